@@ -1,0 +1,117 @@
+//! Which commands are guarded: the values of `safedelete.commands`.
+
+/// A guarded command, as `safedelete.commands` spells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Command {
+    Delete,
+    Update,
+    Merge,
+    Upsert,
+    Truncate,
+    Drop,
+}
+
+impl Command {
+    pub const ALL: [Command; 6] = [
+        Command::Delete,
+        Command::Update,
+        Command::Merge,
+        Command::Upsert,
+        Command::Truncate,
+        Command::Drop,
+    ];
+
+    /// The word in `safedelete.commands`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Command::Delete => "delete",
+            Command::Update => "update",
+            Command::Merge => "merge",
+            Command::Upsert => "upsert",
+            Command::Truncate => "truncate",
+            Command::Drop => "drop",
+        }
+    }
+
+    /// The name a message starts with.
+    pub fn tag(self) -> &'static str {
+        match self {
+            Command::Delete => "DELETE",
+            Command::Update => "UPDATE",
+            Command::Merge => "MERGE",
+            Command::Upsert => "INSERT ON CONFLICT",
+            Command::Truncate => "TRUNCATE",
+            Command::Drop => "DROP",
+        }
+    }
+
+    /// The number a plan carries; see [`Command::from_code`].
+    pub fn code(self) -> i32 {
+        self as i32
+    }
+
+    pub fn from_code(code: i32) -> Option<Command> {
+        Command::ALL.into_iter().find(|command| command.code() == code)
+    }
+}
+
+/// A set of commands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Commands(u8);
+
+impl Commands {
+    /// The default of `safedelete.commands`.
+    pub const DEFAULT: Commands = Commands(0b01_0111);
+
+    pub fn contains(self, command: Command) -> bool {
+        self.0 & (1 << command as u8) != 0
+    }
+
+    /// Reads a list such as `delete, update`; letter case and blanks do not matter.
+    ///
+    /// # Errors
+    /// The first word that names no command.
+    pub fn parse(list: &str) -> Result<Commands, String> {
+        let mut commands = Commands(0);
+        for word in list.split(',').map(str::trim) {
+            if word.is_empty() && list.trim().is_empty() {
+                continue;
+            }
+            match Command::ALL.into_iter().find(|c| c.word().eq_ignore_ascii_case(word)) {
+                Some(command) => commands.0 |= 1 << command as u8,
+                None => return Err(word.to_owned()),
+            }
+        }
+        Ok(commands)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_is_what_the_documentation_says() {
+        assert_eq!(Commands::parse("delete, update, merge, truncate"), Ok(Commands::DEFAULT));
+    }
+
+    #[test]
+    fn blanks_and_case_do_not_matter() {
+        assert_eq!(Commands::parse(" DELETE ,\tupdate"), Commands::parse("delete,update"));
+        assert_eq!(Commands::parse("  "), Ok(Commands(0)));
+    }
+
+    #[test]
+    fn an_unknown_or_empty_word_is_named() {
+        assert_eq!(Commands::parse("delete, remove"), Err("remove".into()));
+        assert_eq!(Commands::parse("delete,,update"), Err(String::new()));
+    }
+
+    #[test]
+    fn codes_come_back() {
+        for command in Command::ALL {
+            assert_eq!(Command::from_code(command.code()), Some(command));
+        }
+        assert_eq!(Command::from_code(99), None);
+    }
+}

@@ -1,0 +1,8 @@
+//! The rules of safedelete that need no PostgreSQL: what settings mean, which limit binds, and
+//! every text a user reads. Pure, without `unsafe`, tested in milliseconds.
+#![forbid(unsafe_code)]
+
+pub mod command;
+pub mod limit;
+pub mod message;
+pub mod names;

@@ -1,0 +1,336 @@
+//! Sub-selects in a condition. The trap this room looks for: a name that the sub-select's own
+//! tables do not have is taken from the statement's target, so that the target's column is
+//! compared with itself and the condition ties nothing to a row.
+
+use pgrx::pg_sys;
+use pgrx::pg_sys::{NodeTag, SubLinkType};
+
+use super::form::{Form, Judge, OnEqual, on_equal};
+use super::scope::{Scope, column_of};
+use crate::pg::{frame, nodes, raw};
+
+impl Judge<'_> {
+    pub fn sublink(&self, sublink: *mut pg_sys::SubLink, scope: &Scope, negated: bool) -> Form {
+        // SAFETY: a SubLink, whose subselect is a Query.
+        let (kind, test, query) =
+            unsafe { ((*sublink).subLinkType, (*sublink).testexpr, (*sublink).subselect.cast::<pg_sys::Query>()) };
+        let below = scope.below(query);
+        match kind {
+            SubLinkType::EXISTS_SUBLINK => {
+                // SAFETY: a Query.
+                if unsafe { always_gives_a_row(query) } {
+                    return if negated { Form::Never } else { Form::True };
+                }
+                if self.query_is_tied(query, &below, true) { Form::Tied } else { Form::Free }
+            }
+            SubLinkType::ANY_SUBLINK | SubLinkType::ALL_SUBLINK | SubLinkType::ROWCOMPARE_SUBLINK => {
+                let mut pairs = Pairs { tied: false, itself: None, on_equal: OnEqual::Unknown };
+                self.pair_up(test, query, scope, &below, &mut pairs);
+                if pairs.tied || self.query_is_tied(query, &below, true) {
+                    return Form::Tied;
+                }
+                match pairs.itself {
+                    Some(column) => {
+                        let seen = if kind == SubLinkType::ANY_SUBLINK { pairs.on_equal } else { OnEqual::Unknown };
+                        self.with_itself(seen, column, true, true, negated)
+                    }
+                    None => Form::Free,
+                }
+            }
+            _ => self.tied(sublink.cast(), scope),
+        }
+    }
+
+    /// Reads `left op (column of the sub-select)`, alone or several of a row comparison.
+    fn pair_up(&self, test: *mut pg_sys::Node, query: *mut pg_sys::Query, scope: &Scope, below: &Scope, pairs: &mut Pairs) {
+        // SAFETY: each cast follows the node's tag.
+        unsafe {
+            match nodes::tag(test) {
+                NodeTag::T_OpExpr => {
+                    let op = &*test.cast::<pg_sys::OpExpr>();
+                    let mut sides = nodes::items::<pg_sys::Node>(op.args);
+                    if let (Some(left), Some(right)) = (sides.next(), sides.next()) {
+                        self.pair(on_equal(op.opno), left, right, query, scope, below, pairs);
+                    }
+                }
+                NodeTag::T_RowCompareExpr => {
+                    let compare = &*test.cast::<pg_sys::RowCompareExpr>();
+                    let sides = nodes::items(compare.largs).zip(nodes::items(compare.rargs));
+                    for (left, right) in sides {
+                        self.pair(OnEqual::True, left, right, query, scope, below, pairs);
+                    }
+                    pairs.on_equal = OnEqual::Unknown;
+                }
+                NodeTag::T_BoolExpr => {
+                    for arm in nodes::items((*test.cast::<pg_sys::BoolExpr>()).args) {
+                        self.pair_up(arm, query, scope, below, pairs);
+                    }
+                }
+                NodeTag::T_Invalid => {}
+                _ => pairs.tied |= self.names_target(test, scope),
+            }
+        }
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "one comparison and the two levels it stands between")]
+    fn pair(
+        &self,
+        on_equal: OnEqual,
+        left: *mut pg_sys::Node,
+        right: *mut pg_sys::Node,
+        query: *mut pg_sys::Query,
+        scope: &Scope,
+        below: &Scope,
+        pairs: &mut Pairs,
+    ) {
+        let output = sublink_parameter(right);
+        let outputs = output.map(|number| outputs_of(query, number)).unwrap_or_default();
+        let own = self.column(left, scope);
+        if let Some((own, _)) = own
+            && own != 0
+            && on_equal != OnEqual::Unknown
+            && outputs.iter().any(|(leaf, expression)| {
+                let inner = leaf.map(|leaf| below.below(leaf));
+                self.column(*expression, inner.as_ref().unwrap_or(below)).is_some_and(|(column, _)| column == own)
+            })
+        {
+            pairs.itself = Some(own);
+            pairs.on_equal = on_equal;
+            return;
+        }
+        pairs.tied |= self.names_target(left, scope)
+            || outputs.iter().any(|(leaf, expression)| {
+                let inner = leaf.map(|leaf| below.below(leaf));
+                self.names_target(*expression, inner.as_ref().unwrap_or(below))
+            });
+    }
+
+    /// The target's column that a value is, and whether a sub-select stands between.
+    pub fn column(&self, node: *mut pg_sys::Node, scope: &Scope) -> Option<(i16, bool)> {
+        let node = nodes::strip_relabel(node);
+        // SAFETY: each cast follows the node's tag.
+        unsafe {
+            match nodes::tag(node) {
+                NodeTag::T_Var => {
+                    let var = &*node.cast::<pg_sys::Var>();
+                    let home = scope.level(var.varlevelsup)?;
+                    if home.is_top() {
+                        let own = var.varno as i32 == self.target.index;
+                        return own.then_some((var.varattno, !scope.is_top()));
+                    }
+                    if let Some(expression) = home.join_column(var.varno as u32, var.varattno) {
+                        return self.column(expression, home);
+                    }
+                    let resolved = home.output(var.varno as u32, var.varattno)?;
+                    let inner = resolved.around.below(resolved.query);
+                    self.column(resolved.expression, &inner)
+                }
+                NodeTag::T_SubLink => self.sublink_column(node.cast(), SubLinkType::EXPR_SUBLINK, scope),
+                _ => None,
+            }
+        }
+    }
+
+    /// The same of `ARRAY(SELECT …)`.
+    pub fn array_column(&self, node: *mut pg_sys::Node, scope: &Scope) -> Option<(i16, bool)> {
+        let sublink = nodes::cast(node, NodeTag::T_SubLink)?;
+        self.sublink_column(sublink, SubLinkType::ARRAY_SUBLINK, scope)
+    }
+
+    fn sublink_column(&self, sublink: *mut pg_sys::SubLink, kind: SubLinkType::Type, scope: &Scope) -> Option<(i16, bool)> {
+        // SAFETY: a SubLink, whose subselect is a Query.
+        let query = unsafe {
+            if (*sublink).subLinkType != kind {
+                return None;
+            }
+            (*sublink).subselect.cast::<pg_sys::Query>()
+        };
+        let below = scope.below(query);
+        let column = outputs_of(query, 1).into_iter().find_map(|(leaf, expression)| {
+            let inner = leaf.map(|leaf| below.below(leaf));
+            self.column(expression, inner.as_ref().unwrap_or(&below))
+        })?;
+        (!self.query_is_tied(query, &below, true)).then_some((column.0, true))
+    }
+
+    /// Whether a sub-select's rows depend on the target's row; its select list may count or not.
+    fn query_is_tied(&self, query: *mut pg_sys::Query, scope: &Scope, ignore_select_list: bool) -> bool {
+        // SAFETY: a Query; each field belongs to its kind.
+        unsafe {
+            pg_sys::check_stack_depth();
+            if self.join_tree_is_tied((*query).jointree.cast(), scope) {
+                return true;
+            }
+            let compares_rows = compares_rows((*query).setOperations);
+            for entry in nodes::items::<pg_sys::RangeTblEntry>((*query).rtable) {
+                let tied = match (*entry).rtekind {
+                    pg_sys::RTEKind::RTE_SUBQUERY => {
+                        let sub = (*entry).subquery;
+                        self.query_is_tied(sub, &scope.below(sub), !compares_rows)
+                    }
+                    pg_sys::RTEKind::RTE_FUNCTION => self.names_target((*entry).functions.cast(), scope),
+                    pg_sys::RTEKind::RTE_TABLEFUNC => self.names_target((*entry).tablefunc.cast(), scope),
+                    pg_sys::RTEKind::RTE_VALUES => self.names_target((*entry).values_lists.cast(), scope),
+                    _ => false,
+                };
+                if tied {
+                    return true;
+                }
+            }
+            for cte in nodes::items::<pg_sys::CommonTableExpr>((*query).cteList) {
+                let sub = (*cte).ctequery.cast::<pg_sys::Query>();
+                if nodes::tag(sub) == NodeTag::T_Query && self.query_is_tied(sub, &scope.below(sub), true) {
+                    return true;
+                }
+            }
+            self.names_target((*query).havingQual, scope)
+                || self.names_target((*query).limitCount, scope)
+                || self.names_target((*query).limitOffset, scope)
+                || (!ignore_select_list && self.names_target((*query).targetList.cast(), scope))
+        }
+    }
+
+    fn join_tree_is_tied(&self, node: *mut pg_sys::Node, scope: &Scope) -> bool {
+        // SAFETY: each cast follows the node's tag.
+        unsafe {
+            let (children, condition) = match nodes::tag(node) {
+                NodeTag::T_FromExpr => {
+                    let from = &*node.cast::<pg_sys::FromExpr>();
+                    (nodes::items(from.fromlist).collect::<Vec<_>>(), from.quals)
+                }
+                NodeTag::T_JoinExpr => {
+                    let join = &*node.cast::<pg_sys::JoinExpr>();
+                    (vec![join.larg, join.rarg], join.quals)
+                }
+                _ => return false,
+            };
+            (!condition.is_null() && self.folded(condition, scope) == Form::Tied)
+                || children.into_iter().any(|child| self.join_tree_is_tied(child, scope))
+        }
+    }
+
+    /// Whether a value depends on a column of the target.
+    pub fn names_target(&self, node: *mut pg_sys::Node, scope: &Scope) -> bool {
+        self.collect(node).into_iter().any(|found| {
+            // SAFETY: `collect` gives Vars and SubLinks.
+            unsafe {
+                if let Some(sublink) = nodes::cast::<pg_sys::SubLink, _>(found, NodeTag::T_SubLink) {
+                    let query = (*sublink).subselect.cast::<pg_sys::Query>();
+                    let select_list_counts = (*sublink).subLinkType != SubLinkType::EXISTS_SUBLINK;
+                    return self.query_is_tied(query, &scope.below(query), !select_list_counts);
+                }
+                let var = &*found.cast::<pg_sys::Var>();
+                let Some(home) = scope.level(var.varlevelsup) else { return false };
+                if home.is_top() {
+                    return var.varno as i32 == self.target.index;
+                }
+                if let Some(expression) = home.join_column(var.varno as u32, var.varattno) {
+                    return self.names_target(expression, home);
+                }
+                match home.output(var.varno as u32, var.varattno) {
+                    Some(resolved) => {
+                        let inner = resolved.around.below(resolved.query);
+                        self.names_target(resolved.expression, &inner)
+                    }
+                    None => false,
+                }
+            }
+        })
+    }
+
+    /// The Vars and SubLinks of an expression, not looking into the sub-selects.
+    fn collect(&self, node: *mut pg_sys::Node) -> Vec<*mut pg_sys::Node> {
+        let mut found: *mut pg_sys::List = std::ptr::null_mut();
+        let context: *mut *mut pg_sys::List = &mut found;
+        frame::call(|| {
+            #[allow(ffi_unwind_calls, reason = "inside frame::call; the closure owns nothing")]
+            // SAFETY: the walker only reads the tree and appends to `found`.
+            unsafe {
+                collector(node, context.cast())
+            }
+        });
+        nodes::items(found).collect()
+    }
+}
+
+struct Pairs {
+    /// A pair depends on the target's row.
+    tied: bool,
+    /// A pair is this column and itself.
+    itself: Option<i16>,
+    on_equal: OnEqual,
+}
+
+#[allow(ffi_unwind_calls, reason = "a bare frame: it owns nothing and cannot panic")]
+unsafe extern "C-unwind" fn collector(node: *mut pg_sys::Node, context: *mut core::ffi::c_void) -> bool {
+    // SAFETY: a node or NULL; `context` is the list of `collect`.
+    unsafe {
+        match nodes::tag(node) {
+            NodeTag::T_Invalid | NodeTag::T_Query => false,
+            NodeTag::T_Var => {
+                let found = context.cast::<*mut pg_sys::List>();
+                *found = raw::lappend(*found, node.cast());
+                false
+            }
+            NodeTag::T_SubLink => {
+                let found = context.cast::<*mut pg_sys::List>();
+                *found = raw::lappend(*found, node.cast());
+                collector((*node.cast::<pg_sys::SubLink>()).testexpr, context)
+            }
+            _ => raw::expression_tree_walker(node, collector, context),
+        }
+    }
+}
+
+/// The number of the sub-select's column that a test expression's side stands for.
+fn sublink_parameter(node: *mut pg_sys::Node) -> Option<i16> {
+    let param = nodes::cast::<pg_sys::Param, _>(nodes::strip_relabel(node), NodeTag::T_Param)?;
+    // SAFETY: the tag says Param.
+    unsafe { ((*param).paramkind == pg_sys::ParamKind::PARAM_SUBLINK).then_some((*param).paramid as i16) }
+}
+
+/// A sub-select's output column: of each arm of a set operation (with its Query), or its own.
+fn outputs_of(query: *mut pg_sys::Query, number: i16) -> Vec<(Option<*mut pg_sys::Query>, *mut pg_sys::Node)> {
+    // SAFETY: a Query; the arms of a set operation are the subqueries of its range table.
+    unsafe {
+        if (*query).setOperations.is_null() {
+            return column_of(query, number).map(|column| (None, column)).into_iter().collect();
+        }
+        nodes::items::<pg_sys::RangeTblEntry>((*query).rtable)
+            .filter(|entry| (**entry).rtekind == pg_sys::RTEKind::RTE_SUBQUERY)
+            .filter_map(|entry| {
+                let leaf = (*entry).subquery;
+                column_of(leaf, number).map(|column| (Some(leaf), column))
+            })
+            .collect()
+    }
+}
+
+/// An aggregate without GROUP BY gives one row whatever it reads.
+///
+/// # Safety
+/// `query` is a Query.
+unsafe fn always_gives_a_row(query: *mut pg_sys::Query) -> bool {
+    // SAFETY: by contract.
+    let query = unsafe { &*query };
+    query.hasAggs
+        && query.groupClause.is_null()
+        && query.groupingSets.is_null()
+        && query.havingQual.is_null()
+        && query.limitCount.is_null()
+        && query.limitOffset.is_null()
+        && query.setOperations.is_null()
+}
+
+/// INTERSECT and EXCEPT compare their arms' rows, so that even EXISTS depends on select lists.
+fn compares_rows(operation: *mut pg_sys::Node) -> bool {
+    let Some(operation) = nodes::cast::<pg_sys::SetOperationStmt, _>(operation, NodeTag::T_SetOperationStmt) else {
+        return false;
+    };
+    // SAFETY: the tag says SetOperationStmt.
+    unsafe {
+        (*operation).op != pg_sys::SetOperation::SETOP_UNION
+            || compares_rows((*operation).larg)
+            || compares_rows((*operation).rarg)
+    }
+}

@@ -1,0 +1,235 @@
+//! The table a statement writes, and the facts of its columns that rule `where` judges by: which
+//! cannot be NULL, and which a CHECK constraint speaks of.
+
+use rustc_hash::FxHashMap as HashMap;
+use std::rc::Rc;
+
+use once_cell::unsync::Lazy;
+use pgrx::pg_sys;
+use pgrx::pg_sys::NodeTag;
+
+use crate::pg::local::Local;
+use crate::pg::{compat, frame, nodes};
+
+/// Of a relation's columns, counted from 0.
+#[derive(Default)]
+pub struct Columns {
+    not_null: Vec<bool>,
+    /// A valid CHECK constraint names the column.
+    checked: Vec<bool>,
+    has_checks: bool,
+    has_children: bool,
+    partitioned: bool,
+}
+
+type Cache = HashMap<pg_sys::Oid, Rc<Columns>>;
+
+static CACHE: Local<Lazy<Cache>> = Local::new(Lazy::new(HashMap::default));
+
+/// Forgets a relation's facts, or everyone's. Called by the relcache callback; raises nothing.
+pub fn forget(relation: pg_sys::Oid) {
+    CACHE.with(|cache| {
+        if relation == pg_sys::InvalidOid {
+            cache.clear();
+        } else {
+            cache.remove(&relation);
+        }
+    });
+}
+
+fn columns(relation: pg_sys::Oid) -> Rc<Columns> {
+    if let Some(columns) = CACHE.with(|cache| cache.get(&relation).cloned()) {
+        return columns;
+    }
+    let columns = Rc::new(read_columns(relation));
+    CACHE.with(|cache| cache.insert(relation, Rc::clone(&columns)));
+    columns
+}
+
+fn read_columns(relation: pg_sys::Oid) -> Columns {
+    let mut facts = Columns::default();
+    // SAFETY: the statement holds a lock on its target; the relcache entry is open while it is read.
+    unsafe {
+        let opened = pg_sys::relation_open(relation, pg_sys::NoLock as i32);
+        let descriptor = (*opened).rd_att;
+        let count = (*descriptor).natts as usize;
+        facts.not_null = (0..count).map(|i| compat::column_is_not_null(descriptor, i)).collect();
+        facts.checked = vec![false; count];
+        facts.has_children = (*(*opened).rd_rel).relhassubclass;
+        facts.partitioned = (*(*opened).rd_rel).relkind as u8 == pg_sys::RELKIND_PARTITIONED_TABLE;
+        for check in valid_checks(descriptor, true) {
+            facts.has_checks = true;
+            let mut named = std::ptr::null_mut();
+            pg_sys::pull_varattnos(check, 1, &mut named);
+            let first = pg_sys::FirstLowInvalidHeapAttributeNumber;
+            for (i, checked) in facts.checked.iter_mut().enumerate() {
+                // A whole-row reference (attribute 0) names every column.
+                *checked |= pg_sys::bms_is_member(i as i32 + 1 - first, named)
+                    || pg_sys::bms_is_member(-first, named);
+            }
+        }
+        pg_sys::relation_close(opened, pg_sys::NoLock as i32);
+    }
+    facts
+}
+
+/// The expressions of the validated CHECK constraints, as get_relation_constraints reads them.
+///
+/// # Safety
+/// `descriptor` is an open relation's.
+unsafe fn valid_checks(descriptor: pg_sys::TupleDesc, with_no_inherit: bool) -> Vec<*mut pg_sys::Node> {
+    // SAFETY: by contract; constr is NULL where there are no constraints.
+    unsafe {
+        let constraints = (*descriptor).constr;
+        if constraints.is_null() {
+            return Vec::new();
+        }
+        (0..usize::from((*constraints).num_check))
+            .map(|i| &*(*constraints).check.add(i))
+            .filter(|check| check.ccvalid && (with_no_inherit || !check.ccnoinherit))
+            .map(|check| pg_sys::stringToNode(check.ccbin).cast())
+            .collect()
+    }
+}
+
+/// What a statement writes, as its conditions call it.
+pub struct Target {
+    pub relation: pg_sys::Oid,
+    /// The range table index of its columns in the statement's conditions.
+    pub index: i32,
+    only: bool,
+    columns: Rc<Columns>,
+}
+
+impl Target {
+    /// # Safety
+    /// `query` writes `entry`, a relation.
+    pub unsafe fn of_query(query: *mut pg_sys::Query, entry: *mut pg_sys::RangeTblEntry) -> Target {
+        // SAFETY: by contract.
+        unsafe {
+            let mut index = (*query).resultRelation;
+            if (*entry).relkind as u8 == pg_sys::RELKIND_VIEW {
+                // INSTEAD OF triggers: ApplyRetrieveRule leaves the view's columns to the entry
+                // that it expands, and adds a whole-row Var of that one.
+                index = view_source(query).unwrap_or(index);
+            }
+            Target::of_relation((*entry).relid, !(*entry).inh, index)
+        }
+    }
+
+    pub fn of_relation(relation: pg_sys::Oid, only: bool, index: i32) -> Target {
+        Target { relation, index, only, columns: columns(relation) }
+    }
+
+    /// Whether a column can hold no NULL in any row the statement reaches. In an inheritance tree a
+    /// child may lack its parent's constraint, as the planner minds too.
+    pub fn is_not_null(&self, attribute: i16) -> bool {
+        if attribute < 0 {
+            return true;
+        }
+        let inherited = !self.only && self.columns.has_children && !self.columns.partitioned;
+        attribute > 0
+            && !inherited
+            && self.columns.not_null.get(attribute as usize - 1).copied().unwrap_or(false)
+    }
+
+    pub fn has_checks(&self) -> bool {
+        self.columns.has_checks
+    }
+
+    fn is_checked(&self, attribute: i16) -> bool {
+        attribute > 0 && self.columns.checked.get(attribute as usize - 1).copied().unwrap_or(true)
+    }
+
+    /// The CHECK constraints, with the target's columns as the statement calls them.
+    pub fn checks(&self) -> Vec<*mut pg_sys::Node> {
+        if !self.columns.has_checks {
+            return Vec::new();
+        }
+        // SAFETY: as in read_columns; the expressions are copies of our own.
+        unsafe {
+            let opened = pg_sys::relation_open(self.relation, pg_sys::NoLock as i32);
+            let checks = valid_checks((*opened).rd_att, self.only || !self.columns.has_children);
+            pg_sys::relation_close(opened, pg_sys::NoLock as i32);
+            for check in &checks {
+                if self.index != 1 {
+                    pg_sys::ChangeVarNodes(*check, 1, self.index, 0);
+                }
+            }
+            checks
+        }
+    }
+
+    /// The short circuit for nearly every statement: `column op constant`, or `column op parameter`,
+    /// alone or among ANDs, of a column that no CHECK constraint speaks of. It restricts whatever
+    /// the constant is: a NULL matches nothing.
+    pub fn is_keyed(&self, condition: *mut pg_sys::Node) -> bool {
+        // SAFETY: each cast follows the node's tag.
+        unsafe {
+            match nodes::tag(condition) {
+                NodeTag::T_OpExpr => self.compares((*condition.cast::<pg_sys::OpExpr>()).args),
+                NodeTag::T_ScalarArrayOpExpr => {
+                    self.compares((*condition.cast::<pg_sys::ScalarArrayOpExpr>()).args)
+                        && (*condition.cast::<pg_sys::ScalarArrayOpExpr>()).useOr
+                }
+                NodeTag::T_CurrentOfExpr => true,
+                NodeTag::T_BoolExpr => {
+                    let expression = condition.cast::<pg_sys::BoolExpr>();
+                    (*expression).boolop == pg_sys::BoolExprType::AND_EXPR
+                        && nodes::items((*expression).args).any(|arm| self.is_keyed(arm))
+                }
+                NodeTag::T_List => nodes::items(condition.cast()).any(|arm| self.is_keyed(arm)),
+                _ => false,
+            }
+        }
+    }
+
+    fn compares(&self, arguments: *mut pg_sys::List) -> bool {
+        if nodes::length(arguments) != 2 {
+            return false;
+        }
+        let mut column = false;
+        let mut value = false;
+        for argument in nodes::items::<pg_sys::Node>(arguments) {
+            let argument = nodes::strip_relabel(argument);
+            match nodes::tag(argument) {
+                NodeTag::T_Const => value = true,
+                // SAFETY: the tag says Param.
+                NodeTag::T_Param => {
+                    value = unsafe {
+                        (*argument.cast::<pg_sys::Param>()).paramkind == pg_sys::ParamKind::PARAM_EXTERN
+                    }
+                }
+                _ => column = self.column(argument, 0).is_some_and(|a| a != 0 && !self.is_checked(a)),
+            }
+        }
+        column && value
+    }
+
+    /// The attribute number, where `node` is a column of the target seen from `levels` below it.
+    pub fn column(&self, node: *mut pg_sys::Node, levels: u32) -> Option<i16> {
+        let var = nodes::cast::<pg_sys::Var, _>(node, NodeTag::T_Var)?;
+        // SAFETY: the tag says Var.
+        unsafe {
+            ((*var).varno as i32 == self.index && (*var).varlevelsup == levels).then_some((*var).varattno)
+        }
+    }
+}
+
+/// # Safety
+/// `query` writes a view through INSTEAD OF triggers.
+unsafe fn view_source(query: *mut pg_sys::Query) -> Option<i32> {
+    // SAFETY: a Query's target list holds TargetEntries.
+    unsafe {
+        nodes::items::<pg_sys::TargetEntry>((*query).targetList)
+            .filter(|entry| (**entry).resjunk)
+            .filter_map(|entry| nodes::cast::<pg_sys::Var, _>((*entry).expr, NodeTag::T_Var))
+            .find(|var| (**var).varattno == 0)
+            .map(|var| (*var).varno as i32)
+    }
+}
+
+/// A bare frame for CacheRegisterRelcacheCallback.
+pub unsafe extern "C-unwind" fn relation_changed(_: pg_sys::Datum, relation: pg_sys::Oid) {
+    frame::guarded(|| forget(relation));
+}

@@ -1,0 +1,15 @@
+//! The guard: one plan node between a ModifyTable and its input. It is where rules are enforced,
+//! rows counted and refusals decided, once for every way a statement reaches the executor.
+//!
+//! * attach.rs puts the node into finished plans (planner hook);
+//! * node.rs is the node as the executor sees it: bare frames and the row loop;
+//! * task.rs decides, at the start of each execution and whenever a count passes a threshold;
+//! * point.rs accounts for writes of at most one row, which carry no node;
+//! * explain.rs shows the node.
+
+pub mod attach;
+mod explain;
+pub mod node;
+pub mod point;
+mod rows;
+pub mod task;

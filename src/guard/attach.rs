@@ -1,0 +1,326 @@
+//! Puts guard nodes into a finished plan. Nothing is attached to a plan that cannot write two rows
+//! where that decides nothing: point writes run the plan that PostgreSQL made.
+
+use pgrx::pg_sys;
+use pgrx::pg_sys::NodeTag;
+use safedelete_core::command::Command;
+
+use super::node;
+use crate::analysis::{Finding, Qualification};
+use crate::levels;
+use crate::pg::{compat, nodes, relations};
+use crate::settings::{self, Scope};
+
+/// How rows come by the node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// Each is a row to be written.
+    Rows,
+    /// What is written is known to the parent only (MERGE, upsert).
+    Parent,
+    /// A foreign server writes some of them by itself; without RETURNING they do not come by.
+    Direct { returning: bool },
+}
+
+/// What a plan carries about its guard, in `custom_private`: an integer list, and the conditions
+/// of a deferred finding.
+#[derive(Clone, Copy, Debug)]
+pub struct Orders {
+    pub command: Command,
+    pub relation: pg_sys::Oid,
+    pub only: bool,
+    pub qualification: Qualification,
+    pub target_index: i32,
+    /// A join may bring a target row more than once.
+    pub repeats: bool,
+    /// Where a row's ctid and tableoid stand in the input, from 1; 0 where they do not.
+    pub ctid: i32,
+    pub tableoid: i32,
+    /// The input carries nothing but these two.
+    pub tids_only: bool,
+    pub flow: Flow,
+    pub conditions: *mut pg_sys::List,
+}
+
+impl Orders {
+    fn write(&self) -> *mut pg_sys::List {
+        let (qualification, column) = match self.qualification {
+            Qualification::Qualified => (0, 0),
+            Qualification::NoWhere => (1, 0),
+            Qualification::MatchesEveryRow => (2, 0),
+            Qualification::OuterColumn(column) => (3, i32::from(column)),
+            Qualification::Deferred => (4, 0),
+        };
+        let flow = match self.flow {
+            Flow::Rows => 0,
+            Flow::Parent => 1,
+            Flow::Direct { returning: false } => 2,
+            Flow::Direct { returning: true } => 3,
+        };
+        let numbers = [
+            self.command.code(),
+            self.relation.to_u32() as i32,
+            i32::from(self.only),
+            qualification,
+            column,
+            self.target_index,
+            i32::from(self.repeats),
+            self.ctid,
+            self.tableoid,
+            i32::from(self.tids_only),
+            flow,
+        ];
+        nodes::list([nodes::integer_list(&numbers), self.conditions])
+    }
+
+    /// Reads what `write` wrote; the list may have been copied since.
+    pub fn read(list: *mut pg_sys::List) -> Option<Orders> {
+        let mut items = nodes::items::<pg_sys::List>(list);
+        let (numbers, conditions) = (items.next()?, items.next()?);
+        let mut numbers = nodes::integers(numbers);
+        let mut next = || numbers.next();
+        let command = Command::from_code(next()?)?;
+        let relation = pg_sys::Oid::from(next()? as u32);
+        let only = next()? != 0;
+        let (qualification, column) = (next()?, next()? as i16);
+        Some(Orders {
+            command,
+            relation,
+            only,
+            qualification: match qualification {
+                0 => Qualification::Qualified,
+                1 => Qualification::NoWhere,
+                2 => Qualification::MatchesEveryRow,
+                3 => Qualification::OuterColumn(column),
+                _ => Qualification::Deferred,
+            },
+            target_index: next()?,
+            repeats: next()? != 0,
+            ctid: next()?,
+            tableoid: next()?,
+            tids_only: next()? != 0,
+            flow: match next()? {
+                0 => Flow::Rows,
+                1 => Flow::Parent,
+                2 => Flow::Direct { returning: false },
+                _ => Flow::Direct { returning: true },
+            },
+            conditions,
+        })
+    }
+}
+
+/// Puts a guard above the input of each ModifyTable that has a finding.
+///
+/// # Safety
+/// `plan` is what the planner made of the Query that `findings` describe.
+pub unsafe fn attach(plan: *mut pg_sys::PlannedStmt, findings: &[Option<Finding>]) {
+    // SAFETY: a finished plan, ours to change until the planner hook returns.
+    unsafe {
+        let mut targets = Vec::new();
+        // SS_process_ctes plans the CTEs of the top level in their order, before any sub-select.
+        for subplan in nodes::items::<pg_sys::Plan>((*plan).subplans) {
+            find_modify_tables(subplan, &mut targets);
+        }
+        find_modify_tables((*plan).planTree, &mut targets);
+        let mut next_id = None;
+        for (place, finding) in findings.iter().enumerate() {
+            let Some(finding) = *finding else { continue };
+            let is_its_own = |modify: &&*mut pg_sys::ModifyTable| writes(plan, **modify, &finding);
+            // The same place; a planner of another extension may have moved it.
+            let Some(modify) = targets.get(place).filter(is_its_own).or_else(|| targets.iter().find(is_its_own)).copied()
+            else {
+                continue;
+            };
+            // A writable CTE is not the statement's own: es_processed does not count it.
+            let alone = (*modify).canSetTag && targets.len() == 1;
+            if alone && is_point_write(modify, &finding) {
+                continue;
+            }
+            let id = next_id.get_or_insert_with(|| highest_id(plan) + 1);
+            wrap(modify, finding, *id);
+            *id += 1;
+        }
+    }
+}
+
+/// Whether a ModifyTable is the one that a finding describes.
+///
+/// # Safety
+/// `modify` is of `plan`.
+unsafe fn writes(plan: *mut pg_sys::PlannedStmt, modify: *mut pg_sys::ModifyTable, finding: &Finding) -> bool {
+    // SAFETY: by contract.
+    unsafe {
+        let operation = match finding.command {
+            Command::Delete => pg_sys::CmdType::CMD_DELETE,
+            Command::Update => pg_sys::CmdType::CMD_UPDATE,
+            Command::Merge => pg_sys::CmdType::CMD_MERGE,
+            _ => pg_sys::CmdType::CMD_INSERT,
+        };
+        (*modify).operation == operation
+            && nodes::range_table_entry((*plan).rtable, (*modify).nominalRelation)
+                .is_some_and(|entry| (*entry).relid == finding.relation)
+    }
+}
+
+/// # Safety
+/// `plan` is NULL or a plan node.
+unsafe fn find_modify_tables(plan: *mut pg_sys::Plan, found: &mut Vec<*mut pg_sys::ModifyTable>) {
+    // A ModifyTable is the top of its plan; other extensions may put theirs above it.
+    if let Some(modify) = nodes::cast(plan, NodeTag::T_ModifyTable) {
+        found.push(modify);
+    } else if let Some(custom) = nodes::cast::<pg_sys::CustomScan, _>(plan, NodeTag::T_CustomScan) {
+        // SAFETY: the tag says CustomScan.
+        unsafe {
+            for child in nodes::items((*custom).custom_plans) {
+                find_modify_tables(child, found);
+            }
+            find_modify_tables((*custom).scan.plan.lefttree, found);
+        }
+    }
+}
+
+/// Whether the plan writes at most one row, and nothing hangs on counting it here.
+///
+/// # Safety
+/// `modify` is of a finished plan.
+unsafe fn is_point_write(modify: *mut pg_sys::ModifyTable, finding: &Finding) -> bool {
+    if !matches!(finding.command, Command::Delete | Command::Update)
+        || finding.qualification != Qualification::Qualified
+        || settings::scope() == Scope::Transaction
+        || settings::bounds().max_rows == Some(0)
+    {
+        return false;
+    }
+    // SAFETY: a plan's nodes; each cast follows the tag.
+    unsafe {
+        let input = (*modify).plan.lefttree;
+        let one = match nodes::tag(input) {
+            NodeTag::T_IndexScan => {
+                let scan = &*input.cast::<pg_sys::IndexScan>();
+                is_unique_lookup(scan.indexid, scan.indexqual)
+            }
+            NodeTag::T_TidScan => {
+                let scan = &*input.cast::<pg_sys::TidScan>();
+                nodes::length(scan.tidquals) == 1
+                    && nodes::items::<pg_sys::Node>(scan.tidquals)
+                        .all(|qual| matches!(nodes::tag(qual), NodeTag::T_OpExpr | NodeTag::T_CurrentOfExpr))
+            }
+            _ => false,
+        };
+        one && !(levels::current().explaining && relations::has_cascades(finding.relation))
+    }
+}
+
+/// Whether every key column of a unique index is bound by equality. A deferrable constraint's
+/// index may hold duplicates for a while.
+///
+/// # Safety
+/// `quals` is an index scan's on `index`.
+unsafe fn is_unique_lookup(index: pg_sys::Oid, quals: *mut pg_sys::List) -> bool {
+    // SAFETY: the plan holds a lock on the index; it is open while it is read.
+    unsafe {
+        let opened = pg_sys::index_open(index, pg_sys::NoLock as i32);
+        let form = &*(*opened).rd_index;
+        let mut unique = form.indisunique && form.indimmediate;
+        if unique {
+            let mut bound = 0u64;
+            for qual in nodes::items::<pg_sys::Node>(quals) {
+                let Some(op) = nodes::cast::<pg_sys::OpExpr, _>(qual, NodeTag::T_OpExpr) else { continue };
+                let column = nodes::items::<pg_sys::Node>((*op).args).next().unwrap_or(std::ptr::null_mut());
+                let Some(var) = nodes::cast::<pg_sys::Var, _>(column, NodeTag::T_Var) else { continue };
+                let number = (*var).varattno;
+                if number < 1 || number > form.indnkeyatts {
+                    continue;
+                }
+                let family = *(*opened).rd_opfamily.add(number as usize - 1);
+                if pg_sys::get_op_opfamily_strategy((*op).opno, family) == pg_sys::BTEqualStrategyNumber as i32 {
+                    bound |= 1 << (number - 1);
+                }
+            }
+            unique = bound == (1 << form.indnkeyatts) - 1;
+        }
+        pg_sys::index_close(opened, pg_sys::NoLock as i32);
+        unique
+    }
+}
+
+/// # Safety
+/// `modify` is of a finished plan.
+unsafe fn wrap(modify: *mut pg_sys::ModifyTable, finding: Finding, id: i32) {
+    // SAFETY: a finished plan, ours to change; every ModifyTable has an input.
+    unsafe {
+        let input = (*modify).plan.lefttree;
+        let (ctid, tableoid) = (junk(input, c"ctid"), junk(input, c"tableoid"));
+        let flow = if matches!(finding.command, Command::Merge | Command::Upsert) {
+            Flow::Parent
+        } else if !(*modify).fdwDirectModifyPlans.is_null() {
+            Flow::Direct { returning: !(*modify).returningLists.is_null() }
+        } else {
+            Flow::Rows
+        };
+        let width = nodes::length((*input).targetlist) as i32;
+        let orders = Orders {
+            command: finding.command,
+            relation: finding.relation,
+            only: finding.only,
+            qualification: finding.qualification,
+            target_index: finding.target_index,
+            repeats: ctid > 0 && flow == Flow::Rows && !gives_each_row_once(input),
+            ctid,
+            tableoid,
+            tids_only: ctid > 0 && width == 1 + i32::from(tableoid > 0),
+            flow,
+            conditions: finding.conditions,
+        };
+        (*modify).plan.lefttree = node::make(input, orders.write(), id).cast();
+    }
+}
+
+/// The place of a junk column of this name, from 1; 0 where there is none.
+///
+/// # Safety
+/// `plan` is a plan node.
+unsafe fn junk(plan: *mut pg_sys::Plan, name: &core::ffi::CStr) -> i32 {
+    // SAFETY: a plan's target list holds TargetEntries.
+    unsafe { i32::from(pg_sys::ExecFindJunkAttributeInTlist((*plan).targetlist, name.as_ptr())) }
+}
+
+/// Whether a plan is scans only: then no row comes twice.
+///
+/// # Safety
+/// `plan` is a plan node.
+unsafe fn gives_each_row_once(plan: *mut pg_sys::Plan) -> bool {
+    // SAFETY: by contract.
+    unsafe {
+        match nodes::tag(plan) {
+            NodeTag::T_SeqScan | NodeTag::T_IndexScan | NodeTag::T_IndexOnlyScan | NodeTag::T_BitmapHeapScan
+            | NodeTag::T_TidScan | NodeTag::T_TidRangeScan => true,
+            NodeTag::T_ForeignScan => (*plan.cast::<pg_sys::ForeignScan>()).scan.scanrelid > 0,
+            NodeTag::T_Append | NodeTag::T_MergeAppend | NodeTag::T_Result | NodeTag::T_Sort => {
+                compat::children(plan).into_iter().all(|child| gives_each_row_once(child))
+            }
+            _ => false,
+        }
+    }
+}
+
+/// The highest plan_node_id of a plan.
+///
+/// # Safety
+/// `plan` is a finished plan.
+unsafe fn highest_id(plan: *mut pg_sys::PlannedStmt) -> i32 {
+    // SAFETY: by contract.
+    unsafe {
+        let mut pending: Vec<_> = nodes::items::<pg_sys::Plan>((*plan).subplans).collect();
+        pending.push((*plan).planTree);
+        let mut highest = 0;
+        while let Some(node) = pending.pop() {
+            if !node.is_null() {
+                highest = highest.max((*node).plan_node_id);
+                pending.extend(compat::children(node));
+            }
+        }
+        highest
+    }
+}

@@ -1,0 +1,99 @@
+//! How EXPLAIN shows the guard: its limit and where that comes from, what is wrong with the WHERE
+//! clause, and with ANALYZE what was counted, also in the tables that foreign keys reached.
+
+use core::ffi::CStr;
+
+use pgrx::pg_sys;
+use safedelete_core::limit::{self, Budget, Limit};
+use safedelete_core::message;
+
+use super::attach::Orders;
+use super::node::GuardState;
+use crate::analysis::Qualification;
+use crate::pg::relations::{self, Wait};
+use crate::pg::{frame, nodes};
+use crate::{authority, ledger, settings};
+
+/// A bare frame: ExplainCustomScan.
+pub unsafe extern "C-unwind" fn explain(
+    node: *mut pg_sys::CustomScanState,
+    _: *mut pg_sys::List,
+    es: *mut pg_sys::ExplainState,
+) {
+    let guard = node.cast::<GuardState>();
+    frame::guarded(|| {
+        // SAFETY: PostgreSQL explains a started state.
+        unsafe {
+            if let Some(orders) = &(*guard).orders {
+                show(orders, (*guard).count, es);
+            }
+        }
+    });
+}
+
+/// # Safety
+/// `es` is EXPLAIN's state.
+unsafe fn show(orders: &Orders, count: u64, es: *mut pg_sys::ExplainState) {
+    let bounds = settings::bounds();
+    let size = relations::size(orders.relation, orders.only, Wait::Never);
+    let own = bounds.limit(size);
+    let limit = match authority::budget(authority::role(false)) {
+        Ok(Some(Budget::Unlimited)) => None,
+        Ok(Some(budget)) => limit::with_budget(own, budget),
+        _ => own,
+    };
+    // SAFETY: by contract.
+    unsafe {
+        let text = (*es).format == pg_sys::ExplainFormat::EXPLAIN_FORMAT_TEXT;
+        show_limit(limit.as_ref(), &bounds, text, es);
+        let missing = match orders.qualification {
+            Qualification::Qualified => None,
+            Qualification::NoWhere => Some("missing"),
+            Qualification::MatchesEveryRow | Qualification::OuterColumn(_) => Some("matches every row"),
+            Qualification::Deferred => Some("depends on parameters"),
+        };
+        if let Some(missing) = missing {
+            property(c"Where Clause", missing, es);
+        }
+        if (*es).analyze {
+            pg_sys::ExplainPropertyInteger(c"Rows Counted".as_ptr(), std::ptr::null(), count as i64, es);
+            let reached: Vec<_> = ledger::reached_by_foreign_keys()
+                .into_iter()
+                .map(|(relation, rows)| c_string(&format!("{} {rows}", relations::name(relation))))
+                .collect();
+            if !reached.is_empty() {
+                let list = nodes::list(reached.into_iter());
+                pg_sys::ExplainPropertyList(c"Rows Reached by Foreign Keys".as_ptr(), list, es);
+            }
+        }
+    }
+}
+
+/// # Safety
+/// `es` is EXPLAIN's state.
+unsafe fn show_limit(limit: Option<&Limit>, bounds: &limit::Bounds, text: bool, es: *mut pg_sys::ExplainState) {
+    // SAFETY: by contract.
+    unsafe {
+        match limit {
+            Some(limit) if !text => {
+                pg_sys::ExplainPropertyInteger(c"Limit".as_ptr(), std::ptr::null(), limit.rows as i64, es);
+                property(c"Limit Source", &message::explain_source(limit, bounds), es);
+            }
+            limit => property(c"Limit", &message::explain_limit(limit, bounds), es),
+        }
+    }
+}
+
+/// # Safety
+/// `es` is EXPLAIN's state.
+unsafe fn property(name: &CStr, value: &str, es: *mut pg_sys::ExplainState) {
+    // SAFETY: NUL-terminated strings, which EXPLAIN copies.
+    unsafe { pg_sys::ExplainPropertyText(name.as_ptr(), c_string(value), es) };
+}
+
+/// A palloc'd copy.
+fn c_string(text: &str) -> *mut core::ffi::c_char {
+    let text = std::ffi::CString::new(text).unwrap_or_default();
+    // SAFETY: NUL-terminated.
+    unsafe { pg_sys::pstrdup(text.as_ptr()) }
+}

@@ -1,0 +1,771 @@
+//! The guard as the executor sees it. These are bare frames: they own nothing, cannot panic, call
+//! our guarded code for decisions and `raw` for everything that may run other people's code.
+//!
+//! The child is in `lefttree`, so that EXPLAIN and parameter changes find it; a custom scan has to
+//! start, end and rescan it itself. Rows pass unchanged. Before the first row is handed on, `spool`
+//! has pulled the whole input (or found it too large, with nothing written): the row identities of
+//! a DELETE into an array, anything else into PostgreSQL's tuplestore.
+
+use core::ffi::c_int;
+
+use pgrx::pg_sys;
+use pgrx::pg_sys::NodeTag;
+use safedelete_core::command::Command;
+
+use super::attach::{Flow, Orders};
+use super::explain;
+use super::task::{self, Start, Task};
+use crate::pg::{frame, nodes, raw};
+use crate::refusal::{self, Frozen};
+
+/// What the node does with the next row.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// Hands rows on, uncounted.
+    Pass,
+    /// Counts rows (or what the parent and foreign servers count) and hands them on.
+    Count,
+    /// Has to collect its input first.
+    Collect,
+    /// Hands on what it collected.
+    Replay,
+    /// The input has ended.
+    Done,
+}
+
+/// A row identity, as a spool packs it.
+#[derive(Clone, Copy)]
+#[repr(C)]
+struct Identity {
+    tid: pg_sys::ItemPointerData,
+    table: pg_sys::Oid,
+}
+
+#[repr(C)]
+pub struct GuardState {
+    scan: pg_sys::CustomScanState,
+    stage: Stage,
+    pub orders: Option<Orders>,
+    pub count: u64,
+    threshold: u64,
+    task: *mut Task,
+    /// The ModifyTable above, where its counts are needed; see `adopt`.
+    parent: *mut pg_sys::ModifyTableState,
+    /// Rows that came by, of a flow whose count is kept elsewhere.
+    passed: u64,
+    /// More input is to come when what was collected has been handed on.
+    unfinished: bool,
+    // The spool: identities first, then what no longer fits the memory allowed.
+    identities: *mut Identity,
+    stored: usize,
+    room: usize,
+    replayed: usize,
+    store: *mut pg_sys::Tuplestorestate,
+    slot: *mut pg_sys::TupleTableSlot,
+    store_slot: *mut pg_sys::TupleTableSlot,
+}
+
+const NAME: &core::ffi::CStr = c"SafeDelete";
+
+struct Methods<T>(T);
+// SAFETY: tables of function pointers and names, never written.
+unsafe impl<T> Sync for Methods<T> {}
+
+static SCAN_METHODS: Methods<pg_sys::CustomScanMethods> = Methods(pg_sys::CustomScanMethods {
+    CustomName: NAME.as_ptr(),
+    CreateCustomScanState: Some(create),
+});
+
+static EXEC_METHODS: Methods<pg_sys::CustomExecMethods> = Methods(pg_sys::CustomExecMethods {
+    CustomName: NAME.as_ptr(),
+    BeginCustomScan: Some(begin),
+    ExecCustomScan: Some(execute),
+    EndCustomScan: Some(end),
+    ReScanCustomScan: Some(rescan),
+    MarkPosCustomScan: None,
+    RestrPosCustomScan: None,
+    EstimateDSMCustomScan: None,
+    InitializeDSMCustomScan: None,
+    ReInitializeDSMCustomScan: None,
+    InitializeWorkerCustomScan: None,
+    ShutdownCustomScan: None,
+    ExplainCustomScan: Some(explain::explain),
+});
+
+/// Lets PostgreSQL find the node's methods where it reads a plan from text.
+pub fn register() {
+    // SAFETY: a static table.
+    unsafe { pg_sys::RegisterCustomScanMethods(&SCAN_METHODS.0) };
+}
+
+/// Makes the plan node above `input`.
+///
+/// # Safety
+/// `input` is a node of a finished plan.
+pub unsafe fn make(input: *mut pg_sys::Plan, private: *mut pg_sys::List, id: c_int) -> *mut pg_sys::CustomScan {
+    // SAFETY: palloc0 gives a zeroed node; the lists hold TargetEntries.
+    unsafe {
+        let node = pg_sys::palloc0(size_of::<pg_sys::CustomScan>()).cast::<pg_sys::CustomScan>();
+        // Costs, rows, width, extParam and allParam are the input's.
+        (*node).scan.plan = *input;
+        let plan = &mut (*node).scan.plan;
+        plan.type_ = NodeTag::T_CustomScan;
+        plan.plan_node_id = id;
+        plan.qual = std::ptr::null_mut();
+        plan.initPlan = std::ptr::null_mut();
+        plan.lefttree = input;
+        plan.righttree = std::ptr::null_mut();
+        plan.parallel_aware = false;
+        plan.async_capable = false;
+        plan.targetlist = columns((*input).targetlist, pg_sys::INDEX_VAR);
+        (*node).custom_scan_tlist = columns((*input).targetlist, pg_sys::OUTER_VAR);
+        (*node).custom_private = private;
+        (*node).methods = &SCAN_METHODS.0;
+        node
+    }
+}
+
+/// A target list that hands `of` on, column by column.
+///
+/// # Safety
+/// `of` is a target list.
+unsafe fn columns(of: *mut pg_sys::List, varno: i32) -> *mut pg_sys::List {
+    // SAFETY: makes nodes in the current memory context.
+    unsafe {
+        nodes::list(nodes::items::<pg_sys::TargetEntry>(of).map(|entry| {
+            let column = (*entry).expr.cast();
+            let var = pg_sys::makeVar(
+                varno as _,
+                (*entry).resno,
+                pg_sys::exprType(column),
+                pg_sys::exprTypmod(column),
+                pg_sys::exprCollation(column),
+                0,
+            );
+            let made = pg_sys::makeTargetEntry(var.cast(), (*entry).resno, (*entry).resname, (*entry).resjunk);
+            (*made).ressortgroupref = (*entry).ressortgroupref;
+            made
+        }))
+    }
+}
+
+/// The guard that a plan state is, if it is one.
+///
+/// # Safety
+/// `state` is NULL or a plan state.
+pub unsafe fn as_guard(state: *mut pg_sys::PlanState) -> *mut GuardState {
+    // SAFETY: by contract; the cast follows the tag and the methods.
+    unsafe {
+        if nodes::tag(state) == NodeTag::T_CustomScanState
+            && std::ptr::eq((*state.cast::<pg_sys::CustomScanState>()).methods, &EXEC_METHODS.0)
+        {
+            return state.cast();
+        }
+        std::ptr::null_mut()
+    }
+}
+
+/// Whether a plan node is a guard.
+///
+/// # Safety
+/// `plan` is NULL or a plan node.
+pub unsafe fn is_guard(plan: *mut pg_sys::Plan) -> bool {
+    // SAFETY: by contract; the cast follows the tag.
+    unsafe {
+        nodes::tag(plan) == NodeTag::T_CustomScan
+            && std::ptr::eq((*plan.cast::<pg_sys::CustomScan>()).methods, &SCAN_METHODS.0)
+    }
+}
+
+/// Tells the guards of a started query which ModifyTable is above them: only it knows what MERGE
+/// and upserts write. Called by the ExecutorStart hook, since a plan state has no way up.
+///
+/// # Safety
+/// `query` has been started.
+pub unsafe fn adopt(query: *mut pg_sys::QueryDesc) {
+    // SAFETY: by contract; casts follow tags. The secondary ModifyTables (CTEs) are listed.
+    unsafe {
+        adopt_from((*query).planstate);
+        let mut i = 0;
+        let secondary = (*(*query).estate).es_auxmodifytables;
+        while i < nodes::length(secondary) {
+            adopt_from((*(*secondary).elements.add(i)).ptr_value.cast());
+            i += 1;
+        }
+    }
+}
+
+/// # Safety
+/// `state` is NULL or a plan state.
+unsafe fn adopt_from(state: *mut pg_sys::PlanState) {
+    // SAFETY: by contract; casts follow tags.
+    unsafe {
+        if nodes::tag(state) == NodeTag::T_ModifyTableState {
+            let modify = state.cast::<pg_sys::ModifyTableState>();
+            let guard = as_guard((*modify).ps.lefttree);
+            if !guard.is_null() && (*guard).stage == Stage::Count {
+                (*guard).parent = modify;
+                let upsert = matches!((*guard).orders, Some(Orders { command: Command::Upsert, .. }));
+                if upsert && (*modify).ps.instrument.is_null() {
+                    // InstrCountTuples2 counts the conflicts, where there is an instrument.
+                    (*modify).ps.instrument = frame::guarded(|| pg_sys::InstrAlloc(1, 0, false));
+                }
+            }
+        } else if nodes::tag(state) == NodeTag::T_CustomScanState {
+            let list = (*state.cast::<pg_sys::CustomScanState>()).custom_ps;
+            let mut i = 0;
+            while i < nodes::length(list) {
+                adopt_from((*(*list).elements.add(i)).ptr_value.cast());
+                i += 1;
+            }
+        }
+    }
+}
+
+unsafe extern "C-unwind" fn create(_: *mut pg_sys::CustomScan) -> *mut pg_sys::Node {
+    frame::guarded(|| {
+        // SAFETY: a zeroed state in the executor's memory; zero is Stage::Pass and None.
+        unsafe {
+            let state = pg_sys::palloc0(size_of::<GuardState>()).cast::<GuardState>();
+            (*state).scan.ss.ps.type_ = NodeTag::T_CustomScanState;
+            (*state).scan.methods = &EXEC_METHODS.0;
+            (*state).stage = Stage::Pass;
+            std::ptr::write(&raw mut (*state).orders, None);
+            state.cast()
+        }
+    })
+}
+
+#[allow(ffi_unwind_calls, reason = "a bare frame: it owns nothing and cannot panic")]
+unsafe extern "C-unwind" fn begin(node: *mut pg_sys::CustomScanState, estate: *mut pg_sys::EState, eflags: c_int) {
+    // SAFETY: PostgreSQL calls this once for a state that `create` made.
+    unsafe {
+        let guard = node.cast::<GuardState>();
+        let plan = (*node).ss.ps.plan;
+        let private = (*plan.cast::<pg_sys::CustomScan>()).custom_private;
+        (*guard).orders = frame::guarded(|| Orders::read(private));
+        let passes = (*guard).orders.is_none()
+            || eflags & pg_sys::EXEC_FLAG_EXPLAIN_ONLY as c_int != 0
+            || !(*estate).es_epq_active.is_null();
+        if !passes {
+            let start = frame::guarded(|| start(guard, estate, eflags));
+            if let Start::Refuse(frozen) = start {
+                refusal::raise(&frozen);
+            }
+        }
+        (*node).ss.ps.lefttree = raw::ExecInitNode((*plan).lefttree, estate, eflags);
+        frame::guarded(|| settle(guard, estate));
+    }
+}
+
+/// Asks what this execution may do.
+///
+/// # Safety
+/// `guard` has its orders.
+unsafe fn start(guard: *mut GuardState, estate: *mut pg_sys::EState, eflags: c_int) -> Start {
+    // SAFETY: by contract.
+    unsafe {
+        let Some(orders) = (*guard).orders else { return Start::Pass };
+        let start = task::start(&orders, (*estate).es_param_list_info, eflags);
+        if let Start::Watch { task, threshold, spool } = start {
+            (*guard).task = task;
+            (*guard).threshold = threshold;
+            (*guard).stage = if spool { Stage::Collect } else { Stage::Count };
+            // An error skips `end`: the task goes with the memory of the execution.
+            let callback = pg_sys::palloc0(size_of::<pg_sys::MemoryContextCallback>())
+                .cast::<pg_sys::MemoryContextCallback>();
+            (*callback).func = Some(drop_task);
+            (*callback).arg = guard.cast();
+            pg_sys::MemoryContextRegisterResetCallback((*estate).es_query_cxt, callback);
+        }
+        start
+    }
+}
+
+unsafe extern "C-unwind" fn drop_task(guard: *mut core::ffi::c_void) {
+    frame::guarded(|| {
+        // SAFETY: the state lives in the memory that is about to go; the task is dropped once.
+        unsafe {
+            let task = std::mem::replace(&mut (*guard.cast::<GuardState>()).task, std::ptr::null_mut());
+            if !task.is_null() {
+                drop(Box::from_raw(task));
+            }
+        }
+    });
+}
+
+/// Says what kind of slots the node gives: those of its child, or those of its spool. Compiled
+/// expressions above rely on it.
+///
+/// # Safety
+/// `guard` has its child.
+unsafe fn settle(guard: *mut GuardState, estate: *mut pg_sys::EState) {
+    // SAFETY: by contract.
+    unsafe {
+        let ps = &mut (*guard).scan.ss.ps;
+        let child = ps.lefttree;
+        let mut fixed = false;
+        let ops = pg_sys::ExecGetResultSlotOps(child, &mut fixed);
+        ps.resultops = ops;
+        ps.resultopsfixed = fixed;
+        ps.resultopsset = true;
+        let Some(orders) = (*guard).orders else { return };
+        if (*guard).stage == Stage::Collect {
+            let descriptor = pg_sys::ExecGetResultType(child);
+            let table = &raw mut (*estate).es_tupleTable;
+            (*guard).store_slot = pg_sys::ExecAllocTableSlot(table, descriptor, &raw const pg_sys::TTSOpsMinimalTuple);
+            ps.resultops = &raw const pg_sys::TTSOpsMinimalTuple;
+            ps.resultopsfixed = true;
+            if orders.tids_only {
+                (*guard).slot = pg_sys::ExecAllocTableSlot(table, descriptor, &raw const pg_sys::TTSOpsVirtual);
+                // Either slot may come, once the identities no longer fit.
+                ps.resultopsfixed = false;
+            }
+        }
+        if matches!(orders.flow, Flow::Direct { .. }) && (*guard).stage == Stage::Count {
+            instrument_direct(child);
+        }
+    }
+}
+
+/// Gives the scans that write on a foreign server an instrument: the server's count is added to it.
+///
+/// # Safety
+/// `state` is NULL or a plan state.
+unsafe fn instrument_direct(state: *mut pg_sys::PlanState) {
+    // SAFETY: by contract.
+    unsafe {
+        each_direct(state, &mut |scan| {
+            if (*scan).instrument.is_null() {
+                (*scan).instrument = pg_sys::InstrAlloc(1, pg_sys::InstrumentOption::INSTRUMENT_ROWS as c_int, false);
+            }
+        });
+    }
+}
+
+/// Visits the foreign scans that write, which stand at the top or below an Append.
+///
+/// # Safety
+/// `state` is NULL or a plan state.
+unsafe fn each_direct(state: *mut pg_sys::PlanState, visit: &mut dyn FnMut(*mut pg_sys::PlanState)) {
+    // SAFETY: by contract; casts follow tags.
+    unsafe {
+        match nodes::tag(state) {
+            NodeTag::T_ForeignScanState => {
+                let plan = (*state).plan.cast::<pg_sys::ForeignScan>();
+                if (*plan).operation != pg_sys::CmdType::CMD_SELECT {
+                    visit(state);
+                }
+            }
+            NodeTag::T_AppendState => {
+                let append = state.cast::<pg_sys::AppendState>();
+                for i in 0..(*append).as_nplans as usize {
+                    each_direct(*(*append).appendplans.add(i), visit);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The next row of the child, as the macro ExecProcNode.
+///
+/// # Safety
+/// `child` is a plan state.
+#[inline(always)]
+#[allow(ffi_unwind_calls, reason = "called by bare frames, which own nothing")]
+unsafe fn next_row(child: *mut pg_sys::PlanState) -> *mut pg_sys::TupleTableSlot {
+    // SAFETY: by contract; every plan state has the function.
+    unsafe {
+        if !(*child).chgParam.is_null() {
+            raw::ExecReScan(child);
+        }
+        match (*child).ExecProcNode {
+            Some(next) => next(child),
+            None => std::ptr::null_mut(),
+        }
+    }
+}
+
+/// # Safety
+/// `slot` is NULL or a slot.
+#[inline(always)]
+unsafe fn is_empty(slot: *mut pg_sys::TupleTableSlot) -> bool {
+    // SAFETY: by contract.
+    slot.is_null() || unsafe { (*slot).tts_flags as u32 & pg_sys::TTS_FLAG_EMPTY != 0 }
+}
+
+unsafe extern "C-unwind" fn execute(node: *mut pg_sys::CustomScanState) -> *mut pg_sys::TupleTableSlot {
+    let guard = node.cast::<GuardState>();
+    // SAFETY: a state that `create` made and `begin` started.
+    unsafe {
+        loop {
+            match (*guard).stage {
+                Stage::Pass => return next_row((*guard).scan.ss.ps.lefttree),
+                Stage::Count => return count_row(guard),
+                Stage::Collect => collect(guard),
+                Stage::Replay => {
+                    let slot = replay(guard);
+                    if !slot.is_null() {
+                        return slot;
+                    }
+                }
+                Stage::Done => return std::ptr::null_mut(),
+            }
+        }
+    }
+}
+
+/// Counts one row and hands it on.
+///
+/// # Safety
+/// As `execute`.
+#[inline(always)]
+unsafe fn count_row(guard: *mut GuardState) -> *mut pg_sys::TupleTableSlot {
+    // SAFETY: by contract.
+    unsafe {
+        let kept_elsewhere = !(*guard).parent.is_null() || is_direct(guard);
+        if kept_elsewhere {
+            measure(guard);
+        }
+        let slot = next_row((*guard).scan.ss.ps.lefttree);
+        if is_empty(slot) {
+            if kept_elsewhere {
+                measure(guard);
+            }
+            finish(guard);
+            (*guard).stage = Stage::Done;
+            return slot;
+        }
+        if kept_elsewhere {
+            (*guard).passed += 1;
+        } else {
+            count(guard, slot);
+        }
+        slot
+    }
+}
+
+#[inline(always)]
+fn is_direct(guard: *mut GuardState) -> bool {
+    // SAFETY: a guard's state.
+    matches!(unsafe { (*guard).orders }, Some(Orders { flow: Flow::Direct { .. }, .. }))
+}
+
+/// Reads the count that the parent or the foreign servers keep.
+///
+/// # Safety
+/// As `execute`.
+unsafe fn measure(guard: *mut GuardState) {
+    // SAFETY: the parent outlives its input; an upsert's parent has an instrument.
+    unsafe {
+        let parent = (*guard).parent;
+        let count = if parent.is_null() {
+            direct_count(guard)
+        } else if (*parent).operation == pg_sys::CmdType::CMD_MERGE {
+            (*parent).mt_merge_updated + (*parent).mt_merge_deleted
+        } else {
+            let instrument = (*parent).ps.instrument;
+            if instrument.is_null() { 0.0 } else { (*instrument).ntuples2 - (*instrument).nfiltered1 }
+        };
+        (*guard).count = count as u64;
+        if (*guard).count > (*guard).threshold {
+            check(guard);
+        }
+    }
+}
+
+/// # Safety
+/// As `execute`.
+unsafe fn direct_count(guard: *mut GuardState) -> f64 {
+    // SAFETY: `settle` gave the scans instruments.
+    unsafe {
+        let passed = (*guard).passed as f64;
+        if let Some(Orders { flow: Flow::Direct { returning: true }, .. }) = (*guard).orders {
+            return passed;
+        }
+        passed + frame::guarded(|| {
+            let mut written = 0.0;
+            each_direct((*guard).scan.ss.ps.lefttree, &mut |scan| {
+                let instrument = (*scan).instrument;
+                if !instrument.is_null() {
+                    written += (*instrument).tuplecount + (*instrument).ntuples;
+                }
+            });
+            written
+        })
+    }
+}
+
+/// Counts a row, once where a join repeats it.
+///
+/// # Safety
+/// As `execute`; `slot` holds a row of the child.
+#[inline(always)]
+unsafe fn count(guard: *mut GuardState, slot: *mut pg_sys::TupleTableSlot) {
+    // SAFETY: by contract; the task lives as long as the execution.
+    unsafe {
+        if let Some(orders) = &(*guard).orders
+            && orders.repeats
+        {
+            match identity(slot, orders) {
+                // An outer join gives rows without a target row; they write nothing.
+                None => return,
+                Some(identity) => {
+                    let new = frame::guarded(|| match &mut (*(*guard).task).distinct {
+                        Some(rows) => rows.insert(identity.table, identity.tid),
+                        None => true,
+                    });
+                    if !new {
+                        return;
+                    }
+                }
+            }
+        }
+        (*guard).count += 1;
+        if (*guard).count > (*guard).threshold {
+            check(guard);
+        }
+    }
+}
+
+/// The identity of the target row in a row of the child.
+///
+/// # Safety
+/// `slot` holds a row that has the columns of `orders`.
+#[inline(always)]
+#[allow(ffi_unwind_calls, reason = "called by bare frames, which own nothing")]
+unsafe fn identity(slot: *mut pg_sys::TupleTableSlot, orders: &Orders) -> Option<Identity> {
+    // SAFETY: by contract; what slot_getattr does.
+    unsafe {
+        let last = orders.ctid.max(orders.tableoid);
+        if i32::from((*slot).tts_nvalid) < last {
+            raw::slot_getsomeattrs_int(slot, last);
+        }
+        let at = orders.ctid as usize - 1;
+        if *(*slot).tts_isnull.add(at) {
+            return None;
+        }
+        let tid = *(*(*slot).tts_values.add(at)).cast_mut_ptr::<pg_sys::ItemPointerData>();
+        let table = if orders.tableoid > 0 {
+            pg_sys::Oid::from((*(*slot).tts_values.add(orders.tableoid as usize - 1)).value() as u32)
+        } else {
+            pg_sys::InvalidOid
+        };
+        Some(Identity { tid, table })
+    }
+}
+
+/// The count has passed its threshold: a refusal, or a new threshold.
+///
+/// # Safety
+/// As `execute`.
+#[cold]
+#[allow(ffi_unwind_calls, reason = "called by bare frames, which own nothing")]
+unsafe fn check(guard: *mut GuardState) {
+    // SAFETY: by contract; the task lives as long as the execution.
+    unsafe {
+        let refused: Option<Frozen> = frame::guarded(|| {
+            let task = (*guard).task;
+            if task.is_null() {
+                return None;
+            }
+            match (*task).check((*guard).count) {
+                Ok(threshold) => {
+                    (*guard).threshold = threshold;
+                    None
+                }
+                Err(frozen) => Some(frozen),
+            }
+        });
+        if let Some(frozen) = refused {
+            refusal::raise(&frozen);
+        }
+    }
+}
+
+/// The input has ended and all is counted.
+///
+/// # Safety
+/// As `execute`.
+#[allow(ffi_unwind_calls, reason = "called by bare frames, which own nothing")]
+unsafe fn finish(guard: *mut GuardState) {
+    // SAFETY: as in `check`.
+    unsafe {
+        let refused: Option<Frozen> = frame::guarded(|| {
+            let task = (*guard).task;
+            if task.is_null() { None } else { (*task).finish((*guard).count).err() }
+        });
+        if let Some(frozen) = refused {
+            refusal::raise(&frozen);
+        }
+    }
+}
+
+/// Pulls the input until it ends, or until any number of rows is known to be allowed.
+///
+/// # Safety
+/// As `execute`.
+#[allow(ffi_unwind_calls, reason = "a bare frame: it owns nothing and cannot panic")]
+unsafe fn collect(guard: *mut GuardState) {
+    // SAFETY: by contract. The spool belongs to the execution, whatever memory is current now.
+    unsafe {
+        let child = (*guard).scan.ss.ps.lefttree;
+        let estate = (*guard).scan.ss.ps.state;
+        (*guard).unfinished = false;
+        loop {
+            let slot = next_row(child);
+            if is_empty(slot) {
+                break;
+            }
+            count(guard, slot);
+            keep(guard, estate, slot);
+            if (*guard).threshold == u64::MAX {
+                (*guard).unfinished = true;
+                break;
+            }
+        }
+        if !(*guard).unfinished {
+            // The sum holds these rows before a trigger of the first can write more.
+            finish(guard);
+        }
+        (*guard).stage = Stage::Replay;
+    }
+}
+
+/// Keeps a row of the input.
+///
+/// # Safety
+/// As `collect`.
+#[inline(always)]
+#[allow(ffi_unwind_calls, reason = "called by bare frames, which own nothing")]
+unsafe fn keep(guard: *mut GuardState, estate: *mut pg_sys::EState, slot: *mut pg_sys::TupleTableSlot) {
+    // SAFETY: by contract.
+    unsafe {
+        if let Some(orders) = &(*guard).orders
+            && orders.tids_only
+            && (*guard).store.is_null()
+            && let Some(identity) = identity(slot, orders)
+            && ((*guard).stored < (*guard).room || grow(guard, estate))
+        {
+            *(*guard).identities.add((*guard).stored) = identity;
+            (*guard).stored += 1;
+            return;
+        }
+        if (*guard).store.is_null() {
+            let previous = pg_sys::CurrentMemoryContext;
+            pg_sys::CurrentMemoryContext = (*estate).es_query_cxt;
+            (*guard).store = raw::tuplestore_begin_heap(false, false, pg_sys::work_mem);
+            pg_sys::CurrentMemoryContext = previous;
+        }
+        raw::tuplestore_puttupleslot((*guard).store, slot);
+    }
+}
+
+/// Makes room for more identities, up to work_mem.
+///
+/// # Safety
+/// As `collect`.
+#[cold]
+unsafe fn grow(guard: *mut GuardState, estate: *mut pg_sys::EState) -> bool {
+    // SAFETY: by contract; the array lives in the execution's memory.
+    unsafe {
+        let most = (pg_sys::work_mem as usize).saturating_mul(1024) / size_of::<Identity>();
+        if (*guard).room >= most {
+            return false;
+        }
+        let room = ((*guard).room * 2).clamp(64, most.max(64));
+        (*guard).identities = frame::guarded(|| {
+            let bytes = room * size_of::<Identity>();
+            if (*guard).identities.is_null() {
+                pg_sys::MemoryContextAllocHuge((*estate).es_query_cxt, bytes)
+            } else {
+                pg_sys::repalloc_huge((*guard).identities.cast(), bytes)
+            }
+            .cast()
+        });
+        (*guard).room = room;
+        true
+    }
+}
+
+/// The next collected row; NULL where they have all been handed on.
+///
+/// # Safety
+/// As `execute`.
+#[inline(always)]
+#[allow(ffi_unwind_calls, reason = "a bare frame: it owns nothing and cannot panic")]
+unsafe fn replay(guard: *mut GuardState) -> *mut pg_sys::TupleTableSlot {
+    // SAFETY: by contract.
+    unsafe {
+        if (*guard).replayed < (*guard).stored {
+            let identity = (*guard).identities.add((*guard).replayed);
+            (*guard).replayed += 1;
+            let slot = (*guard).slot;
+            if let (Some(orders), Some(ops)) = (&(*guard).orders, ((*slot).tts_ops).as_ref()) {
+                if let Some(clear) = ops.clear {
+                    clear(slot);
+                }
+                let at = orders.ctid as usize - 1;
+                *(*slot).tts_values.add(at) = pg_sys::Datum::from(&raw mut (*identity).tid);
+                *(*slot).tts_isnull.add(at) = false;
+                if orders.tableoid > 0 {
+                    let at = orders.tableoid as usize - 1;
+                    *(*slot).tts_values.add(at) = pg_sys::Datum::from((*identity).table);
+                    *(*slot).tts_isnull.add(at) = false;
+                }
+            }
+            return raw::ExecStoreVirtualTuple(slot);
+        }
+        if !(*guard).store.is_null()
+            && raw::tuplestore_gettupleslot((*guard).store, true, false, (*guard).store_slot)
+        {
+            return (*guard).store_slot;
+        }
+        release(guard);
+        (*guard).stage = if (*guard).unfinished { Stage::Count } else { Stage::Done };
+        std::ptr::null_mut()
+    }
+}
+
+/// Ends the tuplestore: a forgotten one leaks its temporary file.
+///
+/// # Safety
+/// As `execute`.
+#[allow(ffi_unwind_calls, reason = "called by bare frames, which own nothing")]
+unsafe fn release(guard: *mut GuardState) {
+    // SAFETY: by contract; the slot may point into the store's memory no more.
+    unsafe {
+        let store = (*guard).store;
+        (*guard).store = std::ptr::null_mut();
+        if !store.is_null() {
+            let slot = (*guard).store_slot;
+            if let Some(ops) = (*slot).tts_ops.as_ref()
+                && let Some(clear) = ops.clear
+            {
+                clear(slot);
+            }
+            raw::tuplestore_end(store);
+        }
+    }
+}
+
+#[allow(ffi_unwind_calls, reason = "a bare frame: it owns nothing and cannot panic")]
+unsafe extern "C-unwind" fn end(node: *mut pg_sys::CustomScanState) {
+    // SAFETY: PostgreSQL ends a state once; the child ends as it was begun.
+    unsafe {
+        release(node.cast());
+        raw::ExecEndNode((*node).ss.ps.lefttree);
+    }
+}
+
+#[allow(ffi_unwind_calls, reason = "a bare frame: it owns nothing and cannot panic")]
+unsafe extern "C-unwind" fn rescan(node: *mut pg_sys::CustomScanState) {
+    // SAFETY: only EvalPlanQual rescans the input of a ModifyTable, and there the node passes rows.
+    unsafe {
+        let child = (*node).ss.ps.lefttree;
+        if (*child).chgParam.is_null() {
+            raw::ExecReScan(child);
+        }
+    }
+}

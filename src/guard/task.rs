@@ -1,0 +1,291 @@
+//! What one execution of a guarded write may do, and whether it has done too much. Everything that
+//! can change between two executions of a plan is read here: settings, role, override, bound
+//! parameters. The costly parts (a table's size, role membership of the override) are asked for
+//! only when a count passes what needs no asking.
+
+use pgrx::pg_sys;
+use safedelete_core::command::Command;
+use safedelete_core::limit::{self, Bounds, Budget, Limit, Source};
+use safedelete_core::message::{self, LetThrough, NotHonoured, Reach, Report, Unqualified};
+
+use super::attach::{Flow, Orders};
+use super::rows::Rows;
+use crate::analysis::{self, Qualification};
+use crate::ledger;
+use crate::levels;
+use crate::pg::relations::{self, Wait};
+use crate::refusal::{self, Frozen};
+use crate::settings::{self, Mode, Scope};
+use crate::{authority, exemption};
+
+/// How an execution goes on.
+#[derive(Clone, Copy)]
+pub enum Start {
+    /// Unguarded: as if the node were not there.
+    Pass,
+    Refuse(Frozen),
+    /// Counted; `spool` collects the rows before the first is written.
+    Watch { task: *mut Task, threshold: u64, spool: bool },
+}
+
+pub struct Task {
+    command: Command,
+    relation: pg_sys::Oid,
+    only: bool,
+    bounds: Bounds,
+    mode: Mode,
+    role: pg_sys::Oid,
+    bypassed: bool,
+    referential: bool,
+    modifies: bool,
+    /// TRUNCATE and DROP: the size that their count is taken for.
+    whole: Option<f64>,
+    /// Rule `where` refuses the statement, and a budget of so many rows lets it through.
+    overridden: Option<(Report, Budget)>,
+    /// It is over this limit, and this let it through.
+    over: Option<(LetThrough, Limit)>,
+    pub distinct: Option<Rows>,
+}
+
+/// Starts an execution.
+///
+/// # Safety
+/// `parameters` are the execution's.
+pub unsafe fn start(orders: &Orders, parameters: pg_sys::ParamListInfo, eflags: i32) -> Start {
+    let mode = settings::mode();
+    if mode == Mode::Off
+        || !settings::commands().contains(orders.command)
+        || exemption::of_process()
+        || exemption::of_table(orders.relation)
+    {
+        return Start::Pass;
+    }
+    let referential = levels::is_referential(eflags);
+    let role = authority::role(referential);
+    let bypassed = authority::bypasses(role);
+    let mut overridden = None;
+    if !referential && settings::require_where() {
+        // SAFETY: by contract.
+        if let Some(why) = unsafe { unqualified(orders, parameters) } {
+            let report = |not_honoured: Option<&NotHonoured>| {
+                message::unqualified(orders.command, &relations::name(orders.relation), &why, not_honoured)
+            };
+            let tell = |how, report: &Report| {
+                // Outside, no sum has begun: this is the client's own statement.
+                if levels::current().is_outside() || ledger::report_once(orders.relation) {
+                    refusal::tell(how, report, Some(orders.relation), None, role);
+                }
+                Start::Pass
+            };
+            if bypassed {
+                return tell(LetThrough::Bypass, &report(None));
+            }
+            match (authority::budget(role), mode) {
+                (Ok(Some(budget)), _) => overridden = Some((report(None), budget)),
+                (_, Mode::Log) => return tell(LetThrough::Logged, &report(None)),
+                (_, Mode::Warn) => return tell(LetThrough::Warned, &report(None)),
+                (refused, _) => {
+                    let report = report(refused.err().as_ref());
+                    return Start::Refuse(refusal::freeze(&report, Some(orders.relation)));
+                }
+            }
+        }
+    }
+    let bounds = settings::bounds();
+    if bounds.unlimited() && overridden.is_none() {
+        return Start::Pass;
+    }
+    let unlimited = matches!(overridden, Some((_, Budget::Unlimited)));
+    let task = Task {
+        command: orders.command,
+        relation: orders.relation,
+        only: orders.only,
+        bounds,
+        mode,
+        role,
+        bypassed,
+        referential,
+        modifies: orders.flow == Flow::Parent,
+        whole: None,
+        overridden,
+        over: None,
+        distinct: orders.repeats.then(Rows::default),
+    };
+    let threshold = task.first_threshold();
+    let spool = orders.flow == Flow::Rows && mode == Mode::Enforce && !referential && !bypassed && !unlimited;
+    Start::Watch { task: Box::into_raw(Box::new(task)), threshold, spool }
+}
+
+/// Why rule `where` refuses this execution, if it does.
+///
+/// # Safety
+/// `parameters` are the execution's.
+unsafe fn unqualified(orders: &Orders, parameters: pg_sys::ParamListInfo) -> Option<Unqualified> {
+    let qualification = match orders.qualification {
+        // SAFETY: by contract.
+        Qualification::Deferred => unsafe {
+            analysis::judge_bound(orders.relation, orders.only, orders.target_index, orders.conditions, parameters)
+        },
+        known => known,
+    };
+    match qualification {
+        Qualification::Qualified | Qualification::Deferred => None,
+        Qualification::NoWhere => Some(Unqualified::NoWhere),
+        Qualification::MatchesEveryRow => Some(Unqualified::MatchesEveryRow),
+        Qualification::OuterColumn(column) => {
+            Some(Unqualified::OuterColumn(relations::column(orders.relation, column)))
+        }
+    }
+}
+
+impl Task {
+    /// A count that needs no look at the table's size.
+    fn first_threshold(&self) -> u64 {
+        let within = self.bounds.surely_within().saturating_sub(ledger::sum(self.relation));
+        match self.overridden {
+            Some((_, Budget::Rows(rows))) => within.min(rows),
+            Some((_, Budget::Unlimited)) => u64::MAX,
+            None => within,
+        }
+    }
+
+    fn limit(&self) -> Option<Limit> {
+        if self.whole.is_some() {
+            return self.bounds.limit(self.whole);
+        }
+        let size = ledger::size(self.relation, self.only, || relations::size(self.relation, self.only, Wait::Never));
+        self.bounds.limit(size)
+    }
+
+    /// The count has passed its threshold: the refusal, or the next threshold.
+    pub fn check(&mut self, count: u64) -> Result<u64, Frozen> {
+        self.judge(count, ledger::sum(self.relation).saturating_add(count))
+    }
+
+    /// All rows are counted: they join the sum, and what went through is told.
+    pub fn finish(&mut self, count: u64) -> Result<(), Frozen> {
+        let sum = ledger::add(self.relation, count, self.referential);
+        self.finish_counted(count, sum)
+    }
+
+    /// The same where the rows have joined the sum.
+    pub fn finish_counted(&mut self, count: u64, sum: u64) -> Result<(), Frozen> {
+        if sum > self.bounds.surely_within() {
+            self.judge(count, sum)?;
+        }
+        let told = match (&self.overridden, &self.over) {
+            (Some((report, _)), _) => Some((LetThrough::Override, report.clone())),
+            (None, Some((how, limit))) => Some((*how, self.report(sum, limit, count, None))),
+            (None, None) => None,
+        };
+        if let Some((how, report)) = told
+            && ledger::report_once(self.relation)
+        {
+            refusal::tell(how, &report, Some(self.relation), Some(sum), self.role);
+        }
+        Ok(())
+    }
+
+    /// `count` rows of this statement, `sum` with those before it.
+    fn judge(&mut self, count: u64, sum: u64) -> Result<u64, Frozen> {
+        let before = sum - count.min(sum);
+        if let Some((_, budget)) = self.overridden {
+            if let Budget::Rows(rows) = budget
+                && count > rows
+            {
+                let limit = Limit { rows, source: Source::AllowRows };
+                return Err(self.refuse(count, &limit, count, None));
+            }
+            // Its own rows are what the budget is for; the rest is judged as ever.
+        }
+        let Some(limit) = self.limit() else { return Ok(u64::MAX) };
+        if sum <= limit.rows {
+            return Ok(limit.rows - before);
+        }
+        if self.bypassed {
+            self.over = Some((LetThrough::Bypass, limit));
+            return Ok(u64::MAX);
+        }
+        let (limit, not_honoured) = match authority::budget(self.role) {
+            Ok(Some(budget)) => match limit::with_budget(Some(limit), budget) {
+                Some(wider) if sum > wider.rows => (wider, None),
+                wider => {
+                    self.over = Some((LetThrough::Override, limit));
+                    let next = wider.map_or(u64::MAX, |wider| wider.rows - before);
+                    return Ok(match self.overridden {
+                        Some((_, Budget::Rows(rows))) => next.min(rows),
+                        _ => next,
+                    });
+                }
+            },
+            Ok(None) => (limit, None),
+            Err(why) => (limit, Some(why)),
+        };
+        match self.mode {
+            Mode::Enforce => Err(self.refuse(sum, &limit, count, not_honoured.as_ref())),
+            mode => {
+                let how = if mode == Mode::Warn { LetThrough::Warned } else { LetThrough::Logged };
+                self.over = Some((how, limit));
+                Ok(u64::MAX)
+            }
+        }
+    }
+
+    fn report(&self, sum: u64, limit: &Limit, count: u64, not_honoured: Option<&NotHonoured>) -> Report {
+        let reach = if self.whole.is_some() {
+            Reach::WholeTable
+        } else if self.referential {
+            let by = levels::current().writes;
+            Reach::ForeignKey { by: by.map(|(command, relation)| (command, relations::name(relation))) }
+        } else if sum > count {
+            Reach::Summed { in_transaction: settings::scope() == Scope::Transaction }
+        } else if self.modifies {
+            Reach::Modified
+        } else {
+            Reach::Selected
+        };
+        let table = relations::name(self.relation);
+        message::too_many_rows(self.command, &table, sum, limit, &self.bounds, &reach, not_honoured)
+    }
+
+    #[cold]
+    fn refuse(&self, sum: u64, limit: &Limit, count: u64, not_honoured: Option<&NotHonoured>) -> Frozen {
+        refusal::freeze(&self.report(sum, limit, count, not_honoured), Some(self.relation))
+    }
+
+    /// The task of a write that carries no node.
+    pub fn of_point_write(command: Command, relation: pg_sys::Oid, only: bool, referential: bool) -> Task {
+        let role = authority::role(referential);
+        Task {
+            command,
+            relation,
+            only,
+            bounds: settings::bounds(),
+            mode: settings::mode(),
+            role,
+            bypassed: authority::bypasses(role),
+            referential,
+            modifies: true,
+            whole: None,
+            overridden: None,
+            over: None,
+            distinct: None,
+        }
+    }
+
+    /// The task of TRUNCATE and DROP, which take a table of about `size` rows whole.
+    pub fn of_whole_table(command: Command, relation: pg_sys::Oid, size: f64) -> Task {
+        Task { whole: Some(size), ..Task::of_point_write(command, relation, true, false) }
+    }
+
+    /// Up to so many rows a table surely may be taken whole.
+    pub fn surely_within(&self) -> u64 {
+        self.bounds.surely_within().saturating_sub(ledger::sum(self.relation))
+    }
+
+    /// Judges the table's rows as a write of them all.
+    pub fn take_whole(&mut self, rows: u64) -> Result<(), Frozen> {
+        let sum = ledger::sum(self.relation).saturating_add(rows);
+        self.finish_counted(rows, sum)
+    }
+}

@@ -1,0 +1,264 @@
+//! The hooks: bare frames of a few lines. Each calls our guarded code for decisions and passes on
+//! to the previous hook, or PostgreSQL's own function, exactly once on every path that returns.
+//! Nothing here owns anything or can panic, so PostgreSQL's errors pass through untouched.
+
+use core::ffi::{c_char, c_int, c_void};
+
+use pgrx::pg_sys;
+use pgrx::pg_sys::NodeTag;
+
+use crate::analysis::{self, Finding};
+use crate::guard::{attach, node, point};
+use crate::pg::{frame, nodes, raw};
+use crate::settings::{self, Mode};
+use crate::{ledger, levels, objects, refusal};
+
+static mut PREVIOUS_PLANNER: pg_sys::planner_hook_type = None;
+static mut PREVIOUS_START: pg_sys::ExecutorStart_hook_type = None;
+static mut PREVIOUS_RUN: pg_sys::ExecutorRun_hook_type = None;
+static mut PREVIOUS_FINISH: pg_sys::ExecutorFinish_hook_type = None;
+static mut PREVIOUS_UTILITY: pg_sys::ProcessUtility_hook_type = None;
+static mut PREVIOUS_ACCESS: pg_sys::object_access_hook_type = None;
+
+/// Installs every hook and callback.
+pub fn install() {
+    // SAFETY: called once, by _PG_init, before any hook can run.
+    unsafe {
+        PREVIOUS_PLANNER = pg_sys::planner_hook;
+        pg_sys::planner_hook = Some(planner);
+        PREVIOUS_START = pg_sys::ExecutorStart_hook;
+        pg_sys::ExecutorStart_hook = Some(executor_start);
+        PREVIOUS_RUN = pg_sys::ExecutorRun_hook;
+        pg_sys::ExecutorRun_hook = Some(executor_run);
+        PREVIOUS_FINISH = pg_sys::ExecutorFinish_hook;
+        pg_sys::ExecutorFinish_hook = Some(executor_finish);
+        PREVIOUS_UTILITY = pg_sys::ProcessUtility_hook;
+        pg_sys::ProcessUtility_hook = Some(process_utility);
+        PREVIOUS_ACCESS = pg_sys::object_access_hook;
+        pg_sys::object_access_hook = Some(object_access);
+        pg_sys::RegisterXactCallback(Some(ledger::transaction_event), std::ptr::null_mut());
+        pg_sys::RegisterSubXactCallback(Some(ledger::subtransaction_event), std::ptr::null_mut());
+        pg_sys::CacheRegisterRelcacheCallback(
+            Some(analysis::target::relation_changed),
+            pg_sys::Datum::from(0),
+        );
+    }
+}
+
+/// Findings on their way over the planner's frames, in PostgreSQL's memory: an error in the planner
+/// leaks nothing.
+#[derive(Clone, Copy)]
+struct Carried {
+    findings: *mut Option<Finding>,
+    count: usize,
+}
+
+const NOTHING: Carried = Carried { findings: std::ptr::null_mut(), count: 0 };
+
+/// Why this hook: it sees every statement's Query before planning and its plan after, whichever
+/// way the statement came. It must not change the Query, nor the plan of what is not guarded.
+#[allow(ffi_unwind_calls, reason = "a bare frame: it owns nothing and cannot panic")]
+unsafe extern "C-unwind" fn planner(
+    parse: *mut pg_sys::Query,
+    query_string: *const c_char,
+    cursor_options: c_int,
+    bound_params: pg_sys::ParamListInfo,
+) -> *mut pg_sys::PlannedStmt {
+    // SAFETY: PostgreSQL's arguments, passed on as they came.
+    unsafe {
+        let carried = if may_write(parse) && settings::mode() != Mode::Off {
+            frame::guarded(|| carry(parse))
+        } else {
+            NOTHING
+        };
+        let plan = match PREVIOUS_PLANNER {
+            Some(previous) => previous(parse, query_string, cursor_options, bound_params),
+            None => raw::standard_planner(parse, query_string, cursor_options, bound_params),
+        };
+        if carried.count > 0 {
+            frame::guarded(|| deliver(plan, carried));
+        }
+        plan
+    }
+}
+
+/// Whether a Query can write rows that were there: nearly every statement ends here.
+#[inline]
+unsafe fn may_write(query: *mut pg_sys::Query) -> bool {
+    // SAFETY: the planner's Query.
+    unsafe {
+        match (*query).commandType {
+            pg_sys::CmdType::CMD_DELETE | pg_sys::CmdType::CMD_UPDATE | pg_sys::CmdType::CMD_MERGE => true,
+            pg_sys::CmdType::CMD_INSERT => (*query).hasModifyingCTE || !(*query).onConflict.is_null(),
+            _ => (*query).hasModifyingCTE,
+        }
+    }
+}
+
+fn carry(query: *mut pg_sys::Query) -> Carried {
+    let findings = analysis::analyse(query);
+    if findings.iter().all(Option::is_none) {
+        return NOTHING;
+    }
+    let count = findings.len();
+    // SAFETY: palloc gives aligned memory of the size; Finding is plain data.
+    unsafe {
+        let place = pg_sys::palloc(count * size_of::<Option<Finding>>()).cast::<Option<Finding>>();
+        std::ptr::copy_nonoverlapping(findings.as_ptr(), place, count);
+        Carried { findings: place, count }
+    }
+}
+
+fn deliver(plan: *mut pg_sys::PlannedStmt, carried: Carried) {
+    // SAFETY: `carry` filled it.
+    unsafe {
+        attach::attach(plan, std::slice::from_raw_parts(carried.findings, carried.count));
+        pg_sys::pfree(carried.findings.cast());
+    }
+}
+
+/// Why this hook: a guard cannot see the ModifyTable above it, and MERGE's and upsert's counts are
+/// there.
+#[allow(ffi_unwind_calls, reason = "a bare frame: it owns nothing and cannot panic")]
+unsafe extern "C-unwind" fn executor_start(query: *mut pg_sys::QueryDesc, eflags: c_int) {
+    // SAFETY: PostgreSQL's arguments, passed on as they came.
+    unsafe {
+        match PREVIOUS_START {
+            Some(previous) => previous(query, eflags),
+            None => raw::standard_ExecutorStart(query, eflags),
+        }
+        if (*query).operation != pg_sys::CmdType::CMD_SELECT || (*(*query).plannedstmt).hasModifyingCTE {
+            node::adopt(query);
+        }
+    }
+}
+
+/// Why this hook: what a statement runs below itself belongs to its sum.
+#[cfg(not(feature = "pg18"))]
+#[allow(ffi_unwind_calls, reason = "a bare frame: it owns nothing and cannot panic")]
+unsafe extern "C-unwind" fn executor_run(
+    query: *mut pg_sys::QueryDesc,
+    direction: pg_sys::ScanDirection::Type,
+    count: u64,
+    execute_once: bool,
+) {
+    // SAFETY: PostgreSQL's arguments, passed on as they came.
+    unsafe {
+        let outer = levels::enter_query(query);
+        match PREVIOUS_RUN {
+            Some(previous) => previous(query, direction, count, execute_once),
+            None => raw::standard_ExecutorRun(query, direction, count, execute_once),
+        }
+        levels::leave(outer);
+    }
+}
+
+/// Why this hook: what a statement runs below itself belongs to its sum.
+#[cfg(feature = "pg18")]
+#[allow(ffi_unwind_calls, reason = "a bare frame: it owns nothing and cannot panic")]
+unsafe extern "C-unwind" fn executor_run(
+    query: *mut pg_sys::QueryDesc,
+    direction: pg_sys::ScanDirection::Type,
+    count: u64,
+) {
+    // SAFETY: PostgreSQL's arguments, passed on as they came.
+    unsafe {
+        let outer = levels::enter_query(query);
+        match PREVIOUS_RUN {
+            Some(previous) => previous(query, direction, count),
+            None => raw::standard_ExecutorRun(query, direction, count),
+        }
+        levels::leave(outer);
+    }
+}
+
+/// Why this hook: AFTER triggers, foreign keys' among them, fire here, and a write without a guard
+/// below another statement is counted before they do.
+#[allow(ffi_unwind_calls, reason = "a bare frame: it owns nothing and cannot panic")]
+unsafe extern "C-unwind" fn executor_finish(query: *mut pg_sys::QueryDesc) {
+    // SAFETY: PostgreSQL's argument, passed on as it came.
+    unsafe {
+        point::account(query);
+        let outer = levels::enter_query(query);
+        match PREVIOUS_FINISH {
+            Some(previous) => previous(query),
+            None => raw::standard_ExecutorFinish(query),
+        }
+        let own = levels::current().owner;
+        levels::leave(outer);
+        if outer.is_outside() {
+            frame::guarded(|| ledger::forget(own));
+        }
+    }
+}
+
+/// Why this hook: DO, CALL, EXECUTE, EXPLAIN ANALYZE, COPY and the rest are client statements too,
+/// and TRUNCATE's ONLY stands in the statement alone.
+#[allow(ffi_unwind_calls, reason = "a bare frame: it owns nothing and cannot panic")]
+#[allow(clippy::too_many_arguments, reason = "PostgreSQL's signature")]
+unsafe extern "C-unwind" fn process_utility(
+    statement: *mut pg_sys::PlannedStmt,
+    query_string: *const c_char,
+    read_only_tree: bool,
+    context: pg_sys::ProcessUtilityContext::Type,
+    params: pg_sys::ParamListInfo,
+    environment: *mut pg_sys::QueryEnvironment,
+    destination: *mut pg_sys::DestReceiver,
+    completion: *mut pg_sys::QueryCompletion,
+) {
+    // SAFETY: PostgreSQL's arguments, passed on as they came.
+    unsafe {
+        let utility = (*statement).utilityStmt;
+        let outer = levels::enter_utility(utility, nodes::tag(utility) == NodeTag::T_ExplainStmt);
+        match PREVIOUS_UTILITY {
+            Some(previous) => previous(
+                statement,
+                query_string,
+                read_only_tree,
+                context,
+                params,
+                environment,
+                destination,
+                completion,
+            ),
+            None => raw::standard_ProcessUtility(
+                statement,
+                query_string,
+                read_only_tree,
+                context,
+                params,
+                environment,
+                destination,
+                completion,
+            ),
+        }
+        let own = levels::current().owner;
+        levels::leave(outer);
+        if outer.is_outside() {
+            frame::guarded(|| ledger::forget(own));
+        }
+    }
+}
+
+/// Why this hook: it alone sees every relation that TRUNCATE and DROP reach.
+#[allow(ffi_unwind_calls, reason = "a bare frame: it owns nothing and cannot panic")]
+unsafe extern "C-unwind" fn object_access(
+    access: pg_sys::ObjectAccessType::Type,
+    class: pg_sys::Oid,
+    object: pg_sys::Oid,
+    part: c_int,
+    argument: *mut c_void,
+) {
+    // SAFETY: PostgreSQL's arguments, passed on as they came.
+    unsafe {
+        if let Some(previous) = PREVIOUS_ACCESS {
+            previous(access, class, object, part, argument);
+        }
+        if matches!(access, pg_sys::ObjectAccessType::OAT_TRUNCATE | pg_sys::ObjectAccessType::OAT_DROP) {
+            let refused = frame::guarded(|| objects::accessed(access, class, object, part, argument).err());
+            if let Some(frozen) = refused {
+                refusal::raise(&frozen);
+            }
+        }
+    }
+}

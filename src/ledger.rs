@@ -1,0 +1,198 @@
+//! The sums: how many rows of each table the running client statement (or the transaction) has
+//! modified, over all the statements below it. What a subtransaction undoes is given back. A
+//! table's size is kept beside its sum, so that it is read once.
+
+use rustc_hash::FxHashMap as HashMap;
+
+use once_cell::unsync::Lazy;
+use pgrx::pg_sys;
+
+use crate::levels::{self, Owner};
+use crate::pg::frame;
+use crate::pg::local::Local;
+use crate::settings::{self, Scope};
+
+/// A table in a sum.
+type Key = (Owner, pg_sys::Oid);
+
+#[derive(Default)]
+struct Entry {
+    rows: u64,
+    /// With and without the tree below the table.
+    tree_size: Option<Option<f64>>,
+    own_size: Option<Option<f64>>,
+    /// A statement over the limit went through and was reported: once a sum is enough.
+    reported: bool,
+    /// Of `rows`, those that foreign keys reached.
+    by_foreign_key: u64,
+}
+
+struct Ledger {
+    sums: HashMap<Key, Entry>,
+    /// For each open subtransaction, what was counted in it.
+    undo: Vec<(pg_sys::SubTransactionId, HashMap<Key, (u64, u64)>)>,
+}
+
+static LEDGER: Local<Lazy<Ledger>> =
+    Local::new(Lazy::new(|| Ledger { sums: HashMap::default(), undo: Vec::new() }));
+
+/// The sum that counts now: the client statement's or the transaction's.
+pub fn owner() -> Owner {
+    match settings::scope() {
+        Scope::Statement => levels::current().owner,
+        Scope::Transaction => Owner::TRANSACTION,
+    }
+}
+
+/// The rows counted so far.
+pub fn sum(relation: pg_sys::Oid) -> u64 {
+    let key = (owner(), relation);
+    LEDGER.with(|ledger| ledger.sums.get(&key).map_or(0, |entry| entry.rows))
+}
+
+/// Whether rows of the table have been counted in the sum.
+pub fn is_open(relation: pg_sys::Oid) -> bool {
+    let key = (owner(), relation);
+    LEDGER.with(|ledger| ledger.sums.contains_key(&key))
+}
+
+/// Counts rows; gives the new sum.
+pub fn add(relation: pg_sys::Oid, rows: u64, by_foreign_key: bool) -> u64 {
+    let key = (owner(), relation);
+    let referential = if by_foreign_key { rows } else { 0 };
+    LEDGER.with(|ledger| {
+        if let Some((_, counted)) = ledger.undo.last_mut() {
+            let counted = counted.entry(key).or_default();
+            counted.0 += rows;
+            counted.1 += referential;
+        }
+        let entry = ledger.sums.entry(key).or_default();
+        entry.rows += rows;
+        entry.by_foreign_key += referential;
+        entry.rows
+    })
+}
+
+/// A table's size, from the sum or else by `read`.
+pub fn size(relation: pg_sys::Oid, only: bool, read: impl FnOnce() -> Option<f64>) -> Option<f64> {
+    let key = (owner(), relation);
+    let known = LEDGER.with(|ledger| {
+        ledger.sums.get(&key).and_then(|entry| if only { entry.own_size } else { entry.tree_size })
+    });
+    if let Some(size) = known {
+        return size;
+    }
+    let size = read();
+    LEDGER.with(|ledger| {
+        let entry = ledger.sums.entry(key).or_default();
+        *(if only { &mut entry.own_size } else { &mut entry.tree_size }) = Some(size);
+    });
+    size
+}
+
+/// Whether this is the first report of a table in the sum.
+pub fn report_once(relation: pg_sys::Oid) -> bool {
+    let key = (owner(), relation);
+    LEDGER.with(|ledger| {
+        let entry = ledger.sums.entry(key).or_default();
+        !std::mem::replace(&mut entry.reported, true)
+    })
+}
+
+/// The rows that foreign keys reached, by table, in the sum that runs; sorted by table.
+pub fn reached_by_foreign_keys() -> Vec<(pg_sys::Oid, u64)> {
+    let owner = owner();
+    let mut reached: Vec<_> = LEDGER.with(|ledger| {
+        ledger
+            .sums
+            .iter()
+            .filter(|((own, _), entry)| *own == owner && entry.by_foreign_key > 0)
+            .map(|((_, relation), entry)| (*relation, entry.by_foreign_key))
+            .collect()
+    });
+    reached.sort_unstable_by_key(|(relation, _)| relation.to_u32());
+    reached
+}
+
+/// A client statement begins or ends: its sum is no more.
+#[inline]
+pub fn forget(owner: Owner) {
+    LEDGER.with(|ledger| {
+        if !ledger.sums.is_empty() {
+            ledger.sums.retain(|(own, _), _| *own != owner);
+        }
+    });
+}
+
+/// A bare frame for RegisterXactCallback.
+pub unsafe extern "C-unwind" fn transaction_event(event: pg_sys::XactEvent::Type, _: *mut core::ffi::c_void) {
+    use pg_sys::XactEvent::*;
+    let aborted = matches!(event, XACT_EVENT_ABORT | XACT_EVENT_PARALLEL_ABORT);
+    if aborted || matches!(event, XACT_EVENT_COMMIT | XACT_EVENT_PARALLEL_COMMIT | XACT_EVENT_PREPARE) {
+        frame::guarded(|| {
+            LEDGER.with(|ledger| {
+                ledger.sums.clear();
+                ledger.undo.clear();
+            });
+            levels::transaction_ended(aborted);
+        });
+    }
+}
+
+/// A bare frame for RegisterSubXactCallback.
+pub unsafe extern "C-unwind" fn subtransaction_event(
+    event: pg_sys::SubXactEvent::Type,
+    own: pg_sys::SubTransactionId,
+    _: pg_sys::SubTransactionId,
+    _: *mut core::ffi::c_void,
+) {
+    use pg_sys::SubXactEvent::*;
+    frame::guarded(|| match event {
+        SUBXACT_EVENT_START_SUB => {
+            LEDGER.with(|ledger| ledger.undo.push((own, HashMap::default())));
+            levels::subtransaction_started(own);
+        }
+        SUBXACT_EVENT_COMMIT_SUB => {
+            LEDGER.with(|ledger| ledger.keep(own));
+            levels::subtransaction_committed(own);
+        }
+        SUBXACT_EVENT_ABORT_SUB => {
+            LEDGER.with(|ledger| ledger.give_back(own));
+            levels::subtransaction_aborted(own);
+        }
+        _ => {}
+    });
+}
+
+impl Ledger {
+    /// A subtransaction's counts become its parent's.
+    fn keep(&mut self, own: pg_sys::SubTransactionId) {
+        while let Some((id, counted)) = self.undo.pop() {
+            if let Some((_, parent)) = self.undo.last_mut() {
+                for (key, (rows, referential)) in counted {
+                    let into = parent.entry(key).or_default();
+                    into.0 += rows;
+                    into.1 += referential;
+                }
+            }
+            if id == own {
+                return;
+            }
+        }
+    }
+
+    /// A subtransaction's counts, and those of the ones inside it, are undone.
+    fn give_back(&mut self, own: pg_sys::SubTransactionId) {
+        while let Some((id, counted)) = self.undo.pop() {
+            for (key, (rows, referential)) in counted {
+                if let Some(entry) = self.sums.get_mut(&key) {
+                    entry.rows = entry.rows.saturating_sub(rows);
+                    entry.by_foreign_key = entry.by_foreign_key.saturating_sub(referential);
+                }
+            }
+            if id == own {
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! Which statement is running inside which: the client's statement, functions and triggers below
+//! it, foreign-key actions. Entered and left by the executor and utility hooks. An error leaves
+//! levels without saying so; the level is then put back by the abort of the (sub)transaction, so
+//! no hook needs PG_TRY.
+
+use pgrx::pg_sys;
+use safedelete_core::command::Command;
+
+use crate::pg::local::Local;
+use crate::pg::roles;
+
+/// The client statement whose rows are summed: a number of its own, never reused while it runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Owner(u64);
+
+impl Owner {
+    /// The transaction, for `scope = transaction`.
+    pub const TRANSACTION: Owner = Owner(0);
+    /// What fires outside any statement: deferred foreign-key actions at COMMIT.
+    const COMMIT: Owner = Owner(2);
+
+    /// A portal may be run in parts, other statements between them: the query names it.
+    fn of_query(query: *mut pg_sys::QueryDesc) -> Owner {
+        Owner(query as u64)
+    }
+}
+
+/// Where in the nesting the backend is.
+#[derive(Clone, Copy)]
+pub struct Level {
+    depth: u32,
+    pub owner: Owner,
+    /// What the statement of this level writes, for the DETAIL of its cascades.
+    pub writes: Option<(Command, pg_sys::Oid)>,
+    /// The role that the statement of this level runs as; its foreign-key actions are judged by it.
+    pub role: pg_sys::Oid,
+    /// The utility command of this level; NULL for a query.
+    pub utility: *mut pg_sys::Node,
+    /// EXPLAIN ANALYZE runs the statement: a plan may carry more than its execution needs.
+    pub explaining: bool,
+}
+
+const OUTSIDE: Level = Level {
+    depth: 0,
+    owner: Owner::COMMIT,
+    writes: None,
+    role: pg_sys::InvalidOid,
+    utility: std::ptr::null_mut(),
+    explaining: false,
+};
+
+static CURRENT: Local<Level> = Local::new(OUTSIDE);
+/// The level each open subtransaction started at.
+static SUBTRANSACTIONS: Local<Vec<(pg_sys::SubTransactionId, Level)>> = Local::new(Vec::new());
+static NEXT_UTILITY: Local<u64> = Local::new(3);
+
+pub fn current() -> Level {
+    CURRENT.get()
+}
+
+impl Level {
+    /// Whether no statement of the client runs.
+    pub fn is_outside(&self) -> bool {
+        self.depth == 0
+    }
+
+    /// The role whose verdict a foreign-key action inherits.
+    pub fn firing_role(&self) -> pg_sys::Oid {
+        if self.role != pg_sys::InvalidOid {
+            return self.role;
+        }
+        // SAFETY: reads a backend variable. A deferred action at COMMIT: the session's role.
+        unsafe { pg_sys::GetOuterUserId() }
+    }
+}
+
+/// Whether a query is a foreign-key trigger's own: such triggers alone run a write that fires no
+/// triggers (SPI_execute_snapshot, whose caller collects the events) under SECURITY_NOFORCE_RLS.
+/// A trigger function that runs below them inherits the flag, but fires triggers.
+pub fn is_referential(eflags: i32) -> bool {
+    eflags & pg_sys::EXEC_FLAG_SKIP_TRIGGERS as i32 != 0 && roles::current().1
+}
+
+/// Enters a query's run or finish; give the outcome to [`leave`].
+///
+/// # Safety
+/// `query` has been started.
+#[inline]
+pub unsafe fn enter_query(query: *mut pg_sys::QueryDesc) -> Level {
+    let outer = CURRENT.get();
+    // SAFETY: a started query has an execution state.
+    let (operation, eflags) = unsafe { ((*query).operation, (*(*query).estate).es_top_eflags) };
+    let mut level = outer;
+    level.depth += 1;
+    level.explaining = false;
+    level.utility = std::ptr::null_mut();
+    if outer.depth == 0 {
+        level.owner = Owner::of_query(query);
+    }
+    if operation == pg_sys::CmdType::CMD_SELECT {
+        level.writes = None;
+        level.role = roles::current().0;
+    } else if !is_referential(eflags) {
+        // A foreign-key action stays under the statement that fired it.
+        level.role = roles::current().0;
+        // SAFETY: a data-modifying query.
+        level.writes = unsafe { written(query, operation) };
+    } else if outer.depth == 0 {
+        level.owner = Owner::COMMIT;
+    }
+    CURRENT.set(level);
+    outer
+}
+
+/// Enters a utility command.
+#[inline]
+pub fn enter_utility(utility: *mut pg_sys::Node, explaining: bool) -> Level {
+    let outer = CURRENT.get();
+    let mut level = outer;
+    level.depth += 1;
+    if outer.depth == 0 {
+        // Odd, so that no query's address is the same.
+        level.owner = Owner(NEXT_UTILITY.with(|next| {
+            *next += 2;
+            *next
+        }));
+    }
+    level.writes = None;
+    level.explaining = explaining;
+    level.utility = utility;
+    level.role = roles::current().0;
+    CURRENT.set(level);
+    outer
+}
+
+/// Back to where [`enter_query`] or [`enter_utility`] came from.
+#[inline]
+pub fn leave(outer: Level) {
+    CURRENT.set(outer);
+}
+
+/// What a query's main ModifyTable writes.
+///
+/// # Safety
+/// `query` is a data-modifying query.
+unsafe fn written(
+    query: *mut pg_sys::QueryDesc,
+    operation: pg_sys::CmdType::Type,
+) -> Option<(Command, pg_sys::Oid)> {
+    let command = match operation {
+        pg_sys::CmdType::CMD_DELETE => Command::Delete,
+        pg_sys::CmdType::CMD_UPDATE => Command::Update,
+        pg_sys::CmdType::CMD_MERGE => Command::Merge,
+        pg_sys::CmdType::CMD_INSERT => Command::Upsert,
+        _ => return None,
+    };
+    // SAFETY: by contract; the cast follows the tag.
+    unsafe {
+        let plan = (*(*query).plannedstmt).planTree;
+        let modify = crate::pg::nodes::cast::<pg_sys::ModifyTable, _>(plan, pg_sys::NodeTag::T_ModifyTable)?;
+        let entry =
+            crate::pg::nodes::range_table_entry((*(*query).plannedstmt).rtable, (*modify).nominalRelation)?;
+        Some((command, (*entry).relid))
+    }
+}
+
+/// A bare statement of subtransactions; called by ledger.rs's callback.
+pub fn subtransaction_started(id: pg_sys::SubTransactionId) {
+    let level = CURRENT.get();
+    SUBTRANSACTIONS.with(|open| open.push((id, level)));
+}
+
+pub fn subtransaction_committed(id: pg_sys::SubTransactionId) {
+    SUBTRANSACTIONS.with(|open| {
+        if let Some(at) = open.iter().rposition(|(own, _)| *own == id) {
+            open.truncate(at);
+        }
+    });
+}
+
+/// An error may have left levels: the subtransaction's start is where the backend is again.
+pub fn subtransaction_aborted(id: pg_sys::SubTransactionId) {
+    let start = SUBTRANSACTIONS.with(|open| {
+        let at = open.iter().rposition(|(own, _)| *own == id)?;
+        let level = open[at].1;
+        open.truncate(at);
+        Some(level)
+    });
+    if let Some(level) = start {
+        CURRENT.set(level);
+    }
+}
+
+/// The end of a transaction. ROLLBACK inside a procedure ends one while statements run; an error
+/// that reached the client's loop left them all, and the loop has cleared the context stack.
+pub fn transaction_ended(aborted: bool) {
+    SUBTRANSACTIONS.with(Vec::clear);
+    // SAFETY: reads a backend variable.
+    if aborted && unsafe { pg_sys::error_context_stack.is_null() } {
+        CURRENT.set(OUTSIDE);
+    }
+}

@@ -1,0 +1,26 @@
+//! safedelete: refuses DELETE and UPDATE (and what amounts to them) that have no qualifying WHERE
+//! or reach more rows than a table's limits allow. This file only wires; docs/internals.md draws
+//! the way of a statement through the rooms.
+
+mod analysis;
+mod authority;
+mod exemption;
+mod guard;
+mod hooks;
+mod ledger;
+mod levels;
+mod objects;
+mod pg;
+mod refusal;
+mod settings;
+
+pgrx::pg_module_magic!(name = c"safedelete", version = c"0.1.0");
+
+/// Called by PostgreSQL when it loads the library: by shared_preload_libraries,
+/// session_preload_libraries or LOAD.
+#[pgrx::pg_guard]
+pub extern "C-unwind" fn _PG_init() {
+    settings::define();
+    guard::node::register();
+    hooks::install();
+}

@@ -1,0 +1,10 @@
+//! The quarantine: everything that has to know how PostgreSQL lays out memory, raises errors or
+//! differs between majors. Other rooms call these and stay readable.
+
+pub mod compat;
+pub mod frame;
+pub mod local;
+pub mod nodes;
+pub mod raw;
+pub mod relations;
+pub mod roles;

@@ -1,0 +1,150 @@
+//! Where PostgreSQL 15, 16, 17 and 18 differ; nothing else asks for a major.
+
+use pgrx::pg_sys;
+use pgrx::pg_sys::NodeTag;
+
+use super::nodes;
+
+/// MERGE's join condition: a field of its own from 17 on, the join tree's condition before.
+///
+/// # Safety
+/// `query` is a Query of a MERGE.
+pub unsafe fn merge_condition(query: *mut pg_sys::Query) -> *mut pg_sys::Node {
+    #[cfg(any(feature = "pg15", feature = "pg16"))]
+    // SAFETY: transformMergeStmt never leaves jointree NULL.
+    unsafe {
+        (*(*query).jointree).quals
+    }
+    #[cfg(any(feature = "pg17", feature = "pg18"))]
+    // SAFETY: a Query.
+    unsafe {
+        (*query).mergeJoinCondition
+    }
+}
+
+/// The conditions of MERGE's target that stand in the join tree: those of an updatable view, which
+/// the rewriter puts there from 17 on.
+///
+/// # Safety
+/// `query` is a Query of a MERGE.
+pub unsafe fn merge_view_condition(query: *mut pg_sys::Query) -> *mut pg_sys::Node {
+    #[cfg(any(feature = "pg15", feature = "pg16"))]
+    {
+        let _ = query;
+        std::ptr::null_mut()
+    }
+    #[cfg(any(feature = "pg17", feature = "pg18"))]
+    // SAFETY: transformMergeStmt never leaves jointree NULL.
+    unsafe {
+        (*(*query).jointree).quals
+    }
+}
+
+/// Whether a MERGE action is one of WHEN NOT MATCHED BY SOURCE (from 17 on).
+///
+/// # Safety
+/// `action` is a MergeAction.
+pub unsafe fn not_matched_by_source(action: *mut pg_sys::MergeAction) -> bool {
+    #[cfg(any(feature = "pg15", feature = "pg16"))]
+    {
+        let _ = action;
+        false
+    }
+    #[cfg(any(feature = "pg17", feature = "pg18"))]
+    // SAFETY: a MergeAction.
+    unsafe {
+        (*action).matchKind == pg_sys::MergeMatchKind::MERGE_WHEN_NOT_MATCHED_BY_SOURCE
+    }
+}
+
+/// Whether column `index` (from 0) cannot hold NULL; 18 has NOT NULL constraints that are not
+/// valid yet.
+///
+/// # Safety
+/// `descriptor` is a relation's tuple descriptor and has the column.
+pub unsafe fn column_is_not_null(descriptor: pg_sys::TupleDesc, index: usize) -> bool {
+    // SAFETY: by contract.
+    let attribute = unsafe { attribute(descriptor, index) };
+    if attribute.attisdropped || !attribute.attnotnull {
+        return false;
+    }
+    #[cfg(feature = "pg18")]
+    // SAFETY: by contract; 'v' is ATTNULLABLE_VALID.
+    unsafe {
+        (*(*descriptor).compact_attrs.as_ptr().add(index)).attnullability == b'v' as core::ffi::c_char
+    }
+    #[cfg(not(feature = "pg18"))]
+    true
+}
+
+/// The B-tree strategies of an operator, as a bit for each number.
+pub fn btree_strategies(operator: pg_sys::Oid) -> u32 {
+    let mut strategies = 0;
+    #[cfg(not(feature = "pg18"))]
+    // SAFETY: a catalog cache look-up that gives a list of OpBtreeInterpretation.
+    unsafe {
+        for found in nodes::items::<pg_sys::OpBtreeInterpretation>(pg_sys::get_op_btree_interpretation(operator)) {
+            strategies |= 1 << (*found).strategy;
+        }
+    }
+    #[cfg(feature = "pg18")]
+    // SAFETY: a catalog cache look-up that gives a list of OpIndexInterpretation; CompareType
+    // numbers the B-tree operators as B-tree strategies do, and 6 is "not equal".
+    unsafe {
+        for found in nodes::items::<pg_sys::OpIndexInterpretation>(pg_sys::get_op_index_interpretation(operator)) {
+            strategies |= 1 << (*found).cmptype;
+        }
+    }
+    strategies
+}
+
+/// The parallel-safe identity of a plan's children beyond left and right tree.
+///
+/// # Safety
+/// `plan` is a plan node.
+pub unsafe fn children(plan: *mut pg_sys::Plan) -> Vec<*mut pg_sys::Plan> {
+    // SAFETY: each cast follows the node's tag.
+    unsafe {
+        let list = match nodes::tag(plan) {
+            NodeTag::T_Append => (*plan.cast::<pg_sys::Append>()).appendplans,
+            NodeTag::T_MergeAppend => (*plan.cast::<pg_sys::MergeAppend>()).mergeplans,
+            NodeTag::T_BitmapAnd => (*plan.cast::<pg_sys::BitmapAnd>()).bitmapplans,
+            NodeTag::T_BitmapOr => (*plan.cast::<pg_sys::BitmapOr>()).bitmapplans,
+            NodeTag::T_CustomScan => (*plan.cast::<pg_sys::CustomScan>()).custom_plans,
+            _ => std::ptr::null_mut(),
+        };
+        let mut children: Vec<_> = nodes::items(list).collect();
+        if let Some(scan) = nodes::cast::<pg_sys::SubqueryScan, _>(plan, NodeTag::T_SubqueryScan) {
+            children.push((*scan).subplan);
+        }
+        children.extend([(*plan).lefttree, (*plan).righttree].into_iter().filter(|p| !p.is_null()));
+        children
+    }
+}
+
+/// # Safety
+/// `descriptor` has column `index` (from 0).
+unsafe fn attribute<'a>(descriptor: pg_sys::TupleDesc, index: usize) -> &'a pg_sys::FormData_pg_attribute {
+    #[cfg(feature = "pg18")]
+    // SAFETY: by contract.
+    unsafe {
+        &*pg_sys::TupleDescAttr(descriptor, index as i32)
+    }
+    #[cfg(not(feature = "pg18"))]
+    // SAFETY: by contract.
+    unsafe {
+        &*(*descriptor).attrs.as_ptr().add(index)
+    }
+}
+
+/// The B-tree strategy of a row comparison.
+pub fn row_compare_strategy(compare: &pg_sys::RowCompareExpr) -> u32 {
+    #[cfg(feature = "pg18")]
+    {
+        compare.cmptype as u32
+    }
+    #[cfg(not(feature = "pg18"))]
+    {
+        compare.rctype as u32
+    }
+}

@@ -1,0 +1,136 @@
+//! PostgreSQL functions without pgrx's boundary, for bare frames and for `frame::call`. An error
+//! raised below them jumps over the Rust frames that called them, so callers own nothing.
+//! Declarations follow the headers named in each group.
+
+use core::ffi::{c_char, c_int, c_void};
+
+use pgrx::pg_sys;
+
+pub type Walker = unsafe extern "C-unwind" fn(*mut pg_sys::Node, *mut c_void) -> bool;
+
+unsafe extern "C-unwind" {
+    // optimizer/planner.h, optimizer/optimizer.h
+    pub fn standard_planner(
+        parse: *mut pg_sys::Query,
+        query_string: *const c_char,
+        cursor_options: c_int,
+        bound_params: pg_sys::ParamListInfo,
+    ) -> *mut pg_sys::PlannedStmt;
+    pub fn eval_const_expressions(
+        root: *mut pg_sys::PlannerInfo,
+        node: *mut pg_sys::Node,
+    ) -> *mut pg_sys::Node;
+    pub fn predicate_implied_by(
+        predicates: *mut pg_sys::List,
+        clauses: *mut pg_sys::List,
+        weak: bool,
+    ) -> bool;
+    pub fn negate_clause(node: *mut pg_sys::Node) -> *mut pg_sys::Node;
+
+    // executor/executor.h
+    pub fn standard_ExecutorStart(query: *mut pg_sys::QueryDesc, eflags: c_int);
+    #[cfg(not(feature = "pg18"))]
+    pub fn standard_ExecutorRun(
+        query: *mut pg_sys::QueryDesc,
+        direction: pg_sys::ScanDirection::Type,
+        count: u64,
+        execute_once: bool,
+    );
+    #[cfg(feature = "pg18")]
+    pub fn standard_ExecutorRun(
+        query: *mut pg_sys::QueryDesc,
+        direction: pg_sys::ScanDirection::Type,
+        count: u64,
+    );
+    pub fn standard_ExecutorFinish(query: *mut pg_sys::QueryDesc);
+    pub fn ExecInitNode(
+        node: *mut pg_sys::Plan,
+        estate: *mut pg_sys::EState,
+        eflags: c_int,
+    ) -> *mut pg_sys::PlanState;
+    pub fn ExecEndNode(node: *mut pg_sys::PlanState);
+    pub fn ExecReScan(node: *mut pg_sys::PlanState);
+    pub fn slot_getsomeattrs_int(slot: *mut pg_sys::TupleTableSlot, attnum: c_int);
+    pub fn ExecStoreVirtualTuple(slot: *mut pg_sys::TupleTableSlot) -> *mut pg_sys::TupleTableSlot;
+
+    // tcop/utility.h
+    pub fn standard_ProcessUtility(
+        statement: *mut pg_sys::PlannedStmt,
+        query_string: *const c_char,
+        read_only_tree: bool,
+        context: pg_sys::ProcessUtilityContext::Type,
+        params: pg_sys::ParamListInfo,
+        environment: *mut pg_sys::QueryEnvironment,
+        destination: *mut pg_sys::DestReceiver,
+        completion: *mut pg_sys::QueryCompletion,
+    );
+
+    // utils/tuplestore.h
+    pub fn tuplestore_begin_heap(
+        random_access: bool,
+        inter_transaction: bool,
+        max_kilobytes: c_int,
+    ) -> *mut pg_sys::Tuplestorestate;
+    pub fn tuplestore_puttupleslot(
+        state: *mut pg_sys::Tuplestorestate,
+        slot: *mut pg_sys::TupleTableSlot,
+    );
+    pub fn tuplestore_gettupleslot(
+        state: *mut pg_sys::Tuplestorestate,
+        forward: bool,
+        copy: bool,
+        slot: *mut pg_sys::TupleTableSlot,
+    ) -> bool;
+    pub fn tuplestore_end(state: *mut pg_sys::Tuplestorestate);
+
+    // nodes/nodeFuncs.h: macros over the _impl functions from 16 on
+    #[cfg_attr(not(feature = "pg15"), link_name = "expression_tree_walker_impl")]
+    pub fn expression_tree_walker(
+        node: *mut pg_sys::Node,
+        walker: Walker,
+        context: *mut c_void,
+    ) -> bool;
+    #[cfg_attr(not(feature = "pg15"), link_name = "query_tree_walker_impl")]
+    pub fn query_tree_walker(
+        query: *mut pg_sys::Query,
+        walker: Walker,
+        context: *mut c_void,
+        flags: c_int,
+    ) -> bool;
+
+    // nodes/pg_list.h
+    pub fn lappend(list: *mut pg_sys::List, datum: *mut c_void) -> *mut pg_sys::List;
+
+    // utils/plancache.h
+    pub fn ResetPlanCache();
+
+    // catalog/pg_inherits.h, which pgrx does not bind
+    pub fn find_all_inheritors(
+        parent: pg_sys::Oid,
+        lockmode: pg_sys::LOCKMODE,
+        numparents: *mut *mut pg_sys::List,
+    ) -> *mut pg_sys::List;
+
+    // catalog/partition.h, likewise
+    pub fn get_partition_ancestors(relation: pg_sys::Oid) -> *mut pg_sys::List;
+
+    // utils/elog.h: pgrx keeps these to itself
+    fn pg_re_throw() -> !;
+    pub fn errstart(level: c_int, domain: *const c_char) -> bool;
+    pub fn errcode(sqlstate: c_int) -> c_int;
+    pub fn errmsg_internal(format: *const c_char, ...) -> c_int;
+    pub fn errdetail_internal(format: *const c_char, ...) -> c_int;
+    pub fn errhint(format: *const c_char, ...) -> c_int;
+    pub fn err_generic_string(field: c_int, text: *const c_char) -> c_int;
+    pub fn errfinish(file: *const c_char, line: c_int, function: *const c_char);
+}
+
+/// Throws the error on that PostgreSQL holds.
+///
+/// # Safety
+/// PostgreSQL's error stack must not be empty, and no frame above may own anything.
+#[allow(ffi_unwind_calls, reason = "this is the rethrow itself; by contract no frame above owns anything")]
+pub unsafe fn throw_on() -> ! {
+    // SAFETY: see the contract.
+    unsafe { pg_re_throw() }
+}

@@ -1,0 +1,125 @@
+//! The only place that raises a refusal, sends a warning or writes a LOG line, and the only one
+//! that knows how a SQLSTATE is packed. A report is made by guarded code, frozen into PostgreSQL's
+//! memory, and raised by a bare frame that owns nothing.
+
+use std::ffi::CString;
+
+use core::ffi::{c_char, c_int};
+
+use pgrx::{PgLogLevel, pg_sys};
+use safedelete_core::message::{self, Circumstances, LetThrough, Report};
+
+use crate::pg::{frame, raw, relations, roles};
+use crate::settings;
+
+/// A report in palloc'd memory: plain pointers, so that raising it leaks nothing of Rust's.
+#[derive(Clone, Copy)]
+pub struct Frozen {
+    sqlstate: c_int,
+    message: *const c_char,
+    detail: *const c_char,
+    hint: *const c_char,
+    schema: *const c_char,
+    table: *const c_char,
+}
+
+/// PostgreSQL's MAKE_SQLSTATE: six bits a character.
+fn pack(sqlstate: [u8; 5]) -> c_int {
+    sqlstate.iter().rev().fold(0, |packed, c| packed << 6 | c_int::from(c.wrapping_sub(b'0') & 0x3f))
+}
+
+fn palloc_text(text: Option<&str>) -> *const c_char {
+    let Some(text) = text else { return std::ptr::null() };
+    let text = CString::new(text.replace('\0', " ")).unwrap_or_default();
+    // SAFETY: a NUL-terminated string, copied.
+    unsafe { pg_sys::pstrdup(text.as_ptr()) }
+}
+
+/// Freezes a report about a relation (`None`: it names none).
+pub fn freeze(report: &Report, relation: Option<pg_sys::Oid>) -> Frozen {
+    Frozen {
+        sqlstate: pack(report.sqlstate),
+        message: palloc_text(Some(&report.message)),
+        detail: palloc_text(report.detail.as_deref()),
+        hint: palloc_text(report.hint.as_deref()),
+        schema: palloc_text(relation.map(relations::schema).as_deref()),
+        table: palloc_text(relation.map(relations::name).as_deref()),
+    }
+}
+
+/// Raises a refusal. For bare frames.
+///
+/// # Safety
+/// No frame above may own anything: the error jumps over them.
+#[cold]
+#[allow(ffi_unwind_calls, reason = "raises an error; by contract no frame above owns anything")]
+pub unsafe fn raise(frozen: &Frozen) {
+    // SAFETY: by contract.
+    unsafe { report(PgLogLevel::ERROR as c_int, frozen) }
+}
+
+/// # Safety
+/// As for `raise` where `level` is ERROR.
+#[allow(ffi_unwind_calls, reason = "PostgreSQL's own error reporting; see the contract")]
+unsafe fn report(level: c_int, frozen: &Frozen) {
+    // SAFETY: what ereport expands to, with palloc'd, NUL-terminated strings.
+    unsafe {
+        if !raw::errstart(level, std::ptr::null()) {
+            return;
+        }
+        raw::errcode(frozen.sqlstate);
+        raw::errmsg_internal(c"%s".as_ptr(), frozen.message);
+        if !frozen.detail.is_null() {
+            raw::errdetail_internal(c"%s".as_ptr(), frozen.detail);
+        }
+        if !frozen.hint.is_null() {
+            raw::errhint(c"%s".as_ptr(), frozen.hint);
+        }
+        if !frozen.schema.is_null() {
+            raw::err_generic_string(pg_sys::PG_DIAG_SCHEMA_NAME as c_int, frozen.schema);
+        }
+        if !frozen.table.is_null() {
+            raw::err_generic_string(pg_sys::PG_DIAG_TABLE_NAME as c_int, frozen.table);
+        }
+        raw::errfinish(c"safedelete".as_ptr(), 0, c"safedelete".as_ptr());
+    }
+}
+
+/// Tells of a statement that went through although a rule refuses it: one LOG line, and in mode
+/// warn a WARNING to the client as well.
+pub fn tell(how: LetThrough, what: &Report, relation: Option<pg_sys::Oid>, count: Option<u64>, role: pg_sys::Oid) {
+    if how == LetThrough::Warned {
+        let warning = freeze(what, relation);
+        frame::call(|| {
+            // SAFETY: a WARNING returns.
+            unsafe { report(PgLogLevel::WARNING as c_int, &warning) }
+        });
+    }
+    // SAFETY: reads backend variables; application_name is NULL or NUL-terminated.
+    let (session, application) = unsafe { (pg_sys::GetSessionUserId(), relations::text(pg_sys::application_name)) };
+    let line = message::log_line(
+        how,
+        what,
+        count,
+        &Circumstances {
+            user: &roles::name(role),
+            session_user: &roles::name(session),
+            application: application.as_deref().unwrap_or_default(),
+            reason: &settings::reason(),
+            schema: &relation.map(relations::schema).unwrap_or_default(),
+            allow_rows: settings::allow_rows(),
+        },
+    );
+    let frozen = Frozen {
+        sqlstate: 0,
+        message: palloc_text(Some(&line)),
+        detail: std::ptr::null(),
+        hint: std::ptr::null(),
+        schema: std::ptr::null(),
+        table: std::ptr::null(),
+    };
+    frame::call(|| {
+        // SAFETY: a LOG line returns.
+        unsafe { report(PgLogLevel::LOG as c_int, &frozen) }
+    });
+}
