@@ -142,7 +142,7 @@ impl Way {
 
     fn to_list(&self) -> *mut pg_sys::List {
         // SAFETY: makes nodes in the current memory context.
-        let flag = unsafe { pg_sys::makeInteger(i32::from(self.negated_first)) };
+        let flag = unsafe { pg_sys::makeBoolConst(self.negated_first, false) };
         // SAFETY: copies, for the planner scribbles on the originals.
         let copies = self.conditions.iter().map(|c| unsafe { pg_sys::copyObjectImpl(c.cast()) });
         nodes::list(std::iter::once(flag.cast()).chain(copies))
@@ -153,8 +153,9 @@ impl Way {
     unsafe fn from_list(list: *mut pg_sys::List) -> Way {
         let mut items = nodes::items::<pg_sys::Node>(list);
         let flag = items.next().unwrap_or(std::ptr::null_mut());
-        // SAFETY: by contract the first item is an Integer.
-        let negated_first = !flag.is_null() && unsafe { (*flag.cast::<pg_sys::Integer>()).ival } != 0;
+        let negated_first = nodes::cast::<pg_sys::Const, _>(flag, NodeTag::T_Const)
+            // SAFETY: the tag says Const.
+            .is_some_and(|flag| unsafe { (*flag).constvalue.value() != 0 });
         Way { conditions: items.collect(), negated_first }
     }
 }

@@ -203,10 +203,12 @@ unsafe fn adopt_from(state: *mut pg_sys::PlanState) {
         if nodes::tag(state) == NodeTag::T_ModifyTableState {
             let modify = state.cast::<pg_sys::ModifyTableState>();
             let guard = as_guard((*modify).ps.lefttree);
-            if !guard.is_null() && (*guard).stage == Stage::Count {
+            if guard.is_null() || (*guard).stage != Stage::Count {
+                return;
+            }
+            if let Some(Orders { flow: Flow::Parent, command, .. }) = (*guard).orders {
                 (*guard).parent = modify;
-                let upsert = matches!((*guard).orders, Some(Orders { command: Command::Upsert, .. }));
-                if upsert && (*modify).ps.instrument.is_null() {
+                if command == Command::Upsert && (*modify).ps.instrument.is_null() {
                     // InstrCountTuples2 counts the conflicts, where there is an instrument.
                     (*modify).ps.instrument = frame::guarded(|| pg_sys::InstrAlloc(1, 0, false));
                 }
