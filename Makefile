@@ -1,17 +1,57 @@
-# make demo, make test: see README.md. PG_CONFIG chooses the PostgreSQL.
+# make demo and make test are README.md's two commands. PG_CONFIG chooses the PostgreSQL; without
+# it, the newest that is installed.
 SHELL := /bin/bash
-PG_CONFIG ?= $(shell command -v pg_config || echo /usr/bin/pg_config)
-PG_MAJOR = $(shell $(PG_CONFIG) --version | sed -E 's/^[^0-9]*([0-9]+).*/\1/')
-VERSION = $(shell sed -nE 's/^version = "(.*)"/\1/p' Cargo.toml | head -1)
+PG_CONFIG ?= $(shell ls -d /usr/lib/postgresql/*/bin/pg_config 2>/dev/null | sort -V | tail -1)
+export PG_CONFIG
+PG_MAJOR = $(shell $(PG_CONFIG) --version 2>/dev/null | sed -E 's/^[^0-9]*([0-9]+).*/\1/')
 TARGET = target/pg$(PG_MAJOR)
 CARGO = PGRX_PG_CONFIG_PATH=$(PG_CONFIG) CARGO_TARGET_DIR=$(TARGET) cargo
-FEATURES = pg$(PG_MAJOR)
 
-.PHONY: build install demo test
-build:
-	$(CARGO) build --locked --release --features "$(FEATURES)"
+.PHONY: help setup build install demo test test-core test-postgres lint bench clean
+help:
+	@sed -nE 's/^## ?//p' Makefile
+
+## make demo            replay the incident on a throw-away server
+## make test            every test, on the PostgreSQL of PG_CONFIG
+## make test-postgres   PostgreSQL's own regression suite with the library loaded, mode off
+## make bench           instructions per statement, with and without the library
+## make install         build, and install into the PostgreSQL of PG_CONFIG
+## make lint            rustfmt and clippy
+
+# Installs what is missing, or says what to install.
+setup:
+	@packaging/setup
+
+build: setup
+	$(CARGO) build --locked --release --features "pg$(PG_MAJOR)"
 
 install: build
-	install -m 755 $(TARGET)/release/libsafedelete.so "$$($(PG_CONFIG) --pkglibdir)/safedelete.so.new"
-	mv "$$($(PG_CONFIG) --pkglibdir)/safedelete.so.new" "$$($(PG_CONFIG) --pkglibdir)/safedelete.so"
-	install -m 644 safedelete.control sql/safedelete--*.sql "$$($(PG_CONFIG) --sharedir)/extension/"
+	@lib=$$($(PG_CONFIG) --pkglibdir) && share=$$($(PG_CONFIG) --sharedir)/extension && \
+	install -m 755 $(TARGET)/release/libsafedelete.so "$$lib/safedelete.so.new" && \
+	mv "$$lib/safedelete.so.new" "$$lib/safedelete.so" && \
+	install -m 644 safedelete.control sql/safedelete--*.sql "$$share/" && \
+	echo "installed safedelete into $$lib"
+
+demo: install
+	@bash docs/demo/run
+
+test-core:
+	cargo test --locked --package safedelete-core --target-dir target/core
+
+test: setup test-core install
+	$(CARGO) build --locked --release --features "pg$(PG_MAJOR) pg_test" --target-dir $(TARGET)/tests
+	@mkdir -p $(TARGET)/inserver && cp $(TARGET)/tests/release/libsafedelete.so $(TARGET)/inserver/
+	@tests/run
+
+test-postgres: install
+	@tests/postgres/run
+
+bench: install
+	@bench/run
+
+lint: setup
+	cargo fmt --all --check
+	CARGO_TARGET_DIR=target/lint PGRX_PG_CONFIG_PATH=$(PG_CONFIG) cargo clippy --locked --workspace --all-targets --features "pg$(PG_MAJOR) pg_test" -- -D warnings
+
+clean:
+	rm -rf target tests/results

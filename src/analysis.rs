@@ -116,14 +116,19 @@ unsafe fn examine(query: *mut pg_sys::Query) -> Option<Finding> {
         // Only INSERT and DO NOTHING: it writes nothing that was there.
         return None;
     }
-    let qualified = |way: &Way| !way.negated_first && way.conditions.iter().any(|c| target.is_keyed(*c));
-    if ways.iter().all(qualified) {
+    if ways.iter().all(|way| way.is_keyed(&target)) {
         return Some(finding);
     }
-    finding.qualification = judge(query, &target, &ways, std::ptr::null_mut());
-    if finding.qualification != Qualification::Qualified && ways.iter().any(Way::has_parameters) {
-        finding.qualification = Qualification::Deferred;
-        finding.conditions = nodes::list(ways.iter().map(Way::to_list));
+    // What holds whatever is bound decides for every execution.
+    let settled: Vec<_> = ways.iter().map(|way| way.settled(&target)).collect();
+    finding.qualification = judge(query, &target, &settled, std::ptr::null_mut());
+    if finding.qualification != Qualification::Qualified {
+        if ways.iter().any(Way::has_parameters) {
+            finding.qualification = Qualification::Deferred;
+            finding.conditions = nodes::list(ways.iter().map(Way::to_list));
+        } else {
+            finding.qualification = judge(query, &target, &ways, std::ptr::null_mut());
+        }
     }
     Some(finding)
 }
@@ -136,6 +141,27 @@ pub struct Way {
 }
 
 impl Way {
+    fn is_keyed(&self, target: &Target) -> bool {
+        !self.negated_first && self.conditions.iter().any(|c| target.is_keyed(*c))
+    }
+
+    /// The conditions whose reading no bound value changes.
+    fn settled(&self, target: &Target) -> Way {
+        let mut conditions = Vec::new();
+        for (i, condition) in self.conditions.iter().enumerate() {
+            if self.negated_first && i == 0 {
+                // Negated, it is no AND that could be taken apart.
+                if has_parameters(*condition) {
+                    return Way { conditions, negated_first: false };
+                }
+                conditions.push(*condition);
+            } else {
+                settled_parts(*condition, target, &mut conditions);
+            }
+        }
+        Way { conditions, negated_first: self.negated_first }
+    }
+
     fn has_parameters(&self) -> bool {
         self.conditions.iter().any(|c| has_parameters(*c))
     }
@@ -190,6 +216,34 @@ unsafe fn ways_to_a_row(
             })
             .collect()
     }
+}
+
+fn settled_parts(condition: *mut pg_sys::Node, target: &Target, parts: &mut Vec<*mut pg_sys::Node>) {
+    let arms = match nodes::tag(condition) {
+        NodeTag::T_List => Some(condition.cast::<pg_sys::List>()),
+        NodeTag::T_BoolExpr => {
+            let expression = condition.cast::<pg_sys::BoolExpr>();
+            // SAFETY: the tag says BoolExpr.
+            unsafe { ((*expression).boolop == pg_sys::BoolExprType::AND_EXPR).then_some((*expression).args) }
+        }
+        _ => None,
+    };
+    match arms {
+        Some(arms) => nodes::items(arms).for_each(|arm| settled_parts(arm, target, parts)),
+        None if !has_parameters(condition) || compares_with_parameter(condition, target) => parts.push(condition),
+        None => {}
+    }
+}
+
+/// `expression op $1`, where no CHECK constraint could make it true of some value.
+fn compares_with_parameter(condition: *mut pg_sys::Node, target: &Target) -> bool {
+    let Some(op) = nodes::cast::<pg_sys::OpExpr, _>(condition, NodeTag::T_OpExpr) else { return false };
+    // SAFETY: the tag says OpExpr.
+    let sides = unsafe { nodes::items::<pg_sys::Node>((*op).args).collect::<Vec<_>>() };
+    let is_parameter = |side: *mut pg_sys::Node| nodes::tag(nodes::strip_relabel(side)) == NodeTag::T_Param;
+    !target.has_checks()
+        && sides.iter().filter(|side| is_parameter(**side)).count() == 1
+        && sides.iter().filter(|side| !is_parameter(**side)).all(|side| !has_parameters(*side))
 }
 
 fn present(node: *mut pg_sys::Node) -> impl Iterator<Item = *mut pg_sys::Node> {

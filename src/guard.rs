@@ -11,5 +11,5 @@ pub mod attach;
 mod explain;
 pub mod node;
 pub mod point;
-mod rows;
+pub mod rows;
 pub mod task;

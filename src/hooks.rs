@@ -209,7 +209,7 @@ unsafe extern "C-unwind" fn process_utility(
     // SAFETY: PostgreSQL's arguments, passed on as they came.
     unsafe {
         let utility = (*statement).utilityStmt;
-        let outer = levels::enter_utility(utility, nodes::tag(utility) == NodeTag::T_ExplainStmt);
+        let outer = levels::enter_utility(utility, is_explain_analyze(utility));
         match PREVIOUS_UTILITY {
             Some(previous) => previous(
                 statement,
@@ -236,6 +236,21 @@ unsafe extern "C-unwind" fn process_utility(
         levels::leave(outer);
         if outer.is_outside() {
             frame::guarded(|| ledger::forget(own));
+        }
+    }
+}
+
+/// Whether a utility command is EXPLAIN with ANALYZE, which runs its statement.
+unsafe fn is_explain_analyze(utility: *mut pg_sys::Node) -> bool {
+    // SAFETY: a statement node; an EXPLAIN's options are DefElems.
+    unsafe {
+        nodes::tag(utility) == NodeTag::T_ExplainStmt && {
+            let options = (*utility.cast::<pg_sys::ExplainStmt>()).options;
+            frame::guarded(|| {
+                nodes::items::<pg_sys::DefElem>(options)
+                    .filter(|option| core::ffi::CStr::from_ptr((**option).defname) == c"analyze")
+                    .any(|option| pg_sys::defGetBoolean(option))
+            })
         }
     }
 }

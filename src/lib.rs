@@ -14,6 +14,13 @@ mod pg;
 mod refusal;
 mod settings;
 
+#[cfg(feature = "pg_test")]
+#[path = "../pgrx-tests"]
+mod tests {
+    mod analysis;
+    mod guard;
+}
+
 pgrx::pg_module_magic!(name = c"safedelete", version = c"0.1.0");
 
 /// Called by PostgreSQL when it loads the library: by shared_preload_libraries,

@@ -24,7 +24,7 @@ pub struct Frozen {
 }
 
 /// PostgreSQL's MAKE_SQLSTATE: six bits a character.
-fn pack(sqlstate: [u8; 5]) -> c_int {
+pub fn pack(sqlstate: [u8; 5]) -> c_int {
     sqlstate.iter().rev().fold(0, |packed, c| packed << 6 | c_int::from(c.wrapping_sub(b'0') & 0x3f))
 }
 

@@ -146,11 +146,14 @@ fn source_clause(limit: &Limit, bounds: &Bounds) -> String {
     }
 }
 
-/// Rule `rows`. `count` is the count that is over the limit.
+/// Rule `rows`. `count` is the count that is over the limit, and `table_rows` the table's size where
+/// it is known: a budget of that many rows surely suffices.
+#[allow(clippy::too_many_arguments, reason = "each is a fact that the texts tell")]
 pub fn too_many_rows(
     command: Command,
     table: &str,
     count: u64,
+    table_rows: Option<f64>,
     limit: &Limit,
     bounds: &Bounds,
     reach: &Reach,
@@ -183,15 +186,12 @@ pub fn too_many_rows(
         detail.push(' ');
         detail.push_str(&not_honoured.sentence());
     }
-    let budget = match limit.source {
-        Source::Fraction { table_rows } | Source::MinRows { table_rows } => {
-            (table_rows.max(0.0).round() as u64).max(count)
-        }
-        _ => count,
-    };
+    let budget = table_rows.map_or(count, |rows| (rows.max(0.0).round() as u64).max(count));
     let check = match reach {
         Reach::WholeTable => "Check that these rows may go.",
         Reach::ForeignKey { .. } => "Check which rows refer to those that the statement names.",
+        _ if command == Command::Merge => "Check the ON condition, or write in smaller batches.",
+        _ if command == Command::Upsert => "Check which rows conflict, or write in smaller batches.",
         _ => "Check the WHERE clause, or write in smaller batches.",
     };
     Report {
@@ -319,7 +319,7 @@ mod tests {
     fn a_rows_refusal_tells_count_limit_and_source() {
         let limit = BOUNDS.limit(Some(5000.0)).unwrap();
         let report =
-            too_many_rows(Command::Delete, "orders", 501, &limit, &BOUNDS, &Reach::Selected, None);
+            too_many_rows(Command::Delete, "orders", 501, Some(5000.0), &limit, &BOUNDS, &Reach::Selected, None);
         assert_eq!(report.message, "DELETE on table \"orders\" exceeds the limit of 500 rows");
         assert_eq!(
             report.detail.unwrap(),
@@ -333,7 +333,7 @@ mod tests {
         let limit = Limit { rows: 5, source: Source::AllowRows };
         let why = NotHonoured::Role { user: "app".into(), roles: "\"dba\"".into() };
         let by = Reach::ForeignKey { by: Some((Command::Delete, "accounts".into())) };
-        let report = too_many_rows(Command::Delete, "t", 6, &limit, &BOUNDS, &by, Some(&why));
+        let report = too_many_rows(Command::Delete, "t", 6, None, &limit, &BOUNDS, &by, Some(&why));
         let detail = report.detail.unwrap();
         assert!(detail.contains("table \"accounts\"") && detail.contains("override_role (\"dba\")"), "{detail}");
     }

@@ -208,7 +208,7 @@ unsafe fn is_point_write(modify: *mut pg_sys::ModifyTable, finding: &Finding) ->
             }
             _ => false,
         };
-        one && !(levels::current().explaining && relations::has_cascades(finding.relation))
+        one && !(levels::current().explaining && relations::has_cascades(finding.relation, finding.command == Command::Delete))
     }
 }
 

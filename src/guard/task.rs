@@ -149,11 +149,14 @@ impl Task {
         }
     }
 
+    fn size(&self) -> Option<f64> {
+        self.whole.or_else(|| {
+            ledger::size(self.relation, self.only, || relations::size(self.relation, self.only, Wait::Never))
+        })
+    }
+
     fn limit(&self) -> Option<Limit> {
-        if self.whole.is_some() {
-            return self.bounds.limit(self.whole);
-        }
-        let size = ledger::size(self.relation, self.only, || relations::size(self.relation, self.only, Wait::Never));
+        let size = if self.bounds.max_fraction < 1.0 { self.size() } else { None };
         self.bounds.limit(size)
     }
 
@@ -245,7 +248,7 @@ impl Task {
             Reach::Selected
         };
         let table = relations::name(self.relation);
-        message::too_many_rows(self.command, &table, sum, limit, &self.bounds, &reach, not_honoured)
+        message::too_many_rows(self.command, &table, sum, self.size(), limit, &self.bounds, &reach, not_honoured)
     }
 
     #[cold]

@@ -200,17 +200,20 @@ fn with_open<T>(relation: pg_sys::Oid, read: impl FnOnce(pg_sys::Relation) -> T)
     }
 }
 
-/// Whether foreign keys write other tables when this one's rows go or change.
-pub fn has_cascades(relation: pg_sys::Oid) -> bool {
+/// Whether foreign keys write other tables when this one's rows go, or when they change.
+pub fn has_cascades(relation: pg_sys::Oid, on_delete: bool) -> bool {
+    let actions = if on_delete {
+        [pg_sys::F_RI_FKEY_CASCADE_DEL, pg_sys::F_RI_FKEY_SETNULL_DEL, pg_sys::F_RI_FKEY_SETDEFAULT_DEL]
+    } else {
+        [pg_sys::F_RI_FKEY_CASCADE_UPD, pg_sys::F_RI_FKEY_SETNULL_UPD, pg_sys::F_RI_FKEY_SETDEFAULT_UPD]
+    };
     // SAFETY: the statement holds a lock on its target; the entry is open while it is read.
     unsafe {
         let opened = pg_sys::relation_open(relation, pg_sys::NoLock as i32);
         let triggers = (*opened).trigdesc;
         let found = !triggers.is_null()
-            && (0..(*triggers).numtriggers as usize).any(|i| {
-                let function = (*(*triggers).triggers.add(i)).tgfoid;
-                pg_sys::RI_FKey_trigger_type(function) == pg_sys::RI_TRIGGER_PK as i32
-            });
+            && (0..(*triggers).numtriggers as usize)
+                .any(|i| actions.contains(&(*(*triggers).triggers.add(i)).tgfoid.to_u32()));
         pg_sys::relation_close(opened, pg_sys::NoLock as i32);
         found
     }

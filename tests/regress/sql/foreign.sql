@@ -1,0 +1,51 @@
+-- Foreign tables, on a second database of the same server.
+\set VERBOSITY default
+CREATE EXTENSION postgres_fdw;
+CREATE DATABASE regress_remote;
+SELECT current_database() AS home \gset
+\c regress_remote
+SET safedelete.mode = off;
+ALTER DATABASE regress_remote SET safedelete.mode = off;
+CREATE TABLE far (id int PRIMARY KEY, v int);
+CREATE TABLE far_part (id int, v int);
+INSERT INTO far SELECT g, g FROM generate_series(1, 1000) g;
+INSERT INTO far_part SELECT g, g FROM generate_series(1000, 1999) g;
+\c :home
+DO $$ BEGIN
+  EXECUTE format('CREATE SERVER regress_far FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host %L, port %L, dbname %L)',
+                 split_part(current_setting('unix_socket_directories'), ',', 1), current_setting('port'), 'regress_remote');
+END $$;
+CREATE USER MAPPING FOR CURRENT_USER SERVER regress_far OPTIONS (user 'postgres');
+CREATE FOREIGN TABLE far (id int, v int) SERVER regress_far;
+CREATE TABLE near (id int PRIMARY KEY);
+INSERT INTO near SELECT generate_series(1, 1000);
+ANALYZE far, near;
+DELETE FROM far;
+DELETE FROM far WHERE id = id;
+EXPLAIN (COSTS OFF) DELETE FROM far WHERE v > 0;
+-- Pushed down: counted when the server has answered.
+DELETE FROM far WHERE v > 0;
+DELETE FROM far WHERE v > 400 RETURNING id;
+WITH d AS (DELETE FROM far WHERE v > 0) SELECT 1;
+UPDATE far SET v = 0 WHERE v <= 500;
+SELECT count(*), count(*) FILTER (WHERE v = 0) FROM far;
+-- Row by row: counted before the first is written.
+DELETE FROM far WHERE v > 0 OR random() > 2;
+UPDATE far SET v = 1 WHERE (random() < 2 AND id <= 501);
+UPDATE far SET v = 1 WHERE (random() < 2 AND id <= 500);
+DELETE FROM far USING near WHERE far.id = near.id AND near.id <= 600;
+DELETE FROM far USING near WHERE far.id = near.id AND near.id <= 10;
+SELECT count(*) FROM far;
+-- A partition that is foreign.
+CREATE TABLE mixed (id int, v int) PARTITION BY RANGE (id);
+CREATE TABLE mixed_near PARTITION OF mixed FOR VALUES FROM (0) TO (1000);
+CREATE FOREIGN TABLE mixed_far PARTITION OF mixed FOR VALUES FROM (1000) TO (2000) SERVER regress_far OPTIONS (table_name 'far_part');
+INSERT INTO mixed_near SELECT g, g FROM generate_series(0, 999) g;
+ANALYZE mixed_near, mixed_far;
+DELETE FROM mixed WHERE v > 900;
+DELETE FROM mixed WHERE v BETWEEN 500 AND 1499;
+SELECT count(*) FROM mixed;
+TRUNCATE far;
+DROP TABLE mixed, near;
+DROP EXTENSION postgres_fdw CASCADE;
+DROP DATABASE regress_remote;

@@ -1,0 +1,32 @@
+-- MERGE counts what it updates and deletes; an upsert what it updates.
+CREATE TABLE t (id int PRIMARY KEY, v int);
+CREATE TABLE s (id int PRIMARY KEY, v int);
+INSERT INTO t SELECT g, g FROM generate_series(1, 1000) g;
+INSERT INTO s SELECT g, g FROM generate_series(1, 2000) g;
+ANALYZE t, s;
+MERGE INTO t USING s ON t.id = s.id WHEN MATCHED THEN UPDATE SET v = 0;
+MERGE INTO t USING s ON t.id = s.id WHEN MATCHED AND s.id <= 300 THEN UPDATE SET v = 0 WHEN MATCHED AND s.id <= 500 THEN DELETE WHEN NOT MATCHED THEN INSERT VALUES (s.id, s.v);
+SELECT count(*), count(*) FILTER (WHERE v = 0) FROM t;
+MERGE INTO t USING s ON true WHEN MATCHED AND s.id = 5 THEN DELETE;
+MERGE INTO t USING s ON true WHEN MATCHED AND t.id = 5 AND s.id = 5 THEN DELETE;
+MERGE INTO t USING s ON t.id = s.id WHEN MATCHED THEN DO NOTHING;
+SET safedelete.max_rows = 10;
+MERGE INTO t USING s ON t.id = s.id AND s.id <= 12 WHEN MATCHED THEN UPDATE SET v = 1;
+MERGE INTO t USING (VALUES (1), (2)) AS s (id) ON t.id = s.id AND t.v >= 0 WHEN MATCHED THEN UPDATE SET v = 1;
+RESET safedelete.max_rows;
+-- Upserts, where they are guarded.
+SET safedelete.allow_rows = -1;
+TRUNCATE t;
+RESET safedelete.allow_rows;
+INSERT INTO t SELECT g, g FROM generate_series(1, 1000) g;
+ANALYZE t;
+INSERT INTO t SELECT g, 0 FROM generate_series(1, 1000) g ON CONFLICT (id) DO UPDATE SET v = 1;
+SET safedelete.commands = 'upsert';
+INSERT INTO t SELECT g, 0 FROM generate_series(1, 1000) g ON CONFLICT (id) DO UPDATE SET v = 2;
+INSERT INTO t SELECT g, 0 FROM generate_series(1, 1000) g ON CONFLICT (id) DO UPDATE SET v = 2 WHERE t.id <= 500;
+INSERT INTO t SELECT g, 0 FROM generate_series(501, 3000) g ON CONFLICT (id) DO UPDATE SET v = 3;
+INSERT INTO t SELECT g, 0 FROM generate_series(1, 1000) g ON CONFLICT (id) DO NOTHING;
+SELECT v, count(*) FROM t GROUP BY v ORDER BY v;
+DO $$ BEGIN FOR i IN 1..1000 LOOP INSERT INTO t VALUES (i, 0) ON CONFLICT (id) DO UPDATE SET v = 4; END LOOP; END $$;
+RESET safedelete.commands;
+DROP TABLE t, s;

@@ -1,0 +1,66 @@
+-- Settings: ranges, lists, who may set them.
+SET safedelete.max_rows = -2;
+SET safedelete.max_fraction = 1.01;
+SET safedelete.min_rows = -1;
+SET safedelete.allow_rows = -2;
+SET safedelete.mode = 'on';
+SET safedelete.scope = 'session';
+SET safedelete.commands = 'delete, remove';
+SET safedelete.commands = 'delete,, update';
+SET safedelete.exempt_tables = 'a.b.c';
+SET safedelete.exempt_tables = '"a';
+SET safedelete.bypass_role = 'a b';
+SET safedelete.override_role = 'a.b';
+SET safedelete.no_such_setting = 1;
+SET safedelete.commands = ' DELETE ,  update ';
+SET safedelete.bypass_role = ' "Web App" , admin ';
+SHOW safedelete.bypass_role;
+RESET safedelete.commands;
+RESET safedelete.bypass_role;
+SELECT name, setting, context FROM pg_settings WHERE name LIKE 'safedelete.%' ORDER BY name;
+-- An ordinary role cannot loosen the guard.
+CREATE ROLE regress_app;
+SET ROLE regress_app;
+SET safedelete.mode = off;
+SELECT set_config('safedelete.max_fraction', '1', false);
+ALTER ROLE regress_app SET safedelete.require_where = off;
+CREATE FUNCTION pg_temp.sneak() RETURNS void LANGUAGE plpgsql SET safedelete.mode = off AS 'BEGIN END';
+SET safedelete.allow_rows = 5;
+SET safedelete.reason = 'anyone may';
+RESET ALL;
+RESET ROLE;
+-- GRANT SET lets a role set one.
+GRANT SET ON PARAMETER safedelete.mode TO regress_app;
+SET ROLE regress_app;
+SET safedelete.mode = warn;
+RESET ROLE;
+RESET safedelete.mode;
+REVOKE SET ON PARAMETER safedelete.mode FROM regress_app;
+-- Exempt tables: by name, by schema, quoted.
+CREATE SCHEMA regress_scratch;
+CREATE TABLE regress_scratch.load (id int);
+CREATE TABLE "My Table" (id int);
+SET safedelete.exempt_tables = 'regress_scratch.*, "My Table"';
+DELETE FROM regress_scratch.load;
+DELETE FROM "My Table";
+SET safedelete.exempt_tables = 'my table';
+SET safedelete.exempt_tables = 'regress_scratch.other';
+DELETE FROM regress_scratch.load;
+RESET safedelete.exempt_tables;
+-- Modes warn and log let through; a statement's plan follows the mode.
+PREPARE wipe AS DELETE FROM regress_scratch.load;
+EXECUTE wipe;
+SET safedelete.mode = warn;
+EXECUTE wipe;
+SET safedelete.mode = off;
+EXECUTE wipe;
+SET safedelete.mode = enforce;
+EXECUTE wipe;
+SET safedelete.commands = 'update';
+EXECUTE wipe;
+RESET safedelete.commands;
+EXECUTE wipe;
+RESET safedelete.mode;
+DROP TABLE "My Table", regress_scratch.load;
+DROP SCHEMA regress_scratch;
+DROP ROLE regress_app;
