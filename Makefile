@@ -7,7 +7,7 @@ PG_MAJOR = $(shell $(PG_CONFIG) --version 2>/dev/null | sed -E 's/^[^0-9]*([0-9]
 TARGET = target/pg$(PG_MAJOR)
 CARGO = PGRX_PG_CONFIG_PATH=$(PG_CONFIG) CARGO_TARGET_DIR=$(TARGET) cargo
 
-.PHONY: help setup build install demo test test-core test-postgres lint bench clean
+.PHONY: help setup build build-inserver install demo test test-core test-postgres lint bench clean
 help:
 	@sed -nE 's/^## ?//p' Makefile
 
@@ -38,9 +38,12 @@ demo: install
 test-core:
 	cargo test --locked --package safedelete-core --target-dir target/core
 
-test: setup test-core install
-	$(CARGO) build --locked --release --features "pg$(PG_MAJOR) pg_test" --target-dir $(TARGET)/tests
-	@mkdir -p $(TARGET)/inserver && cp $(TARGET)/tests/release/libsafedelete.so $(TARGET)/inserver/
+# The build with in-server tests is set aside before the plain one is installed.
+build-inserver: setup
+	$(CARGO) build --locked --release --features "pg$(PG_MAJOR) pg_test"
+	@mkdir -p $(TARGET)/inserver && cp $(TARGET)/release/libsafedelete.so $(TARGET)/inserver/
+
+test: setup test-core build-inserver install
 	@tests/run
 
 test-postgres: install

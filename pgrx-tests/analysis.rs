@@ -14,7 +14,9 @@ fn findings(sql: &str) -> Vec<Option<Finding>> {
     let text = CString::new(sql).expect("no NUL");
     // SAFETY: what PostgreSQL does with a client's string, up to the planner.
     unsafe {
-        let raw = nodes::items::<pg_sys::RawStmt>(pg_sys::pg_parse_query(text.as_ptr())).next().expect("one statement");
+        let raw = nodes::items::<pg_sys::RawStmt>(pg_sys::pg_parse_query(text.as_ptr()))
+            .next()
+            .expect("one statement");
         let (mut types, mut count) = (std::ptr::null_mut(), 0);
         let queries = pg_sys::pg_analyze_and_rewrite_varparams(
             raw,
@@ -112,7 +114,16 @@ fn test_sub_selects() {
         ("DELETE FROM t WHERE EXISTS (SELECT t.id FROM s)", MatchesEveryRow),
         ("DELETE FROM t WHERE EXISTS (SELECT count(*) FROM s WHERE s.k = t.id)", MatchesEveryRow),
         ("DELETE FROM t WHERE EXISTS (SELECT t.id INTERSECT SELECT k FROM s)", Qualified),
-        ("DELETE FROM t WHERE EXISTS (SELECT 1 FROM s WHERE s.k = t.id OR s.v = 1)", MatchesEveryRow),
+        ("DELETE FROM t WHERE EXISTS (SELECT 1 FROM s WHERE s.k = t.id OR s.v = 1)", Qualified),
+        ("DELETE FROM t WHERE NOT EXISTS (SELECT 1 FROM s WHERE s.k = t.id OR s.v = 1)", Qualified),
+        (
+            "DELETE FROM t WHERE EXISTS (SELECT 1 FROM (SELECT 1 AS x UNION ALL SELECT t.id) a WHERE a.x = 5)",
+            Qualified,
+        ),
+        ("DELETE FROM t WHERE 5 IN (SELECT k FROM s ORDER BY abs(s.k - t.id) LIMIT 1)", Qualified),
+        ("DELETE FROM t WHERE id::text IN (SELECT id::text FROM s)", OuterColumn(1)),
+        ("DELETE FROM t WHERE t IN (SELECT t FROM s)", OuterColumn(0)),
+        ("DELETE FROM t WHERE id IN (SELECT id FROM s GROUP BY id, k)", OuterColumn(1)),
     ]);
 }
 
@@ -130,7 +141,9 @@ fn test_parameters() {
 #[pg_extern]
 fn test_which_parts_are_found() {
     Spi::run("CREATE TABLE t (id int NOT NULL); CREATE TEMP TABLE own (id int)").expect("tables");
-    let found = findings("WITH d AS (DELETE FROM t RETURNING id), i AS (INSERT INTO t VALUES (1) RETURNING id) UPDATE t SET id = 1 FROM d WHERE t.id = d.id");
+    let found = findings(
+        "WITH d AS (DELETE FROM t RETURNING id), i AS (INSERT INTO t VALUES (1) RETURNING id) UPDATE t SET id = 1 FROM d WHERE t.id = d.id",
+    );
     let found: Vec<_> = found.into_iter().map(|f| f.map(|f| f.qualification)).collect();
     assert_eq!(found, [Some(NoWhere), None, Some(Qualified)]);
     assert!(findings("DELETE FROM own")[0].is_none(), "temporary tables are free");

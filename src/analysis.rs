@@ -14,7 +14,7 @@ use pgrx::pg_sys;
 use pgrx::pg_sys::NodeTag;
 use safedelete_core::command::Command;
 
-use crate::pg::{compat, frame, nodes, raw, relations};
+use crate::pg::{compat, frame, nodes, raw};
 use crate::settings;
 use target::Target;
 
@@ -68,9 +68,11 @@ pub fn analyse(query: *mut pg_sys::Query) -> Vec<Option<Finding>> {
     findings
 }
 
+/// The finding of one data-modifying Query; `None` where it is not guarded.
+///
 /// # Safety
 /// `query` is a Query that modifies data.
-unsafe fn examine(query: *mut pg_sys::Query) -> Option<Finding> {
+pub unsafe fn examine(query: *mut pg_sys::Query) -> Option<Finding> {
     // SAFETY: a Query.
     let command = match unsafe { (*query).commandType } {
         pg_sys::CmdType::CMD_DELETE => Command::Delete,
@@ -93,7 +95,7 @@ unsafe fn examine(query: *mut pg_sys::Query) -> Option<Finding> {
     let entry = unsafe { nodes::range_table_entry((*query).rtable, (*query).resultRelation as u32)? };
     // SAFETY: as above.
     let (relation, only) = unsafe { ((*entry).relid, !(*entry).inh) };
-    if relations::is_exempt(relation) {
+    if target::is_unguarded(relation) {
         return None;
     }
     let mut finding = Finding {
@@ -110,6 +112,10 @@ unsafe fn examine(query: *mut pg_sys::Query) -> Option<Finding> {
     // SAFETY: a Query that writes `entry`.
     let target = unsafe { Target::of_query(query, entry) };
     finding.target_index = target.index;
+    // SAFETY: as above. Nearly every write ends here.
+    if command != Command::Merge && target.is_keyed(unsafe { (*(*query).jointree).quals }) {
+        return Some(finding);
+    }
     // SAFETY: as above.
     let ways = unsafe { ways_to_a_row(query, entry, command) };
     if command == Command::Merge && ways.is_empty() {
@@ -230,7 +236,9 @@ fn settled_parts(condition: *mut pg_sys::Node, target: &Target, parts: &mut Vec<
     };
     match arms {
         Some(arms) => nodes::items(arms).for_each(|arm| settled_parts(arm, target, parts)),
-        None if !has_parameters(condition) || compares_with_parameter(condition, target) => parts.push(condition),
+        None if !has_parameters(condition) || compares_with_parameter(condition, target) => {
+            parts.push(condition)
+        }
         None => {}
     }
 }
@@ -292,10 +300,7 @@ pub unsafe fn judge_bound(
 ///
 /// # Safety
 /// `parameters` is NULL or an execution's parameter list.
-unsafe fn planner_info_with(
-    parameters: pg_sys::ParamListInfo,
-    highest: i32,
-) -> *mut pg_sys::PlannerInfo {
+unsafe fn planner_info_with(parameters: pg_sys::ParamListInfo, highest: i32) -> *mut pg_sys::PlannerInfo {
     if parameters.is_null() {
         return std::ptr::null_mut();
     }

@@ -20,5 +20,6 @@ pub fn of_process() -> bool {
 
 /// A table of `exempt_tables`.
 pub fn of_table(relation: pg_sys::Oid) -> bool {
-    settings::has_exempt_tables() && settings::is_exempt(&relations::name(relation), || relations::schema(relation))
+    settings::has_exempt_tables()
+        && settings::is_exempt(&relations::name(relation), || relations::schema(relation))
 }

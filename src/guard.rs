@@ -5,6 +5,7 @@
 //! * node.rs is the node as the executor sees it: bare frames and the row loop;
 //! * task.rs decides, at the start of each execution and whenever a count passes a threshold;
 //! * point.rs accounts for writes of at most one row, which carry no node;
+//! * unique.rs tells which index scans find at most one row;
 //! * explain.rs shows the node.
 
 pub mod attach;
@@ -13,3 +14,4 @@ pub mod node;
 pub mod point;
 pub mod rows;
 pub mod task;
+pub mod unique;

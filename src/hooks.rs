@@ -8,10 +8,9 @@ use pgrx::pg_sys;
 use pgrx::pg_sys::NodeTag;
 
 use crate::analysis::{self, Finding};
-use crate::guard::{attach, node, point};
+use crate::guard::{attach, node, point, unique};
 use crate::pg::{frame, nodes, raw};
-use crate::settings::{self, Mode};
-use crate::{ledger, levels, objects, refusal};
+use crate::{ledger, levels, objects, refusal, settings};
 
 static mut PREVIOUS_PLANNER: pg_sys::planner_hook_type = None;
 static mut PREVIOUS_START: pg_sys::ExecutorStart_hook_type = None;
@@ -38,22 +37,20 @@ pub fn install() {
         pg_sys::object_access_hook = Some(object_access);
         pg_sys::RegisterXactCallback(Some(ledger::transaction_event), std::ptr::null_mut());
         pg_sys::RegisterSubXactCallback(Some(ledger::subtransaction_event), std::ptr::null_mut());
-        pg_sys::CacheRegisterRelcacheCallback(
-            Some(analysis::target::relation_changed),
-            pg_sys::Datum::from(0),
-        );
+        pg_sys::CacheRegisterRelcacheCallback(Some(relation_changed), pg_sys::Datum::from(0));
     }
 }
 
-/// Findings on their way over the planner's frames, in PostgreSQL's memory: an error in the planner
-/// leaks nothing.
+/// Findings on their way over the planner's frames: one by itself, several in PostgreSQL's memory,
+/// so that an error in the planner leaks nothing.
 #[derive(Clone, Copy)]
 struct Carried {
-    findings: *mut Option<Finding>,
+    one: Option<Finding>,
+    several: *mut Option<Finding>,
     count: usize,
 }
 
-const NOTHING: Carried = Carried { findings: std::ptr::null_mut(), count: 0 };
+const NOTHING: Carried = Carried { one: None, several: std::ptr::null_mut(), count: 0 };
 
 /// Why this hook: it sees every statement's Query before planning and its plan after, whichever
 /// way the statement came. It must not change the Query, nor the plan of what is not guarded.
@@ -66,11 +63,8 @@ unsafe extern "C-unwind" fn planner(
 ) -> *mut pg_sys::PlannedStmt {
     // SAFETY: PostgreSQL's arguments, passed on as they came.
     unsafe {
-        let carried = if may_write(parse) && settings::mode() != Mode::Off {
-            frame::guarded(|| carry(parse))
-        } else {
-            NOTHING
-        };
+        let carried =
+            if may_write(parse) && !settings::is_off() { frame::guarded(|| carry(parse)) } else { NOTHING };
         let plan = match PREVIOUS_PLANNER {
             Some(previous) => previous(parse, query_string, cursor_options, bound_params),
             None => raw::standard_planner(parse, query_string, cursor_options, bound_params),
@@ -96,6 +90,12 @@ unsafe fn may_write(query: *mut pg_sys::Query) -> bool {
 }
 
 fn carry(query: *mut pg_sys::Query) -> Carried {
+    // SAFETY: the planner's Query.
+    if unsafe { !(*query).hasModifyingCTE } {
+        // SAFETY: as above; `may_write` has seen that it modifies data.
+        let one = unsafe { analysis::examine(query) };
+        return Carried { one, several: std::ptr::null_mut(), count: usize::from(one.is_some()) };
+    }
     let findings = analysis::analyse(query);
     if findings.iter().all(Option::is_none) {
         return NOTHING;
@@ -105,15 +105,19 @@ fn carry(query: *mut pg_sys::Query) -> Carried {
     unsafe {
         let place = pg_sys::palloc(count * size_of::<Option<Finding>>()).cast::<Option<Finding>>();
         std::ptr::copy_nonoverlapping(findings.as_ptr(), place, count);
-        Carried { findings: place, count }
+        Carried { one: None, several: place, count }
     }
 }
 
 fn deliver(plan: *mut pg_sys::PlannedStmt, carried: Carried) {
     // SAFETY: `carry` filled it.
     unsafe {
-        attach::attach(plan, std::slice::from_raw_parts(carried.findings, carried.count));
-        pg_sys::pfree(carried.findings.cast());
+        if carried.several.is_null() {
+            attach::attach(plan, std::slice::from_ref(&carried.one));
+        } else {
+            attach::attach(plan, std::slice::from_raw_parts(carried.several, carried.count));
+            pg_sys::pfree(carried.several.cast());
+        }
     }
 }
 
@@ -123,6 +127,14 @@ fn deliver(plan: *mut pg_sys::PlannedStmt, carried: Carried) {
 unsafe extern "C-unwind" fn executor_start(query: *mut pg_sys::QueryDesc, eflags: c_int) {
     // SAFETY: PostgreSQL's arguments, passed on as they came.
     unsafe {
+        if ledger::is_in_use() {
+            // A statement that failed may have left a sum under the same portal's name.
+            frame::guarded(|| {
+                if let Some(owner) = levels::starting(query) {
+                    ledger::forget(owner);
+                }
+            });
+        }
         match PREVIOUS_START {
             Some(previous) => previous(query, eflags),
             None => raw::standard_ExecutorStart(query, eflags),
@@ -178,16 +190,19 @@ unsafe extern "C-unwind" fn executor_run(
 unsafe extern "C-unwind" fn executor_finish(query: *mut pg_sys::QueryDesc) {
     // SAFETY: PostgreSQL's argument, passed on as it came.
     unsafe {
-        point::account(query);
         let outer = levels::enter_query(query);
+        point::account(query, &outer);
         match PREVIOUS_FINISH {
             Some(previous) => previous(query),
             None => raw::standard_ExecutorFinish(query),
         }
-        let own = levels::current().owner;
         levels::leave(outer);
-        if outer.is_outside() {
-            frame::guarded(|| ledger::forget(own));
+        if outer.is_outside() && ledger::is_in_use() {
+            frame::guarded(|| {
+                if let Some(owner) = levels::ended(query) {
+                    ledger::forget(owner);
+                }
+            });
         }
     }
 }
@@ -234,7 +249,7 @@ unsafe extern "C-unwind" fn process_utility(
         }
         let own = levels::current().owner;
         levels::leave(outer);
-        if outer.is_outside() {
+        if outer.is_outside() && ledger::is_in_use() {
             frame::guarded(|| ledger::forget(own));
         }
     }
@@ -276,4 +291,12 @@ unsafe extern "C-unwind" fn object_access(
             }
         }
     }
+}
+
+/// Why this callback: what is kept of relations and indexes goes when they change.
+unsafe extern "C-unwind" fn relation_changed(_: pg_sys::Datum, relation: pg_sys::Oid) {
+    frame::guarded(|| {
+        analysis::target::forget(relation);
+        unique::forget(relation);
+    });
 }

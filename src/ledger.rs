@@ -25,12 +25,17 @@ struct Entry {
     reported: bool,
     /// Of `rows`, those that foreign keys reached.
     by_foreign_key: u64,
+    /// Up to this sum a write of one row need not be judged, as of a generation of the settings.
+    free_until: (u32, u64),
 }
+
+/// What a subtransaction counted: rows, and of them those that foreign keys reached.
+type Counted = HashMap<Key, (u64, u64)>;
 
 struct Ledger {
     sums: HashMap<Key, Entry>,
     /// For each open subtransaction, what was counted in it.
-    undo: Vec<(pg_sys::SubTransactionId, HashMap<Key, (u64, u64)>)>,
+    undo: Vec<(pg_sys::SubTransactionId, Counted)>,
 }
 
 static LEDGER: Local<Lazy<Ledger>> =
@@ -73,6 +78,45 @@ pub fn add(relation: pg_sys::Oid, rows: u64, by_foreign_key: bool) -> u64 {
     })
 }
 
+/// Whether anything is counted or could be given back: nearly every statement leaves it unused.
+#[inline]
+pub fn is_in_use() -> bool {
+    LEDGER.with(|ledger| !ledger.sums.is_empty() || !ledger.undo.is_empty())
+}
+
+/// Counts a write of few rows where it need not be judged; whether it was counted. Owns and
+/// allocates nothing, so bare frames may call it.
+#[inline]
+pub fn add_free(relation: pg_sys::Oid, rows: u64) -> bool {
+    let key = (owner(), relation);
+    let generation = settings::generation();
+    LEDGER.with(|ledger| {
+        let Ledger { sums, undo } = &mut **ledger;
+        match sums.get_mut(&key) {
+            Some(entry)
+                if undo.is_empty()
+                    && entry.free_until.0 == generation
+                    && entry.rows + rows <= entry.free_until.1 =>
+            {
+                entry.rows += rows;
+                true
+            }
+            _ => false,
+        }
+    })
+}
+
+/// Writes of one row need not be judged up to this sum.
+pub fn free_until(relation: pg_sys::Oid, sum: u64) {
+    let key = (owner(), relation);
+    let generation = settings::generation();
+    LEDGER.with(|ledger| {
+        if let Some(entry) = ledger.sums.get_mut(&key) {
+            entry.free_until = (generation, sum);
+        }
+    });
+}
+
 /// A table's size, from the sum or else by `read`.
 pub fn size(relation: pg_sys::Oid, only: bool, read: impl FnOnce() -> Option<f64>) -> Option<f64> {
     let key = (owner(), relation);
@@ -90,9 +134,9 @@ pub fn size(relation: pg_sys::Oid, only: bool, read: impl FnOnce() -> Option<f64
     size
 }
 
-/// Whether this is the first report of a table in the sum.
+/// Whether this is the first report of a table in the client's statement.
 pub fn report_once(relation: pg_sys::Oid) -> bool {
-    let key = (owner(), relation);
+    let key = (levels::current().owner, relation);
     LEDGER.with(|ledger| {
         let entry = ledger.sums.entry(key).or_default();
         !std::mem::replace(&mut entry.reported, true)
@@ -129,13 +173,15 @@ pub unsafe extern "C-unwind" fn transaction_event(event: pg_sys::XactEvent::Type
     use pg_sys::XactEvent::*;
     let aborted = matches!(event, XACT_EVENT_ABORT | XACT_EVENT_PARALLEL_ABORT);
     if aborted || matches!(event, XACT_EVENT_COMMIT | XACT_EVENT_PARALLEL_COMMIT | XACT_EVENT_PREPARE) {
-        frame::guarded(|| {
-            LEDGER.with(|ledger| {
-                ledger.sums.clear();
-                ledger.undo.clear();
+        if is_in_use() {
+            frame::guarded(|| {
+                LEDGER.with(|ledger| {
+                    ledger.sums.clear();
+                    ledger.undo.clear();
+                });
             });
-            levels::transaction_ended(aborted);
-        });
+        }
+        levels::transaction_ended(aborted);
     }
 }
 

@@ -7,7 +7,7 @@ use pgrx::pg_sys;
 use safedelete_core::command::Command;
 
 use crate::pg::local::Local;
-use crate::pg::roles;
+use crate::pg::{nodes, roles};
 
 /// The client statement whose rows are summed: a number of its own, never reused while it runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -19,9 +19,12 @@ impl Owner {
     /// What fires outside any statement: deferred foreign-key actions at COMMIT.
     const COMMIT: Owner = Owner(2);
 
-    /// A portal may be run in parts, other statements between them: the query names it.
-    fn of_query(query: *mut pg_sys::QueryDesc) -> Owner {
-        Owner(query as u64)
+    /// A portal is a statement of the client: rules may make several queries of it, and it may be
+    /// run in parts, other statements between them. What fires outside any is COMMIT's.
+    fn of_portal() -> Owner {
+        // SAFETY: reads a backend variable.
+        let portal = unsafe { pg_sys::ActivePortal };
+        if portal.is_null() { Owner::COMMIT } else { Owner(portal as u64) }
     }
 }
 
@@ -36,6 +39,7 @@ pub struct Level {
     pub role: pg_sys::Oid,
     /// The utility command of this level; NULL for a query.
     pub utility: *mut pg_sys::Node,
+    serial: u64,
     /// EXPLAIN ANALYZE runs the statement: a plan may carry more than its execution needs.
     pub explaining: bool,
 }
@@ -46,6 +50,7 @@ const OUTSIDE: Level = Level {
     writes: None,
     role: pg_sys::InvalidOid,
     utility: std::ptr::null_mut(),
+    serial: 0,
     explaining: false,
 };
 
@@ -59,6 +64,18 @@ pub fn current() -> Level {
 }
 
 impl Level {
+    /// Whether what ends now is the client's own statement, by itself or by EXECUTE.
+    pub fn is_clients_own(&self) -> bool {
+        // SAFETY: reads a backend variable. Without a portal it is a deferred trigger's at COMMIT.
+        (self.depth == 0 && unsafe { !pg_sys::ActivePortal.is_null() })
+            || (self.depth == 1 && nodes::tag(self.utility) == pg_sys::NodeTag::T_ExecuteStmt)
+    }
+
+    /// A number for each run of a utility command.
+    pub fn serial(&self) -> u64 {
+        self.serial
+    }
+
     /// Whether no statement of the client runs.
     pub fn is_outside(&self) -> bool {
         self.depth == 0
@@ -95,21 +112,52 @@ pub unsafe fn enter_query(query: *mut pg_sys::QueryDesc) -> Level {
     level.explaining = false;
     level.utility = std::ptr::null_mut();
     if outer.depth == 0 {
-        level.owner = Owner::of_query(query);
+        level.owner = Owner::of_portal();
     }
     if operation == pg_sys::CmdType::CMD_SELECT {
+        // It fires no foreign keys, so its role is nobody's business.
         level.writes = None;
-        level.role = roles::current().0;
     } else if !is_referential(eflags) {
         // A foreign-key action stays under the statement that fired it.
         level.role = roles::current().0;
         // SAFETY: a data-modifying query.
         level.writes = unsafe { written(query, operation) };
-    } else if outer.depth == 0 {
-        level.owner = Owner::COMMIT;
     }
     CURRENT.set(level);
     outer
+}
+
+/// The client's statement that starts now outside of any: `None` where it is not the portal's first
+/// query, for the rules' other queries belong to the same statement.
+///
+/// # Safety
+/// `query` is about to start.
+pub unsafe fn starting(query: *mut pg_sys::QueryDesc) -> Option<Owner> {
+    // SAFETY: by contract; an active portal's statements are PlannedStmts.
+    unsafe {
+        let portal = pg_sys::ActivePortal;
+        if CURRENT.get().depth > 0 || portal.is_null() {
+            return None;
+        }
+        let first = nodes::items::<pg_sys::PlannedStmt>((*portal).stmts).next();
+        first.is_none_or(|first| first == (*query).plannedstmt).then(Owner::of_portal)
+    }
+}
+
+/// The client's statement that has ended, likewise: with its portal's last query.
+///
+/// # Safety
+/// `query` has finished, outside of any other.
+pub unsafe fn ended(query: *mut pg_sys::QueryDesc) -> Option<Owner> {
+    // SAFETY: as in `starting`.
+    unsafe {
+        let portal = pg_sys::ActivePortal;
+        if portal.is_null() {
+            return None;
+        }
+        let last = nodes::items::<pg_sys::PlannedStmt>((*portal).stmts).last();
+        last.is_none_or(|last| last == (*query).plannedstmt).then(Owner::of_portal)
+    }
 }
 
 /// Enters a utility command.
@@ -118,12 +166,13 @@ pub fn enter_utility(utility: *mut pg_sys::Node, explaining: bool) -> Level {
     let outer = CURRENT.get();
     let mut level = outer;
     level.depth += 1;
+    // Odd, so that no portal's address is the same.
+    level.serial = NEXT_UTILITY.with(|next| {
+        *next += 2;
+        *next
+    });
     if outer.depth == 0 {
-        // Odd, so that no query's address is the same.
-        level.owner = Owner(NEXT_UTILITY.with(|next| {
-            *next += 2;
-            *next
-        }));
+        level.owner = Owner(level.serial);
     }
     level.writes = None;
     level.explaining = explaining;
@@ -157,9 +206,8 @@ unsafe fn written(
     // SAFETY: by contract; the cast follows the tag.
     unsafe {
         let plan = (*(*query).plannedstmt).planTree;
-        let modify = crate::pg::nodes::cast::<pg_sys::ModifyTable, _>(plan, pg_sys::NodeTag::T_ModifyTable)?;
-        let entry =
-            crate::pg::nodes::range_table_entry((*(*query).plannedstmt).rtable, (*modify).nominalRelation)?;
+        let modify = nodes::cast::<pg_sys::ModifyTable, _>(plan, pg_sys::NodeTag::T_ModifyTable)?;
+        let entry = nodes::range_table_entry((*(*query).plannedstmt).rtable, (*modify).nominalRelation)?;
         Some((command, (*entry).relid))
     }
 }

@@ -30,4 +30,6 @@ pub extern "C-unwind" fn _PG_init() {
     settings::define();
     guard::node::register();
     hooks::install();
+    // Plans that the session made before know nothing of guards.
+    settings::forget_plans();
 }

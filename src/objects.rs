@@ -8,13 +8,13 @@
 
 use pgrx::pg_sys;
 use pgrx::pg_sys::NodeTag;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use safedelete_core::command::Command;
 use safedelete_core::limit::Budget;
 use safedelete_core::message::{self, LetThrough};
 
 use crate::guard::task::Task;
-use crate::levels::{self, Owner};
+use crate::levels;
 use crate::pg::local::Local;
 use crate::pg::nodes;
 use crate::pg::relations::{self, Wait};
@@ -27,8 +27,31 @@ const SMALL_PAGES: u32 = 128;
 /// How far a larger one is read for rows that would make it too large.
 const MOST_PAGES: u32 = 8192;
 
-/// Rows that a DROP took from partitions, by the tables above them, which go after their parts.
-static DROPPED: Local<Option<(Owner, FxHashMap<pg_sys::Oid, u64>)>> = Local::new(None);
+/// What the running TRUNCATE or DROP has met.
+struct Running {
+    /// Of which command: `Level::serial`.
+    serial: u64,
+    /// Judged already: the hook may come twice.
+    judged: FxHashSet<pg_sys::Oid>,
+    /// Rows of dropped tables, by the tables they inherit from, which go after their parts.
+    dropped: FxHashMap<pg_sys::Oid, u64>,
+}
+
+static RUNNING: Local<Option<Running>> = Local::new(None);
+
+fn running<T>(read: impl FnOnce(&mut Running) -> T) -> T {
+    let serial = levels::current().serial();
+    RUNNING.with(|running| {
+        if running.as_ref().is_none_or(|running| running.serial != serial) {
+            *running = None;
+        }
+        read(running.get_or_insert_with(|| Running {
+            serial,
+            judged: FxHashSet::default(),
+            dropped: FxHashMap::default(),
+        }))
+    })
+}
 
 /// A relation is about to be emptied or dropped.
 ///
@@ -64,29 +87,54 @@ pub unsafe fn accessed(
 }
 
 fn take_whole(command: Command, relation: pg_sys::Oid) -> Result<(), Frozen> {
-    let holds_rows = matches!(
-        relations::kind(relation),
-        pg_sys::RELKIND_RELATION | pg_sys::RELKIND_PARTITIONED_TABLE | pg_sys::RELKIND_FOREIGN_TABLE
-    );
+    let kind = relations::kind(relation);
+    let holds_rows = match kind {
+        pg_sys::RELKIND_RELATION | pg_sys::RELKIND_PARTITIONED_TABLE => true,
+        // Dropping a foreign table deletes nothing on its server.
+        pg_sys::RELKIND_FOREIGN_TABLE => command == Command::Truncate,
+        _ => false,
+    };
     if !holds_rows
         || relations::is_exempt(relation)
         || exemption::of_process()
         || exemption::of_table(relation)
         // The hook comes before PostgreSQL's own check, whose error comes first.
         || (command == Command::Truncate && !relations::may_truncate(relation))
+        || !running(|running| running.judged.insert(relation))
     {
         return Ok(());
     }
-    let only = command == Command::Drop || names_only(relation);
-    let members = if only { vec![relation] } else { relations::members(relation) };
-    let dropped = if command == Command::Drop { dropped_below(relation) } else { 0 };
-    let within = Task::of_whole_table(command, relation, 0.0).surely_within();
-    let (rows, size) = rows_of(&members, within);
-    let (rows, size) = (rows + dropped, size + dropped as f64);
-    if command == Command::Drop {
-        note_dropped(relation, rows - dropped);
+    let named = named_tables();
+    if command == Command::Truncate && is_referenced(&named) {
+        return Ok(());
     }
-    Task::of_whole_table(command, relation, size).take_whole(rows)
+    let ancestors = relations::ancestors(relation);
+    let is_named =
+        |table: pg_sys::Oid, with_tree: bool| named.iter().any(|n| n.0 == table && (n.1 || !with_tree));
+    // The table that the statement names counts, with the tree below it.
+    let counts_above = !is_named(relation, false) && ancestors.iter().any(|above| is_named(*above, true));
+    if counts_above && command == Command::Truncate {
+        return Ok(());
+    }
+    let tree = command == Command::Truncate
+        && (kind == pg_sys::RELKIND_PARTITIONED_TABLE || is_named(relation, true));
+    let members = if tree { relations::members(relation) } else { vec![relation] };
+    let probe = Task::of_whole_table(command, relation, 0.0);
+    let (mut rows, mut size) = rows_of(&members, probe.surely_within_budget());
+    if command == Command::Drop {
+        let below = running(|running| {
+            for above in &ancestors {
+                *running.dropped.entry(*above).or_default() += rows;
+            }
+            running.dropped.get(&relation).copied().unwrap_or(0)
+        });
+        if counts_above {
+            return Ok(());
+        }
+        rows += below;
+        size += below as f64;
+    }
+    Task::of_whole_table(command, relation, size).finish(rows)
 }
 
 /// The rows of some tables, and their size for the fraction: exact where they are small; else the
@@ -94,11 +142,13 @@ fn take_whole(command: Command, relation: pg_sys::Oid) -> Result<(), Frozen> {
 fn rows_of(members: &[pg_sys::Oid], within: u64) -> (u64, f64) {
     let pages: Vec<_> = members.iter().map(|member| relations::pages(*member)).collect();
     let stored: u32 = pages.iter().flatten().fold(0, |sum, pages| sum.saturating_add(*pages));
-    let (most, last_page) = if stored <= SMALL_PAGES { (u64::MAX - 1, u32::MAX) } else { (within, MOST_PAGES) };
+    let (most, last_page) =
+        if stored <= SMALL_PAGES { (u64::MAX - 1, u32::MAX) } else { (within, MOST_PAGES) };
     let mut counted = 0;
     let mut ended = true;
     for (member, _) in members.iter().zip(&pages).filter(|(_, pages)| pages.is_some_and(|p| p > 0)) {
-        let (rows, end) = relations::count_rows(*member, most.saturating_sub(counted), last_page).unwrap_or((0, true));
+        let (rows, end) =
+            relations::count_rows(*member, most.saturating_sub(counted), last_page).unwrap_or((0, true));
         counted += rows;
         ended &= end;
         if counted > most {
@@ -121,45 +171,55 @@ fn rows_of(members: &[pg_sys::Oid], within: u64) -> (u64, f64) {
     ((estimate.round() as u64).max(counted), estimate.max(counted as f64))
 }
 
-/// Whether the running TRUNCATE names a table with ONLY, or does not name it but reaches it.
-fn names_only(relation: pg_sys::Oid) -> bool {
+/// The tables that the running TRUNCATE or DROP TABLE names, and whether with the tree below.
+fn named_tables() -> Vec<(pg_sys::Oid, bool)> {
     let statement = levels::current().utility;
-    let Some(statement) = nodes::cast::<pg_sys::TruncateStmt, _>(statement, NodeTag::T_TruncateStmt) else {
+    let look_up = |name: *mut pg_sys::RangeVar| {
+        let flags = pg_sys::RVROption::RVR_MISSING_OK;
+        // SAFETY: a RangeVar, looked up without locking.
+        unsafe {
+            pg_sys::RangeVarGetRelidExtended(name, pg_sys::NoLock as i32, flags, None, std::ptr::null_mut())
+        }
+    };
+    // SAFETY: each cast follows the node's tag; TRUNCATE's relations are RangeVars, a DROP's objects
+    // lists of names.
+    unsafe {
+        if let Some(truncate) = nodes::cast::<pg_sys::TruncateStmt, _>(statement, NodeTag::T_TruncateStmt) {
+            return nodes::items::<pg_sys::RangeVar>((*truncate).relations)
+                .map(|name| (look_up(name), (*name).inh))
+                .collect();
+        }
+        if let Some(drop) = nodes::cast::<pg_sys::DropStmt, _>(statement, NodeTag::T_DropStmt)
+            && (*drop).removeType == pg_sys::ObjectType::OBJECT_TABLE
+        {
+            return nodes::items::<pg_sys::List>((*drop).objects)
+                .map(|name| (look_up(pg_sys::makeRangeVarFromNameList(name)), true))
+                .collect();
+        }
+    }
+    Vec::new()
+}
+
+/// Whether PostgreSQL is going to refuse the running TRUNCATE, for foreign keys refer to what it
+/// names and it lacks CASCADE: that error comes first.
+fn is_referenced(named: &[(pg_sys::Oid, bool)]) -> bool {
+    let statement = levels::current().utility;
+    let Some(truncate) = nodes::cast::<pg_sys::TruncateStmt, _>(statement, NodeTag::T_TruncateStmt) else {
         return false;
     };
-    // SAFETY: the tag says TruncateStmt; its relations are RangeVars.
+    // SAFETY: the tag says TruncateStmt; heap_truncate_find_FKs reads pg_constraint.
     unsafe {
-        nodes::items::<pg_sys::RangeVar>((*statement).relations)
-            .filter(|named| !(**named).inh)
-            .any(|named| {
-                let flags = pg_sys::RVROption::RVR_MISSING_OK;
-                pg_sys::RangeVarGetRelidExtended(named, pg_sys::NoLock as i32, flags, None, std::ptr::null_mut())
-                    == relation
-            })
-    }
-}
-
-fn note_dropped(relation: pg_sys::Oid, rows: u64) {
-    let ancestors = relations::partition_ancestors(relation);
-    let owner = levels::current().owner;
-    DROPPED.with(|dropped| {
-        if dropped.as_ref().is_none_or(|(own, _)| *own != owner) {
-            *dropped = Some((owner, FxHashMap::default()));
+        if (*truncate).behavior == pg_sys::DropBehavior::DROP_CASCADE {
+            return false;
         }
-        if let Some((_, below)) = dropped {
-            for ancestor in ancestors {
-                *below.entry(ancestor).or_default() += rows;
+        let mut reached = std::ptr::null_mut();
+        for (table, with_tree) in named {
+            for member in if *with_tree { relations::members(*table) } else { vec![*table] } {
+                reached = pg_sys::lappend_oid(reached, member);
             }
         }
-    });
-}
-
-fn dropped_below(relation: pg_sys::Oid) -> u64 {
-    let owner = levels::current().owner;
-    DROPPED.with(|dropped| match dropped {
-        Some((own, below)) if *own == owner => below.get(&relation).copied().unwrap_or(0),
-        _ => 0,
-    })
+        !pg_sys::heap_truncate_find_FKs(reached).is_null()
+    }
 }
 
 /// Nobody counts another database's rows: only an unlimited budget fits.

@@ -87,7 +87,13 @@ unsafe fn report(level: c_int, frozen: &Frozen) {
 
 /// Tells of a statement that went through although a rule refuses it: one LOG line, and in mode
 /// warn a WARNING to the client as well.
-pub fn tell(how: LetThrough, what: &Report, relation: Option<pg_sys::Oid>, count: Option<u64>, role: pg_sys::Oid) {
+pub fn tell(
+    how: LetThrough,
+    what: &Report,
+    relation: Option<pg_sys::Oid>,
+    count: Option<u64>,
+    role: pg_sys::Oid,
+) {
     if how == LetThrough::Warned {
         let warning = freeze(what, relation);
         frame::call(|| {
@@ -96,7 +102,8 @@ pub fn tell(how: LetThrough, what: &Report, relation: Option<pg_sys::Oid>, count
         });
     }
     // SAFETY: reads backend variables; application_name is NULL or NUL-terminated.
-    let (session, application) = unsafe { (pg_sys::GetSessionUserId(), relations::text(pg_sys::application_name)) };
+    let (session, application) =
+        unsafe { (pg_sys::GetSessionUserId(), relations::text(pg_sys::application_name)) };
     let line = message::log_line(
         how,
         what,

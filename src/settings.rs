@@ -59,8 +59,20 @@ pub fn mode() -> Mode {
     MODE.get()
 }
 
+/// Whether `mode` is off: asked of every statement that may write.
+#[inline]
+pub fn is_off() -> bool {
+    // SAFETY: reads a backend variable.
+    unsafe { *MODE.as_ptr() == Mode::Off as i32 }
+}
+
 pub fn scope() -> Scope {
-    SCOPE.get()
+    // SAFETY: reads a backend variable, on the way of every counted row.
+    if unsafe { *SCOPE.as_ptr() } == Scope::Transaction as i32 {
+        Scope::Transaction
+    } else {
+        Scope::Statement
+    }
 }
 
 pub fn require_where() -> bool {
@@ -120,8 +132,19 @@ pub fn override_roles() -> Vec<String> {
     PARSED_OVERRIDE_ROLE.with(|roles| roles.clone())
 }
 
+/// Counts the changes of settings, so that what was worked out from them can be kept until then.
+static GENERATION: Local<u32> = Local::new(1);
+
+pub fn generation() -> u32 {
+    GENERATION.get()
+}
+
+fn changed() {
+    GENERATION.with(|generation| *generation = generation.wrapping_add(1));
+}
+
 /// Cached plans were made for the old value: they carry guards, or lack them.
-fn forget_plans() {
+pub fn forget_plans() {
     #[allow(ffi_unwind_calls, reason = "marks cached plans stale; it raises nothing")]
     // SAFETY: only walks the backend's lists of cached plans.
     unsafe {
@@ -132,6 +155,7 @@ fn forget_plans() {
 unsafe extern "C-unwind" fn assign_mode(new: i32, _: *mut core::ffi::c_void) {
     // SAFETY: PostgreSQL assigns the variable after this hook, so it still holds the old value.
     let old = unsafe { *MODE.as_ptr() };
+    changed();
     let off = Mode::Off as i32;
     if (old == off) != (new == off) {
         forget_plans();
@@ -139,17 +163,42 @@ unsafe extern "C-unwind" fn assign_mode(new: i32, _: *mut core::ffi::c_void) {
 }
 
 unsafe extern "C-unwind" fn assign_scope(new: i32, _: *mut core::ffi::c_void) {
+    changed();
     // SAFETY: as in assign_mode.
     if unsafe { *SCOPE.as_ptr() } != new {
         forget_plans();
     }
 }
 
-unsafe extern "C-unwind" fn assign_max_rows(new: i32, _: *mut core::ffi::c_void) {
-    // SAFETY: as in assign_mode. Point writes are guarded only where max_rows is 0.
-    if (unsafe { *MAX_ROWS.as_ptr() } == 0) != (new == 0) {
+/// Point writes are guarded only where not a single row is free.
+fn bounds_changed(before: Bounds, after: Bounds) {
+    changed();
+    if (before.surely_within() == 0) != (after.surely_within() == 0) {
         forget_plans();
     }
+}
+
+unsafe extern "C-unwind" fn assign_max_rows(new: i32, _: *mut core::ffi::c_void) {
+    let before = bounds();
+    bounds_changed(before, Bounds { max_rows: u64::try_from(new).ok(), ..before });
+}
+
+unsafe extern "C-unwind" fn assign_min_rows(new: i32, _: *mut core::ffi::c_void) {
+    let before = bounds();
+    bounds_changed(before, Bounds { min_rows: new as u64, ..before });
+}
+
+unsafe extern "C-unwind" fn assign_max_fraction(new: f64, _: *mut core::ffi::c_void) {
+    let before = bounds();
+    bounds_changed(before, Bounds { max_fraction: new, ..before });
+}
+
+unsafe extern "C-unwind" fn assign_int(_: i32, _: *mut core::ffi::c_void) {
+    changed();
+}
+
+unsafe extern "C-unwind" fn assign_bool(_: bool, _: *mut core::ffi::c_void) {
+    changed();
 }
 
 /// Leaves DETAIL for PostgreSQL's "invalid value for parameter".
@@ -197,6 +246,7 @@ macro_rules! list_hooks {
 
         unsafe extern "C-unwind" fn $assign(new: *const core::ffi::c_char, _: *mut core::ffi::c_void) {
             crate::pg::frame::guarded(|| {
+                changed();
                 // SAFETY: PostgreSQL passes the new value, which the check hook has passed.
                 if let Ok(parsed) = $parse(&unsafe { value_text(new) }) {
                     let changed = $into.with(|current| {
@@ -214,13 +264,12 @@ macro_rules! list_hooks {
 }
 
 fn parse_commands(list: &str) -> Result<Commands, String> {
-    Commands::parse(list).map_err(|word| {
-        format!("\"{word}\" is none of delete, update, merge, truncate, drop, upsert.")
-    })
+    Commands::parse(list)
+        .map_err(|word| format!("\"{word}\" is none of delete, update, merge, truncate, drop, upsert."))
 }
 
 list_hooks!(check_commands, assign_commands, parse_commands, PARSED_COMMANDS, true);
-list_hooks!(check_exempt, assign_exempt, names::parse_tables, PARSED_EXEMPT_TABLES, false);
+list_hooks!(check_exempt, assign_exempt, names::parse_tables, PARSED_EXEMPT_TABLES, true);
 list_hooks!(check_bypass, assign_bypass, names::parse_roles, PARSED_BYPASS_ROLE, false);
 list_hooks!(check_override, assign_override, names::parse_roles, PARSED_OVERRIDE_ROLE, false);
 
@@ -317,7 +366,7 @@ pub fn define() {
         GucContext::Suset,
         flags,
     );
-    GucRegistry::define_float_guc(
+    GucRegistry::define_float_guc_with_hooks(
         c"safedelete.max_fraction",
         c"Sets how much of a table a statement may modify.",
         c"A part of the table's rows from 0 to 1; 1 is no limit.",
@@ -326,35 +375,56 @@ pub fn define() {
         1.0,
         GucContext::Suset,
         flags,
+        None,
+        Some(assign_max_fraction),
+        None,
     );
-    GucRegistry::define_int_guc(
-        c"safedelete.min_rows",
-        c"Sets how many rows a statement may always modify, whatever part of the table they are.",
-        c"It bounds safedelete.max_fraction, not safedelete.max_rows.",
-        &MIN_ROWS,
-        0,
-        i32::MAX,
-        GucContext::Suset,
-        flags,
-    );
-    GucRegistry::define_int_guc(
-        c"safedelete.allow_rows",
-        c"Declares how many rows of a table statements may modify that the rules refuse.",
-        c"0 is not used, -1 any number. Use SET LOCAL, so that it ends with the transaction.",
-        &ALLOW_ROWS,
-        -1,
-        i32::MAX,
-        GucContext::Userset,
-        flags,
-    );
-    GucRegistry::define_bool_guc(
-        c"safedelete.require_reason",
-        c"Ignores an override without a reason.",
-        c"safedelete.allow_rows counts only where safedelete.reason is not empty.",
-        &REQUIRE_REASON,
-        GucContext::Suset,
-        flags,
-    );
+    // SAFETY: the hook is a bare frame.
+    unsafe {
+        GucRegistry::define_int_guc_with_hooks(
+            c"safedelete.min_rows",
+            c"Sets how many rows a statement may always modify, whatever part of the table they are.",
+            c"It bounds safedelete.max_fraction, not safedelete.max_rows.",
+            &MIN_ROWS,
+            0,
+            i32::MAX,
+            GucContext::Suset,
+            flags,
+            None,
+            Some(assign_min_rows),
+            None,
+        );
+    }
+    // SAFETY: the hook is a bare frame.
+    unsafe {
+        GucRegistry::define_int_guc_with_hooks(
+            c"safedelete.allow_rows",
+            c"Declares how many rows of a table statements may modify that the rules refuse.",
+            c"0 is not used, -1 any number. Use SET LOCAL, so that it ends with the transaction.",
+            &ALLOW_ROWS,
+            -1,
+            i32::MAX,
+            GucContext::Userset,
+            flags,
+            None,
+            Some(assign_int),
+            None,
+        );
+    }
+    // SAFETY: the hook is a bare frame.
+    unsafe {
+        GucRegistry::define_bool_guc_with_hooks(
+            c"safedelete.require_reason",
+            c"Ignores an override without a reason.",
+            c"safedelete.allow_rows counts only where safedelete.reason is not empty.",
+            &REQUIRE_REASON,
+            GucContext::Suset,
+            flags,
+            None,
+            Some(assign_bool),
+            None,
+        );
+    }
     GucRegistry::define_string_guc(
         c"safedelete.reason",
         c"Says why an override is used; it goes to the log.",

@@ -69,7 +69,7 @@ server_restart() {
 server_stop() {
   [ -n "$SERVER_DIR" ] || return 0
   if [ -d "$SERVER_DIR/data" ]; then
-    as_owner "$PG_BIN/pg_ctl" -D "$SERVER_DIR/data" -m immediate stop >/dev/null 2>&1
+    as_owner "$PG_BIN/pg_ctl" -D "$SERVER_DIR/data" -m immediate stop >/dev/null 2>&1 || true
   fi
   rm -rf "$SERVER_DIR"
   SERVER_DIR=

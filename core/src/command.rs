@@ -12,14 +12,8 @@ pub enum Command {
 }
 
 impl Command {
-    pub const ALL: [Command; 6] = [
-        Command::Delete,
-        Command::Update,
-        Command::Merge,
-        Command::Upsert,
-        Command::Truncate,
-        Command::Drop,
-    ];
+    pub const ALL: [Command; 6] =
+        [Command::Delete, Command::Update, Command::Merge, Command::Upsert, Command::Truncate, Command::Drop];
 
     /// The word in `safedelete.commands`.
     pub fn word(self) -> &'static str {

@@ -23,9 +23,13 @@ pub enum Budget {
 pub enum Source {
     MaxRows,
     /// `max_fraction` of about so many rows.
-    Fraction { table_rows: f64 },
+    Fraction {
+        table_rows: f64,
+    },
     /// `max_fraction` of the table is fewer than `min_rows`.
-    MinRows { table_rows: f64 },
+    MinRows {
+        table_rows: f64,
+    },
     AllowRows,
 }
 

@@ -103,14 +103,15 @@ pub fn unqualified(
     };
     let mut detail = match why {
         Unqualified::NoWhere if command == Command::Merge => {
-            "An action that updates or deletes has neither an ON condition nor a condition of its own.".to_owned()
+            "An action that updates or deletes has neither an ON condition nor a condition of its own."
+                .to_owned()
         }
         Unqualified::NoWhere => "The statement has no condition on the table's rows.".to_owned(),
         Unqualified::MatchesEveryRow => {
             "The condition names no column of the table, or is true for every row by its own form.".to_owned()
         }
         Unqualified::OuterColumn(column) => format!(
-            "Column \"{column}\" inside the sub-select is the column of table \"{table}\" itself, compared with itself: the sub-select's own tables have no column of that name."
+            "Column \"{column}\" inside the sub-select is that of table \"{table}\" itself, so it is compared with itself: qualify it with the name of the sub-select's table."
         ),
     };
     if let Some(not_honoured) = not_honoured {
@@ -206,7 +207,8 @@ pub fn too_many_rows(
 
 /// `DROP DATABASE`, whose rows nobody counts.
 pub fn drop_database(database: &str, not_honoured: Option<&NotHonoured>) -> Report {
-    let mut detail = "safedelete.commands names drop, and the rows of another database are not counted.".to_owned();
+    let mut detail =
+        "safedelete.commands names drop, and the rows of another database are not counted.".to_owned();
     if let Some(not_honoured) = not_honoured {
         detail.push(' ');
         detail.push_str(&not_honoured.sentence());
@@ -300,7 +302,8 @@ mod tests {
 
     #[test]
     fn a_where_refusal_ends_as_postgrest_expects() {
-        for why in [Unqualified::NoWhere, Unqualified::MatchesEveryRow, Unqualified::OuterColumn("id".into())] {
+        for why in [Unqualified::NoWhere, Unqualified::MatchesEveryRow, Unqualified::OuterColumn("id".into())]
+        {
             let report = unqualified(Command::Delete, "orders", &why, None);
             assert!(report.message.ends_with("requires a WHERE clause"), "{}", report.message);
             assert_eq!(&report.sqlstate, b"21000");
@@ -318,8 +321,16 @@ mod tests {
     #[test]
     fn a_rows_refusal_tells_count_limit_and_source() {
         let limit = BOUNDS.limit(Some(5000.0)).unwrap();
-        let report =
-            too_many_rows(Command::Delete, "orders", 501, Some(5000.0), &limit, &BOUNDS, &Reach::Selected, None);
+        let report = too_many_rows(
+            Command::Delete,
+            "orders",
+            501,
+            Some(5000.0),
+            &limit,
+            &BOUNDS,
+            &Reach::Selected,
+            None,
+        );
         assert_eq!(report.message, "DELETE on table \"orders\" exceeds the limit of 500 rows");
         assert_eq!(
             report.detail.unwrap(),
@@ -335,7 +346,10 @@ mod tests {
         let by = Reach::ForeignKey { by: Some((Command::Delete, "accounts".into())) };
         let report = too_many_rows(Command::Delete, "t", 6, None, &limit, &BOUNDS, &by, Some(&why));
         let detail = report.detail.unwrap();
-        assert!(detail.contains("table \"accounts\"") && detail.contains("override_role (\"dba\")"), "{detail}");
+        assert!(
+            detail.contains("table \"accounts\"") && detail.contains("override_role (\"dba\")"),
+            "{detail}"
+        );
     }
 
     proptest! {

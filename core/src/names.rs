@@ -56,9 +56,7 @@ pub fn parse_tables(list: &str) -> Result<Vec<TableName>, String> {
         .into_iter()
         .map(|mut parts| match (parts.pop(), parts.pop(), parts.len()) {
             (Some(Part::Name(name)), None, 0) => Ok(TableName::Anywhere(name)),
-            (Some(Part::Name(name)), Some(Part::Name(schema)), 0) => {
-                Ok(TableName::Qualified(schema, name))
-            }
+            (Some(Part::Name(name)), Some(Part::Name(schema)), 0) => Ok(TableName::Qualified(schema, name)),
             (Some(Part::Star), Some(Part::Name(schema)), 0) => Ok(TableName::WholeSchema(schema)),
             _ => Err("An entry is name, schema.name or schema.*.".to_owned()),
         })
@@ -124,9 +122,8 @@ fn parse_part(text: &str) -> Result<(Part, &str), String> {
         }
         return Ok((Part::Name(cut(name)), quoted));
     }
-    let end = text
-        .find(|c: char| c.is_whitespace() || matches!(c, ',' | '.' | '"' | '*'))
-        .unwrap_or(text.len());
+    let end =
+        text.find(|c: char| c.is_whitespace() || matches!(c, ',' | '.' | '"' | '*')).unwrap_or(text.len());
     if end == 0 {
         return Err("A name is missing.".to_owned());
     }

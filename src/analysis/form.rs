@@ -25,6 +25,9 @@ pub enum Form {
     Tied,
 }
 
+/// Whether the constraints make a whole OR true is asked of ORs up to this length.
+const MOST_ARMS: usize = 100;
+
 /// What a comparison gives for two equal values.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum OnEqual {
@@ -40,11 +43,19 @@ pub struct Judge<'a> {
     /// The column that a sub-select took from the target, if any did.
     pub outer_column: Cell<Option<i16>>,
     premises: OnceCell<*mut pg_sys::List>,
+    /// The condition is asked for some row of a source (NOT MATCHED BY SOURCE), as in a sub-select.
+    existential: Cell<bool>,
 }
 
 impl<'a> Judge<'a> {
     pub fn new(target: &'a Target, root: *mut pg_sys::PlannerInfo) -> Self {
-        Judge { target, root, outer_column: Cell::new(None), premises: OnceCell::new() }
+        Judge {
+            target,
+            root,
+            outer_column: Cell::new(None),
+            premises: OnceCell::new(),
+            existential: Cell::new(false),
+        }
     }
 
     /// Judges conditions that all hold for a row that is written.
@@ -56,6 +67,7 @@ impl<'a> Judge<'a> {
     ) -> Qualification {
         let mut any = false;
         for (i, condition) in conditions.iter().enumerate() {
+            self.existential.set(negated_first && i == 0);
             let form = match self.folded(*condition, top) {
                 // NOT MATCHED BY SOURCE: no source row meets the condition.
                 form if negated_first && i == 0 => match form {
@@ -108,12 +120,20 @@ impl<'a> Judge<'a> {
                         (pg_sys::BoolExprType::AND_EXPR, false) | (pg_sys::BoolExprType::OR_EXPR, true) => {
                             self.all(expression.args, scope, negated)
                         }
-                        _ => self.any(expression.args, scope, negated),
+                        _ => {
+                            let form = self.any(expression.args, scope, negated);
+                            if nodes::length(expression.args) > MOST_ARMS {
+                                return form;
+                            }
+                            self.unless_implied(form, node, scope, negated)
+                        }
                     }
                 }
                 NodeTag::T_NullTest => self.null_test(node.cast(), scope, negated),
                 NodeTag::T_BooleanTest => self.boolean_test(node.cast(), scope, negated),
-                NodeTag::T_RelabelType => self.form((*node.cast::<pg_sys::RelabelType>()).arg.cast(), scope, negated),
+                NodeTag::T_RelabelType => {
+                    self.form((*node.cast::<pg_sys::RelabelType>()).arg.cast(), scope, negated)
+                }
                 NodeTag::T_CurrentOfExpr => Form::Tied,
                 NodeTag::T_SubLink => self.sublink(node.cast(), scope, negated),
                 NodeTag::T_OpExpr => {
@@ -129,6 +149,16 @@ impl<'a> Judge<'a> {
                         (Some(left), Some(right)) if self.same_column(left, right, scope).is_some() => {
                             // Not even NULL is distinct from itself.
                             if negated { Form::True } else { Form::Never }
+                        }
+                        (Some(left), Some(right)) if is_null(left) || is_null(right) => {
+                            let other = if is_null(left) { right } else { left };
+                            match self.column(other, scope) {
+                                Some((column, _)) if self.target.is_not_null(column) && !negated => {
+                                    Form::True
+                                }
+                                Some((column, _)) if self.target.is_not_null(column) => Form::Never,
+                                _ => self.tied(node, scope),
+                            }
                         }
                         _ => self.tied(node, scope),
                     }
@@ -147,7 +177,9 @@ impl<'a> Judge<'a> {
                             let known = columns.iter().all(|(column, _)| self.target.is_not_null(*column));
                             let inner = columns.iter().any(|(_, inner)| *inner);
                             let on_equal = match compat::row_compare_strategy(compare) {
-                                pg_sys::BTLessEqualStrategyNumber | pg_sys::BTGreaterEqualStrategyNumber => OnEqual::True,
+                                pg_sys::BTLessEqualStrategyNumber | pg_sys::BTGreaterEqualStrategyNumber => {
+                                    OnEqual::True
+                                }
                                 _ => OnEqual::False,
                             };
                             self.with_itself(on_equal, columns[0].0, known, inner, negated)
@@ -177,7 +209,8 @@ impl<'a> Judge<'a> {
         result
     }
 
-    /// OR: one arm that does not restrict lets every row through.
+    /// OR: one arm that does not restrict lets every row through. Below a sub-select the arms are
+    /// about some row of another table, whose data decide: there one arm that is tied ties.
     fn any(&self, arms: *mut pg_sys::List, scope: &Scope, negated: bool) -> Form {
         let mut result = Form::Never;
         let mut tied = Vec::new();
@@ -194,7 +227,10 @@ impl<'a> Judge<'a> {
                 Form::Never => {}
             }
         }
-        if !negated && scope.is_top() && tied.len() > 1 {
+        if !scope.is_top() || self.existential.get() {
+            return if tied.is_empty() { result } else { Form::Tied };
+        }
+        if !negated && tied.len() > 1 {
             let plain: Vec<_> = tied.iter().map(|arm| self.plain(*arm)).collect();
             if prover::covers_every_row(&plain, self.target) {
                 return Form::True;
@@ -203,8 +239,22 @@ impl<'a> Judge<'a> {
         result
     }
 
-    /// `b IS TRUE` and its kin of a boolean column that is never NULL, as the prover knows them.
+    /// `b IS TRUE` and its kin of a boolean column that is never NULL, and `x = x` of one that may
+    /// be, as the prover knows them.
     fn plain(&self, arm: *mut pg_sys::Node) -> *mut pg_sys::Node {
+        if let Some(op) = nodes::cast::<pg_sys::OpExpr, _>(arm, NodeTag::T_OpExpr) {
+            // SAFETY: the tag says OpExpr.
+            let (operator, args) = unsafe { ((*op).opno, (*op).args) };
+            let sides: Vec<*mut pg_sys::Node> = nodes::items(args).map(nodes::strip_relabel).collect();
+            if let [left, right] = sides[..]
+                && let (Some(column), Some(other)) =
+                    (self.target.column(left, 0), self.target.column(right, 0))
+                && column == other
+                && on_equal(operator) == OnEqual::True
+            {
+                return prover::null_test(column, self.target, pg_sys::NullTestType::IS_NOT_NULL);
+            }
+        }
         let Some(test) = nodes::cast::<pg_sys::BooleanTest, _>(arm, NodeTag::T_BooleanTest) else {
             return arm;
         };
@@ -217,7 +267,8 @@ impl<'a> Judge<'a> {
             match (*test).booltesttype {
                 pg_sys::BoolTestType::IS_TRUE | pg_sys::BoolTestType::IS_NOT_FALSE => (*test).arg.cast(),
                 pg_sys::BoolTestType::IS_FALSE | pg_sys::BoolTestType::IS_NOT_TRUE => {
-                    pg_sys::makeBoolExpr(pg_sys::BoolExprType::NOT_EXPR, nodes::list([(*test).arg]), -1).cast()
+                    pg_sys::makeBoolExpr(pg_sys::BoolExprType::NOT_EXPR, nodes::list([(*test).arg]), -1)
+                        .cast()
                 }
                 _ => arm,
             }
@@ -230,7 +281,8 @@ impl<'a> Judge<'a> {
             let column = if (*test).argisrow { None } else { self.column((*test).arg.cast(), scope) };
             match column {
                 Some((column, _)) if self.target.is_not_null(column) => {
-                    let true_for_values = ((*test).nulltesttype == pg_sys::NullTestType::IS_NOT_NULL) != negated;
+                    let true_for_values =
+                        ((*test).nulltesttype == pg_sys::NullTestType::IS_NOT_NULL) != negated;
                     if true_for_values { Form::True } else { Form::Never }
                 }
                 _ => {
@@ -273,7 +325,14 @@ impl<'a> Judge<'a> {
 
     /// A column compared with itself. Written out, it tells NULL from values; through a sub-select
     /// (`inner`) it is the scope trap, which ties nothing to the row.
-    pub fn with_itself(&self, on_equal: OnEqual, column: i16, not_null: bool, inner: bool, negated: bool) -> Form {
+    pub fn with_itself(
+        &self,
+        on_equal: OnEqual,
+        column: i16,
+        not_null: bool,
+        inner: bool,
+        negated: bool,
+    ) -> Form {
         if inner {
             return match (on_equal, negated) {
                 (OnEqual::False, false) => Form::Never,
@@ -320,7 +379,11 @@ impl<'a> Judge<'a> {
                 }
             }
         }
-        if self.names_target(scalar, scope) || self.names_target(array, scope) { Form::Tied } else { Form::Free }
+        if self.names_target(scalar, scope) || self.names_target(array, scope) {
+            Form::Tied
+        } else {
+            Form::Free
+        }
     }
 
     pub fn tied(&self, node: *mut pg_sys::Node, scope: &Scope) -> Form {
@@ -329,20 +392,40 @@ impl<'a> Judge<'a> {
 
     /// A condition that the table's own constraints make true restricts nothing.
     fn unless_implied(&self, form: Form, node: *mut pg_sys::Node, scope: &Scope, negated: bool) -> Form {
-        if form != Form::Tied || negated || !scope.is_top() || !self.target.has_checks() {
+        if form != Form::Tied || !scope.is_top() || !self.target.has_checks() {
             return form;
         }
-        let premises = *self.premises.get_or_init(|| prover::premises(self.target, |n| fold(n, std::ptr::null_mut())));
-        if prover::is_implied(node, premises, self.target) { Form::True } else { form }
+        let premises =
+            *self.premises.get_or_init(|| prover::premises(self.target, |n| fold(n, std::ptr::null_mut())));
+        let condition = if negated { prover::negated(node) } else { node };
+        if prover::is_implied(condition, premises, self.target) { Form::True } else { form }
     }
 
     /// The column, where both sides are the same column of the target; and whether a sub-select
     /// stands between.
-    fn same_column(&self, left: *mut pg_sys::Node, right: *mut pg_sys::Node, scope: &Scope) -> Option<(i16, bool)> {
-        let (left, left_inner) = self.column(left, scope)?;
-        let (right, right_inner) = self.column(right, scope)?;
-        (left == right && left != 0).then_some((left, left_inner || right_inner))
+    fn same_column(
+        &self,
+        left: *mut pg_sys::Node,
+        right: *mut pg_sys::Node,
+        scope: &Scope,
+    ) -> Option<(i16, bool)> {
+        match (self.column(left, scope), self.column(right, scope)) {
+            (Some((own, left_inner)), Some((other, right_inner))) => {
+                (own == other).then_some((own, left_inner || right_inner))
+            }
+            // Written out side by side, `lower(x) = lower(x)` is left to rule `rows`.
+            _ if !scope.is_top() => {
+                self.same_expression(left, scope, right, scope).map(|column| (column, true))
+            }
+            _ => None,
+        }
     }
+}
+
+fn is_null(node: *mut pg_sys::Node) -> bool {
+    nodes::cast::<pg_sys::Const, _>(node, NodeTag::T_Const)
+        // SAFETY: the tag says Const.
+        .is_some_and(|constant| unsafe { (*constant).constisnull })
 }
 
 fn strip_array_cast(mut node: *mut pg_sys::Node) -> *mut pg_sys::Node {
@@ -360,7 +443,10 @@ fn strip_array_cast(mut node: *mut pg_sys::Node) -> *mut pg_sys::Node {
 pub fn on_equal(operator: pg_sys::Oid) -> OnEqual {
     let strategies = compat::btree_strategies(operator);
     let has = |strategy: u32| strategies & (1 << strategy) != 0;
-    if has(pg_sys::BTEqualStrategyNumber) || has(pg_sys::BTLessEqualStrategyNumber) || has(pg_sys::BTGreaterEqualStrategyNumber) {
+    if has(pg_sys::BTEqualStrategyNumber)
+        || has(pg_sys::BTLessEqualStrategyNumber)
+        || has(pg_sys::BTGreaterEqualStrategyNumber)
+    {
         OnEqual::True
     } else if strategies != 0 {
         // Less, greater, and the "not equal" that get_op_btree_interpretation adds.

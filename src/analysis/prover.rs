@@ -2,15 +2,19 @@
 //! PostgreSQL's prover decides; this room only asks it questions whose answer means "true for every
 //! row", minding NULL: the prover speaks of rows for which the premises are true.
 
+use std::collections::HashMap;
+
 use pgrx::pg_sys;
 use pgrx::pg_sys::NodeTag;
 
 use super::target::Target;
-use crate::pg::{frame, nodes, raw};
+use crate::pg::{compat, frame, nodes, raw};
 
 /// An OR's arms on one column are proved together only up to this many: the proof is quadratic,
 /// and a statement that lists thousands of values is no tautology.
-const MOST_ARMS: usize = 32;
+const MOST_ARMS: usize = 12;
+/// Among more than so many, equalities are left out: they make up for nothing but an inequality.
+const FEW_ARMS: usize = 4;
 
 fn implied_by(conclusion: *mut pg_sys::Node, premises: *mut pg_sys::List) -> bool {
     let conclusions = nodes::list([conclusion]);
@@ -23,7 +27,7 @@ fn implied_by(conclusion: *mut pg_sys::Node, premises: *mut pg_sys::List) -> boo
     })
 }
 
-fn negated(clause: *mut pg_sys::Node) -> *mut pg_sys::Node {
+pub fn negated(clause: *mut pg_sys::Node) -> *mut pg_sys::Node {
     frame::call(|| {
         #[allow(ffi_unwind_calls, reason = "inside frame::call; the closure owns nothing")]
         // SAFETY: a boolean expression; negate_clause copies what it changes.
@@ -34,52 +38,54 @@ fn negated(clause: *mut pg_sys::Node) -> *mut pg_sys::Node {
 }
 
 /// Whether some arm of an OR is true for every row: one arm is true wherever the others are not.
+/// Arms are proved together that name the same columns.
 pub fn covers_every_row(arms: &[*mut pg_sys::Node], target: &Target) -> bool {
-    let mut by_column: Vec<(i16, Vec<*mut pg_sys::Node>)> = Vec::new();
-    let mut index = std::collections::HashMap::new();
+    let mut groups: HashMap<Vec<i16>, Vec<*mut pg_sys::Node>> = HashMap::new();
     for arm in arms {
-        let Some(column) = only_column(*arm, target) else { continue };
-        let place = *index.entry(column).or_insert_with(|| {
-            by_column.push((column, Vec::new()));
-            by_column.len() - 1
-        });
-        by_column[place].1.push(*arm);
+        if let Some(columns) = only_columns(*arm, target) {
+            groups.entry(columns).or_default().push(*arm);
+        }
     }
-    by_column.into_iter().any(|(column, mut arms)| {
-        if arms.len() > MOST_ARMS {
+    groups.into_iter().any(|(columns, mut arms)| {
+        if arms.len() > FEW_ARMS {
             arms.retain(|arm| !is_equality(*arm));
         }
-        arms.len() > 1 && arms.len() <= MOST_ARMS && covers(&arms, column, target)
+        arms.len() > 1 && arms.len() <= MOST_ARMS && covers(&arms, &columns, target)
     })
 }
 
-/// The one column of the target that an expression names, where it names nothing else that varies.
-fn only_column(node: *mut pg_sys::Node, target: &Target) -> Option<i16> {
+/// The columns of the target that an expression names, where it names nothing else that varies.
+fn only_columns(node: *mut pg_sys::Node, target: &Target) -> Option<Vec<i16>> {
     // SAFETY: pull_var_clause and its like only read the tree.
     unsafe {
-        if pg_sys::contain_subplans(node) || pg_sys::contain_mutable_functions(node) {
+        if pg_sys::contain_subplans(node) || pg_sys::contain_volatile_functions(node) {
             return None;
         }
         let flags = (pg_sys::PVC_RECURSE_PLACEHOLDERS | pg_sys::PVC_RECURSE_AGGREGATES) as i32;
-        let mut vars = nodes::items::<pg_sys::Node>(pg_sys::pull_var_clause(node, flags));
-        let column = target.column(vars.next()?, 0)?;
-        vars.all(|var| target.column(var, 0) == Some(column)).then_some(column)
+        let vars = nodes::items::<pg_sys::Node>(pg_sys::pull_var_clause(node, flags));
+        let mut columns = vars.map(|var| target.column(var, 0)).collect::<Option<Vec<_>>>()?;
+        columns.sort_unstable();
+        columns.dedup();
+        (!columns.is_empty()).then_some(columns)
     }
 }
 
 fn is_equality(node: *mut pg_sys::Node) -> bool {
-    match nodes::cast::<pg_sys::OpExpr, _>(node, NodeTag::T_OpExpr) {
-        // SAFETY: the tag says OpExpr.
-        Some(op) => unsafe {
-            crate::pg::compat::btree_strategies((*op).opno) & (1 << pg_sys::BTEqualStrategyNumber) != 0
-        },
-        None => false,
-    }
+    // SAFETY: each cast follows the node's tag.
+    let operator = unsafe {
+        match nodes::tag(node) {
+            NodeTag::T_OpExpr => (*node.cast::<pg_sys::OpExpr>()).opno,
+            NodeTag::T_ScalarArrayOpExpr => (*node.cast::<pg_sys::ScalarArrayOpExpr>()).opno,
+            _ => return false,
+        }
+    };
+    compat::btree_strategies(operator) & (1 << pg_sys::BTEqualStrategyNumber) != 0
 }
 
-/// Arms on one column. For some arm: where it is false the others make up for it, and where it is
-/// NULL (which a comparison is only for a NULL column) they do as well.
-fn covers(arms: &[*mut pg_sys::Node], column: i16, target: &Target) -> bool {
+/// Arms on the same columns. For some arm: where it is false the others make up for it, and where
+/// it is NULL (which a comparison is only for a NULL column) they do as well.
+fn covers(arms: &[*mut pg_sys::Node], columns: &[i16], target: &Target) -> bool {
+    let nullable: Vec<_> = columns.iter().filter(|column| !target.is_not_null(**column)).collect();
     (0..arms.len()).any(|last| {
         let others = || arms.iter().enumerate().filter(move |(i, _)| *i != last).map(|(_, arm)| *arm);
         // Where every other arm is false, this one has to be true ...
@@ -87,20 +93,19 @@ fn covers(arms: &[*mut pg_sys::Node], column: i16, target: &Target) -> bool {
         if !implied_by(arms[last], premises) {
             return false;
         }
-        // ... and where one is NULL, the column is, so some arm has to be true of NULL.
-        let never_null = |arm| is_two_valued(arm) || (target.is_not_null(column) && is_null_only_for_null(arm, target));
-        if others().all(never_null) {
+        // ... and where one is NULL, a column is, so some arm has to be true of that NULL.
+        if others().all(is_two_valued) {
             return true;
         }
-        if !arms.iter().all(|arm| is_two_valued(*arm) || is_null_only_for_null(*arm, target)) {
-            return false;
-        }
-        let is_null = nodes::list([null_test(column, target, pg_sys::NullTestType::IS_NULL)]);
-        arms.iter().any(|arm| implied_by(*arm, is_null))
+        arms.iter().all(|arm| is_two_valued(*arm) || is_null_only_for_null(*arm, target))
+            && nullable.iter().all(|column| {
+                let is_null = nodes::list([null_test(**column, target, pg_sys::NullTestType::IS_NULL)]);
+                arms.iter().any(|arm| implied_by(*arm, is_null))
+            })
     })
 }
 
-fn null_test(column: i16, target: &Target, kind: pg_sys::NullTestType::Type) -> *mut pg_sys::Node {
+pub fn null_test(column: i16, target: &Target, kind: pg_sys::NullTestType::Type) -> *mut pg_sys::Node {
     // SAFETY: makes nodes; the column's type is the catalog's.
     unsafe {
         let (mut kind_of, mut modifier, mut collation) = (pg_sys::InvalidOid, -1, pg_sys::InvalidOid);
@@ -114,9 +119,13 @@ fn null_test(column: i16, target: &Target, kind: pg_sys::NullTestType::Type) -> 
     }
 }
 
-/// NULL tests are true or false, never NULL.
+/// NULL tests, IS TRUE and its kin, and IS DISTINCT FROM are true or false, never NULL.
 fn is_two_valued(node: *mut pg_sys::Node) -> bool {
-    matches!(nodes::tag(node), NodeTag::T_NullTest | NodeTag::T_BooleanTest)
+    if let Some(expression) = nodes::cast::<pg_sys::BoolExpr, _>(node, NodeTag::T_BoolExpr) {
+        // SAFETY: the tag says BoolExpr.
+        return nodes::items(unsafe { (*expression).args }).all(is_two_valued);
+    }
+    matches!(nodes::tag(node), NodeTag::T_NullTest | NodeTag::T_BooleanTest | NodeTag::T_DistinctExpr)
 }
 
 /// Whether an expression is NULL only where a column it names is NULL: comparisons and the like of
@@ -128,12 +137,16 @@ fn is_null_only_for_null(node: *mut pg_sys::Node, target: &Target) -> bool {
         match nodes::tag(node) {
             NodeTag::T_Const => !(*node.cast::<pg_sys::Const>()).constisnull,
             NodeTag::T_Var => target.column(node, 0).is_some_and(|attribute| attribute != 0),
-            NodeTag::T_NullTest | NodeTag::T_BooleanTest => true,
-            NodeTag::T_RelabelType => is_null_only_for_null((*node.cast::<pg_sys::RelabelType>()).arg.cast(), target),
+            NodeTag::T_NullTest | NodeTag::T_BooleanTest | NodeTag::T_DistinctExpr => true,
+            NodeTag::T_SQLValueFunction => true,
+            NodeTag::T_RelabelType => {
+                is_null_only_for_null((*node.cast::<pg_sys::RelabelType>()).arg.cast(), target)
+            }
             NodeTag::T_BoolExpr => all((*node.cast::<pg_sys::BoolExpr>()).args),
             NodeTag::T_OpExpr => {
                 let op = node.cast::<pg_sys::OpExpr>();
-                makes_values((*op).opfuncid, (*op).opno) && all((*op).args)
+                let function = pg_sys::get_opcode((*op).opno);
+                (compares((*op).opno) || makes_values(function, (*op).opno)) && all((*op).args)
             }
             NodeTag::T_FuncExpr => {
                 let function = node.cast::<pg_sys::FuncExpr>();
@@ -142,7 +155,9 @@ fn is_null_only_for_null(node: *mut pg_sys::Node, target: &Target) -> bool {
             NodeTag::T_ScalarArrayOpExpr => {
                 let op = node.cast::<pg_sys::ScalarArrayOpExpr>();
                 let array = nodes::items::<pg_sys::Node>((*op).args).nth(1).unwrap_or(std::ptr::null_mut());
-                makes_values(pg_sys::get_opcode((*op).opno), (*op).opno) && !may_hold_null(array) && all((*op).args)
+                (compares((*op).opno) || makes_values(pg_sys::get_opcode((*op).opno), (*op).opno))
+                    && !may_hold_null(array)
+                    && all((*op).args)
             }
             _ => false,
         }
@@ -162,6 +177,12 @@ fn may_hold_null(array: *mut pg_sys::Node) -> bool {
     }
 }
 
+/// Whether a built-in operator is a comparison of some B-tree operator family, which never makes NULL
+/// out of values, whatever their type.
+fn compares(operator: pg_sys::Oid) -> bool {
+    operator.to_u32() < pg_sys::FirstGenbkiObjectId && compat::btree_strategies(operator) != 0
+}
+
 /// Whether a strict built-in function over plain scalar types gives a value for values.
 ///
 /// # Safety
@@ -177,23 +198,59 @@ unsafe fn makes_values(function: pg_sys::Oid, own: pg_sys::Oid) -> bool {
         let scalar = |t: pg_sys::Oid| {
             matches!(
                 t,
-                pg_sys::BOOLOID | pg_sys::INT2OID | pg_sys::INT4OID | pg_sys::INT8OID | pg_sys::FLOAT4OID
-                    | pg_sys::FLOAT8OID | pg_sys::NUMERICOID | pg_sys::TEXTOID | pg_sys::VARCHAROID
-                    | pg_sys::BPCHAROID | pg_sys::NAMEOID | pg_sys::CHAROID | pg_sys::BYTEAOID
-                    | pg_sys::UUIDOID | pg_sys::OIDOID | pg_sys::DATEOID | pg_sys::TIMEOID
-                    | pg_sys::TIMESTAMPOID | pg_sys::TIMESTAMPTZOID | pg_sys::INTERVALOID
+                pg_sys::BOOLOID
+                    | pg_sys::INT2OID
+                    | pg_sys::INT4OID
+                    | pg_sys::INT8OID
+                    | pg_sys::FLOAT4OID
+                    | pg_sys::FLOAT8OID
+                    | pg_sys::NUMERICOID
+                    | pg_sys::TEXTOID
+                    | pg_sys::VARCHAROID
+                    | pg_sys::BPCHAROID
+                    | pg_sys::NAMEOID
+                    | pg_sys::CHAROID
+                    | pg_sys::BYTEAOID
+                    | pg_sys::UUIDOID
+                    | pg_sys::OIDOID
+                    | pg_sys::DATEOID
+                    | pg_sys::TIMEOID
+                    | pg_sys::TIMESTAMPOID
+                    | pg_sys::TIMESTAMPTZOID
+                    | pg_sys::INTERVALOID
             )
         };
         let arguments = std::slice::from_raw_parts(types, count.max(0) as usize);
         // date_part of an infinity, substring by pattern and their like give NULL; comparisons and
         // arithmetic do not.
         let dated = |t: &pg_sys::Oid| {
-            matches!(*t, pg_sys::DATEOID | pg_sys::TIMEOID | pg_sys::TIMESTAMPOID | pg_sys::TIMESTAMPTZOID | pg_sys::INTERVALOID)
+            matches!(
+                *t,
+                pg_sys::DATEOID
+                    | pg_sys::TIMEOID
+                    | pg_sys::TIMESTAMPOID
+                    | pg_sys::TIMESTAMPTZOID
+                    | pg_sys::INTERVALOID
+            )
         };
+        let text = matches!(
+            own.to_u32(),
+            pg_sys::F_LOWER_TEXT
+                | pg_sys::F_UPPER_TEXT
+                | pg_sys::F_BTRIM_TEXT
+                | pg_sys::F_LTRIM_TEXT
+                | pg_sys::F_RTRIM_TEXT
+        );
         let plain = result == pg_sys::BOOLOID
+            || text
             || (matches!(
                 result,
-                pg_sys::INT2OID | pg_sys::INT4OID | pg_sys::INT8OID | pg_sys::FLOAT4OID | pg_sys::FLOAT8OID | pg_sys::NUMERICOID
+                pg_sys::INT2OID
+                    | pg_sys::INT4OID
+                    | pg_sys::INT8OID
+                    | pg_sys::FLOAT4OID
+                    | pg_sys::FLOAT8OID
+                    | pg_sys::NUMERICOID
             ) && !arguments.iter().any(dated));
         plain && pg_sys::func_strict(function) && arguments.iter().all(|t| scalar(*t))
     }
@@ -207,7 +264,8 @@ pub fn premises(target: &Target, fold: impl Fn(*mut pg_sys::Node) -> *mut pg_sys
         let check = fold(check);
         // SAFETY: an immutable boolean expression; make_ands_implicit only takes it apart.
         let parts = unsafe { pg_sys::make_ands_implicit(pg_sys::canonicalize_qual(check.cast(), true)) };
-        premises.extend(nodes::items::<pg_sys::Node>(parts).filter(|part| is_true_once_checked(*part, target)));
+        premises
+            .extend(nodes::items::<pg_sys::Node>(parts).filter(|part| is_true_once_checked(*part, target)));
     }
     nodes::list(premises)
 }

@@ -4,21 +4,13 @@
 use pgrx::pg_sys;
 use pgrx::pg_sys::NodeTag;
 
-use crate::pg::nodes;
+use crate::pg::{compat, nodes};
 
 #[derive(Clone, Copy)]
 pub struct Scope<'a> {
     /// The level's Query; NULL at the top when only conditions were kept.
     query: *mut pg_sys::Query,
     up: Option<&'a Scope<'a>>,
-}
-
-/// What a Var of a subquery, a CTE or a join stands for, and the scope that reads it.
-pub struct Resolved<'a> {
-    pub expression: *mut pg_sys::Node,
-    pub query: *mut pg_sys::Query,
-    /// The scope around `query`; `expression` stands in a scope below it.
-    pub around: &'a Scope<'a>,
 }
 
 impl<'a> Scope<'a> {
@@ -30,6 +22,11 @@ impl<'a> Scope<'a> {
         Scope { query, up: Some(self) }
     }
 
+    /// How many levels are above.
+    pub fn depth(&self) -> usize {
+        std::iter::successors(self.up, |scope| scope.up).count()
+    }
+
     pub fn is_top(&self) -> bool {
         self.up.is_none()
     }
@@ -39,49 +36,83 @@ impl<'a> Scope<'a> {
         (0..levels).try_fold(self, |scope, _| scope.up)
     }
 
-    /// What column `attribute` of range table entry `index` of this level is an output of, where
-    /// that is a subquery or a CTE.
-    pub fn output(&'a self, index: u32, attribute: i16) -> Option<Resolved<'a>> {
+    /// Visits what column `attribute` of range table entry `index` of this level is an output of,
+    /// where that is a subquery or a CTE: each arm's, of a set operation. Whether a visit gave true.
+    pub fn any_output(
+        &self,
+        index: u32,
+        attribute: i16,
+        visit: &mut dyn FnMut(*mut pg_sys::Node, &Scope) -> bool,
+    ) -> bool {
         if self.query.is_null() || attribute <= 0 {
-            return None;
+            return false;
         }
         // SAFETY: the level's Query; each field belongs to the entry's kind.
         unsafe {
-            let entry = nodes::range_table_entry((*self.query).rtable, index)?;
-            let (query, around) = match (*entry).rtekind {
-                pg_sys::RTEKind::RTE_SUBQUERY => ((*entry).subquery, self),
+            let Some(entry) = nodes::range_table_entry((*self.query).rtable, index) else { return false };
+            match (*entry).rtekind {
+                pg_sys::RTEKind::RTE_SUBQUERY => self.any_output_of((*entry).subquery, attribute, visit),
+                // A recursive CTE's own reference adds nothing to its first arm.
                 pg_sys::RTEKind::RTE_CTE if !(*entry).self_reference => {
-                    let home = self.level((*entry).ctelevelsup)?;
-                    if home.query.is_null() {
-                        return None;
-                    }
-                    let name = core::ffi::CStr::from_ptr((*entry).ctename);
-                    let cte = nodes::items::<pg_sys::CommonTableExpr>((*home.query).cteList)
-                        .find(|cte| core::ffi::CStr::from_ptr((**cte).ctename) == name)?;
-                    if (*cte).cterecursive {
-                        return None;
-                    }
-                    (nodes::cast::<pg_sys::Query, _>((*cte).ctequery, NodeTag::T_Query)?, home)
+                    let Some(home) = self.level((*entry).ctelevelsup) else { return false };
+                    home.cte((*entry).ctename)
+                        .is_some_and(|query| home.any_output_of(query, attribute, visit))
                 }
-                _ => return None,
-            };
-            let expression = column_of(query, attribute)?;
-            Some(Resolved { expression, query, around })
+                _ => false,
+            }
         }
     }
 
-    /// The expression a join's merged or renamed column stands for, in this same scope.
-    pub fn join_column(&self, index: u32, attribute: i16) -> Option<*mut pg_sys::Node> {
+    /// The same of a Query right below this scope.
+    pub fn any_output_of(
+        &self,
+        query: *mut pg_sys::Query,
+        attribute: i16,
+        visit: &mut dyn FnMut(*mut pg_sys::Node, &Scope) -> bool,
+    ) -> bool {
+        let below = self.below(query);
+        // SAFETY: a Query; the arms of a set operation are the subqueries of its range table.
+        unsafe {
+            if (*query).setOperations.is_null() {
+                return column_of(query, attribute).is_some_and(|column| visit(column, &below));
+            }
+            nodes::items::<pg_sys::RangeTblEntry>((*query).rtable)
+                .filter(|entry| (**entry).rtekind == pg_sys::RTEKind::RTE_SUBQUERY)
+                .any(|entry| below.any_output_of((*entry).subquery, attribute, visit))
+        }
+    }
+
+    /// A CTE of this level.
+    ///
+    /// # Safety
+    /// `name` is NUL-terminated.
+    unsafe fn cte(&self, name: *const core::ffi::c_char) -> Option<*mut pg_sys::Query> {
+        if self.query.is_null() {
+            return None;
+        }
+        // SAFETY: the level's Query and PostgreSQL's names.
+        unsafe {
+            let name = core::ffi::CStr::from_ptr(name);
+            let cte = nodes::items::<pg_sys::CommonTableExpr>((*self.query).cteList)
+                .find(|cte| core::ffi::CStr::from_ptr((**cte).ctename) == name)?;
+            nodes::cast((*cte).ctequery, NodeTag::T_Query)
+        }
+    }
+
+    /// The expression a join's merged or renamed column, or a grouped one, stands for in this scope.
+    pub fn alias(&self, index: u32, attribute: i16) -> Option<*mut pg_sys::Node> {
         if self.query.is_null() || attribute <= 0 {
             return None;
         }
         // SAFETY: the level's Query; joinaliasvars belongs to a join.
         unsafe {
             let entry = nodes::range_table_entry((*self.query).rtable, index)?;
-            if (*entry).rtekind != pg_sys::RTEKind::RTE_JOIN {
-                return None;
-            }
-            nodes::items((*entry).joinaliasvars).nth(attribute as usize - 1)
+            let aliases = if (*entry).rtekind == pg_sys::RTEKind::RTE_JOIN {
+                (*entry).joinaliasvars
+            } else {
+                compat::group_expressions(entry)
+            };
+            nodes::items(aliases).nth(attribute as usize - 1)
         }
     }
 }
@@ -90,7 +121,7 @@ impl<'a> Scope<'a> {
 ///
 /// # Safety
 /// `query` is a Query.
-pub unsafe fn column_of(query: *mut pg_sys::Query, attribute: i16) -> Option<*mut pg_sys::Node> {
+unsafe fn column_of(query: *mut pg_sys::Query, attribute: i16) -> Option<*mut pg_sys::Node> {
     // SAFETY: by contract.
     unsafe {
         nodes::items::<pg_sys::TargetEntry>((*query).targetList)

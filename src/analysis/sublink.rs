@@ -6,14 +6,15 @@ use pgrx::pg_sys;
 use pgrx::pg_sys::{NodeTag, SubLinkType};
 
 use super::form::{Form, Judge, OnEqual, on_equal};
-use super::scope::{Scope, column_of};
+use super::scope::Scope;
 use crate::pg::{frame, nodes, raw};
 
 impl Judge<'_> {
     pub fn sublink(&self, sublink: *mut pg_sys::SubLink, scope: &Scope, negated: bool) -> Form {
         // SAFETY: a SubLink, whose subselect is a Query.
-        let (kind, test, query) =
-            unsafe { ((*sublink).subLinkType, (*sublink).testexpr, (*sublink).subselect.cast::<pg_sys::Query>()) };
+        let (kind, test, query) = unsafe {
+            ((*sublink).subLinkType, (*sublink).testexpr, (*sublink).subselect.cast::<pg_sys::Query>())
+        };
         let below = scope.below(query);
         match kind {
             SubLinkType::EXISTS_SUBLINK => {
@@ -25,13 +26,14 @@ impl Judge<'_> {
             }
             SubLinkType::ANY_SUBLINK | SubLinkType::ALL_SUBLINK | SubLinkType::ROWCOMPARE_SUBLINK => {
                 let mut pairs = Pairs { tied: false, itself: None, on_equal: OnEqual::Unknown };
-                self.pair_up(test, query, scope, &below, &mut pairs);
+                self.pair_up(test, query, scope, &mut pairs);
                 if pairs.tied || self.query_is_tied(query, &below, true) {
                     return Form::Tied;
                 }
                 match pairs.itself {
                     Some(column) => {
-                        let seen = if kind == SubLinkType::ANY_SUBLINK { pairs.on_equal } else { OnEqual::Unknown };
+                        let seen =
+                            if kind == SubLinkType::ANY_SUBLINK { pairs.on_equal } else { OnEqual::Unknown };
                         self.with_itself(seen, column, true, true, negated)
                     }
                     None => Form::Free,
@@ -42,7 +44,7 @@ impl Judge<'_> {
     }
 
     /// Reads `left op (column of the sub-select)`, alone or several of a row comparison.
-    fn pair_up(&self, test: *mut pg_sys::Node, query: *mut pg_sys::Query, scope: &Scope, below: &Scope, pairs: &mut Pairs) {
+    fn pair_up(&self, test: *mut pg_sys::Node, query: *mut pg_sys::Query, scope: &Scope, pairs: &mut Pairs) {
         // SAFETY: each cast follows the node's tag.
         unsafe {
             match nodes::tag(test) {
@@ -50,20 +52,20 @@ impl Judge<'_> {
                     let op = &*test.cast::<pg_sys::OpExpr>();
                     let mut sides = nodes::items::<pg_sys::Node>(op.args);
                     if let (Some(left), Some(right)) = (sides.next(), sides.next()) {
-                        self.pair(on_equal(op.opno), left, right, query, scope, below, pairs);
+                        self.pair(on_equal(op.opno), left, right, query, scope, pairs);
                     }
                 }
                 NodeTag::T_RowCompareExpr => {
                     let compare = &*test.cast::<pg_sys::RowCompareExpr>();
                     let sides = nodes::items(compare.largs).zip(nodes::items(compare.rargs));
                     for (left, right) in sides {
-                        self.pair(OnEqual::True, left, right, query, scope, below, pairs);
+                        self.pair(OnEqual::True, left, right, query, scope, pairs);
                     }
                     pairs.on_equal = OnEqual::Unknown;
                 }
                 NodeTag::T_BoolExpr => {
                     for arm in nodes::items((*test.cast::<pg_sys::BoolExpr>()).args) {
-                        self.pair_up(arm, query, scope, below, pairs);
+                        self.pair_up(arm, query, scope, pairs);
                     }
                 }
                 NodeTag::T_Invalid => {}
@@ -80,29 +82,71 @@ impl Judge<'_> {
         right: *mut pg_sys::Node,
         query: *mut pg_sys::Query,
         scope: &Scope,
-        below: &Scope,
         pairs: &mut Pairs,
     ) {
-        let output = sublink_parameter(right);
-        let outputs = output.map(|number| outputs_of(query, number)).unwrap_or_default();
+        let Some(number) = sublink_parameter(right) else {
+            pairs.tied |= self.names_target(left, scope) || self.names_target(right, scope);
+            return;
+        };
         let own = self.column(left, scope);
-        if let Some((own, _)) = own
-            && own != 0
-            && on_equal != OnEqual::Unknown
-            && outputs.iter().any(|(leaf, expression)| {
-                let inner = leaf.map(|leaf| below.below(leaf));
-                self.column(*expression, inner.as_ref().unwrap_or(below)).is_some_and(|(column, _)| column == own)
-            })
-        {
-            pairs.itself = Some(own);
+        let mut itself = None;
+        if on_equal != OnEqual::Unknown {
+            scope.any_output_of(query, number, &mut |output, inner| {
+                itself = match (own, self.column(output, inner)) {
+                    (Some((own, _)), Some((column, _))) if own == column => Some(own),
+                    _ => self.same_expression(left, scope, output, inner),
+                };
+                itself.is_some()
+            });
+        }
+        if itself.is_some() {
+            pairs.itself = itself;
             pairs.on_equal = on_equal;
             return;
         }
         pairs.tied |= self.names_target(left, scope)
-            || outputs.iter().any(|(leaf, expression)| {
-                let inner = leaf.map(|leaf| below.below(leaf));
-                self.names_target(*expression, inner.as_ref().unwrap_or(below))
-            });
+            || scope.any_output_of(query, number, &mut |output, inner| self.names_target(output, inner));
+    }
+
+    /// A column of the target, where two expressions at two levels are the same and name nothing
+    /// but the target: `lower(email) IN (SELECT lower(email) FROM gone)`.
+    pub fn same_expression(
+        &self,
+        left: *mut pg_sys::Node,
+        scope: &Scope,
+        right: *mut pg_sys::Node,
+        inner: &Scope,
+    ) -> Option<i16> {
+        let column = self.only_target(left, scope)?;
+        self.only_target(right, inner)?;
+        // SAFETY: expressions; `right` is copied before its levels are changed to those of `left`.
+        unsafe {
+            let difference = inner.depth() as i32 - scope.depth() as i32;
+            let mut right = right;
+            if difference != 0 {
+                right = pg_sys::copyObjectImpl(right.cast()).cast();
+                pg_sys::IncrementVarSublevelsUp(right, -difference, inner.depth() as i32);
+            }
+            let same = pg_sys::equal(left.cast(), right.cast()) && !pg_sys::contain_volatile_functions(left);
+            same.then_some(column)
+        }
+    }
+
+    /// A column of the target, where an expression names columns of the target and nothing else.
+    fn only_target(&self, node: *mut pg_sys::Node, scope: &Scope) -> Option<i16> {
+        let mut column = None;
+        for found in self.collect(node) {
+            let var = nodes::cast::<pg_sys::Var, _>(found, NodeTag::T_Var)?;
+            // SAFETY: the tag says Var.
+            unsafe {
+                let home = scope.level((*var).varlevelsup)?;
+                if !home.is_top() || (*var).varno != self.target.index {
+                    return None;
+                }
+                column = Some((*var).varattno);
+            }
+        }
+        column
     }
 
     /// The target's column that a value is, and whether a sub-select stands between.
@@ -115,15 +159,24 @@ impl Judge<'_> {
                     let var = &*node.cast::<pg_sys::Var>();
                     let home = scope.level(var.varlevelsup)?;
                     if home.is_top() {
-                        let own = var.varno as i32 == self.target.index;
+                        let own = var.varno == self.target.index;
                         return own.then_some((var.varattno, !scope.is_top()));
                     }
-                    if let Some(expression) = home.join_column(var.varno as u32, var.varattno) {
+                    if let Some(expression) = home.alias(var.varno as u32, var.varattno) {
                         return self.column(expression, home);
                     }
-                    let resolved = home.output(var.varno as u32, var.varattno)?;
-                    let inner = resolved.around.below(resolved.query);
-                    self.column(resolved.expression, &inner)
+                    let mut column = None;
+                    home.any_output(var.varno as u32, var.varattno, &mut |output, inner| {
+                        column = self.column(output, inner);
+                        column.is_some()
+                    });
+                    column.map(|(column, _)| (column, true))
+                }
+                // `COALESCE($1, id)` of an optional filter that is left out: NULLs fold away.
+                NodeTag::T_CoalesceExpr => {
+                    let args = (*node.cast::<pg_sys::CoalesceExpr>()).args;
+                    let first = self.column(nodes::items(args).next()?, scope)?;
+                    (nodes::length(args) == 1 || self.target.is_not_null(first.0)).then_some(first)
                 }
                 NodeTag::T_SubLink => self.sublink_column(node.cast(), SubLinkType::EXPR_SUBLINK, scope),
                 _ => None,
@@ -137,7 +190,12 @@ impl Judge<'_> {
         self.sublink_column(sublink, SubLinkType::ARRAY_SUBLINK, scope)
     }
 
-    fn sublink_column(&self, sublink: *mut pg_sys::SubLink, kind: SubLinkType::Type, scope: &Scope) -> Option<(i16, bool)> {
+    fn sublink_column(
+        &self,
+        sublink: *mut pg_sys::SubLink,
+        kind: SubLinkType::Type,
+        scope: &Scope,
+    ) -> Option<(i16, bool)> {
         // SAFETY: a SubLink, whose subselect is a Query.
         let query = unsafe {
             if (*sublink).subLinkType != kind {
@@ -146,10 +204,12 @@ impl Judge<'_> {
             (*sublink).subselect.cast::<pg_sys::Query>()
         };
         let below = scope.below(query);
-        let column = outputs_of(query, 1).into_iter().find_map(|(leaf, expression)| {
-            let inner = leaf.map(|leaf| below.below(leaf));
-            self.column(expression, inner.as_ref().unwrap_or(&below))
-        })?;
+        let mut column = None;
+        scope.any_output_of(query, 1, &mut |output, inner| {
+            column = self.column(output, inner);
+            column.is_some()
+        });
+        let column = column?;
         (!self.query_is_tied(query, &below, true)).then_some((column.0, true))
     }
 
@@ -161,12 +221,14 @@ impl Judge<'_> {
             if self.join_tree_is_tied((*query).jointree.cast(), scope) {
                 return true;
             }
-            let compares_rows = compares_rows((*query).setOperations);
+            // The arms of a set operation give the select list; INTERSECT and EXCEPT compare it.
+            let arms_count = compares_rows((*query).setOperations)
+                || (!ignore_select_list && !(*query).setOperations.is_null());
             for entry in nodes::items::<pg_sys::RangeTblEntry>((*query).rtable) {
                 let tied = match (*entry).rtekind {
                     pg_sys::RTEKind::RTE_SUBQUERY => {
                         let sub = (*entry).subquery;
-                        self.query_is_tied(sub, &scope.below(sub), !compares_rows)
+                        self.query_is_tied(sub, &scope.below(sub), !arms_count)
                     }
                     pg_sys::RTEKind::RTE_FUNCTION => self.names_target((*entry).functions.cast(), scope),
                     pg_sys::RTEKind::RTE_TABLEFUNC => self.names_target((*entry).tablefunc.cast(), scope),
@@ -179,14 +241,24 @@ impl Judge<'_> {
             }
             for cte in nodes::items::<pg_sys::CommonTableExpr>((*query).cteList) {
                 let sub = (*cte).ctequery.cast::<pg_sys::Query>();
-                if nodes::tag(sub) == NodeTag::T_Query && self.query_is_tied(sub, &scope.below(sub), true) {
+                // PostgreSQL does not even plan one that nobody reads.
+                if (*cte).cterefcount > 0
+                    && nodes::tag(sub) == NodeTag::T_Query
+                    && self.query_is_tied(sub, &scope.below(sub), true)
+                {
                     return true;
                 }
             }
             self.names_target((*query).havingQual, scope)
                 || self.names_target((*query).limitCount, scope)
                 || self.names_target((*query).limitOffset, scope)
-                || (!ignore_select_list && self.names_target((*query).targetList.cast(), scope))
+                || nodes::items::<pg_sys::TargetEntry>((*query).targetList).any(|entry| {
+                    // What rows are grouped, told apart or ordered by decides which come.
+                    let expression = (*entry).expr.cast();
+                    let counts = !ignore_select_list
+                        || ((*entry).ressortgroupref > 0 && self.column(expression, scope).is_none());
+                    counts && self.names_target(expression, scope)
+                })
         }
     }
 
@@ -222,18 +294,14 @@ impl Judge<'_> {
                 let var = &*found.cast::<pg_sys::Var>();
                 let Some(home) = scope.level(var.varlevelsup) else { return false };
                 if home.is_top() {
-                    return var.varno as i32 == self.target.index;
+                    return var.varno == self.target.index;
                 }
-                if let Some(expression) = home.join_column(var.varno as u32, var.varattno) {
+                if let Some(expression) = home.alias(var.varno as u32, var.varattno) {
                     return self.names_target(expression, home);
                 }
-                match home.output(var.varno as u32, var.varattno) {
-                    Some(resolved) => {
-                        let inner = resolved.around.below(resolved.query);
-                        self.names_target(resolved.expression, &inner)
-                    }
-                    None => false,
-                }
+                home.any_output(var.varno as u32, var.varattno, &mut |output, inner| {
+                    self.names_target(output, inner)
+                })
             }
         })
     }
@@ -289,23 +357,6 @@ fn sublink_parameter(node: *mut pg_sys::Node) -> Option<i16> {
     unsafe { ((*param).paramkind == pg_sys::ParamKind::PARAM_SUBLINK).then_some((*param).paramid as i16) }
 }
 
-/// A sub-select's output column: of each arm of a set operation (with its Query), or its own.
-fn outputs_of(query: *mut pg_sys::Query, number: i16) -> Vec<(Option<*mut pg_sys::Query>, *mut pg_sys::Node)> {
-    // SAFETY: a Query; the arms of a set operation are the subqueries of its range table.
-    unsafe {
-        if (*query).setOperations.is_null() {
-            return column_of(query, number).map(|column| (None, column)).into_iter().collect();
-        }
-        nodes::items::<pg_sys::RangeTblEntry>((*query).rtable)
-            .filter(|entry| (**entry).rtekind == pg_sys::RTEKind::RTE_SUBQUERY)
-            .filter_map(|entry| {
-                let leaf = (*entry).subquery;
-                column_of(leaf, number).map(|column| (Some(leaf), column))
-            })
-            .collect()
-    }
-}
-
 /// An aggregate without GROUP BY gives one row whatever it reads.
 ///
 /// # Safety
@@ -324,7 +375,8 @@ unsafe fn always_gives_a_row(query: *mut pg_sys::Query) -> bool {
 
 /// INTERSECT and EXCEPT compare their arms' rows, so that even EXISTS depends on select lists.
 fn compares_rows(operation: *mut pg_sys::Node) -> bool {
-    let Some(operation) = nodes::cast::<pg_sys::SetOperationStmt, _>(operation, NodeTag::T_SetOperationStmt) else {
+    let Some(operation) = nodes::cast::<pg_sys::SetOperationStmt, _>(operation, NodeTag::T_SetOperationStmt)
+    else {
         return false;
     };
     // SAFETY: the tag says SetOperationStmt.

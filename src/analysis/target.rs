@@ -2,6 +2,7 @@
 //! cannot be NULL, and which a CHECK constraint speaks of.
 
 use rustc_hash::FxHashMap as HashMap;
+use std::cell::Cell;
 use std::rc::Rc;
 
 use once_cell::unsync::Lazy;
@@ -9,7 +10,8 @@ use pgrx::pg_sys;
 use pgrx::pg_sys::NodeTag;
 
 use crate::pg::local::Local;
-use crate::pg::{compat, frame, nodes};
+use crate::pg::{compat, nodes, relations};
+use crate::{exemption, settings};
 
 /// Of a relation's columns, counted from 0.
 #[derive(Default)]
@@ -20,6 +22,10 @@ pub struct Columns {
     has_checks: bool,
     has_children: bool,
     partitioned: bool,
+    /// Of a kind that is never guarded.
+    exempt: bool,
+    /// Whether `exempt_tables` names it, as of a generation of the settings.
+    exempt_by_name: Cell<(u32, bool)>,
 }
 
 type Cache = HashMap<pg_sys::Oid, Rc<Columns>>;
@@ -37,6 +43,24 @@ pub fn forget(relation: pg_sys::Oid) {
     });
 }
 
+/// Whether a relation is not guarded: its kind never is, or `exempt_tables` names it.
+pub fn is_unguarded(relation: pg_sys::Oid) -> bool {
+    if relation.to_u32() < pg_sys::FirstNormalObjectId {
+        return true;
+    }
+    let facts = columns(relation);
+    if facts.exempt {
+        return true;
+    }
+    let (as_of, named) = facts.exempt_by_name.get();
+    if as_of == settings::generation() {
+        return named;
+    }
+    let named = exemption::of_table(relation);
+    facts.exempt_by_name.set((settings::generation(), named));
+    named
+}
+
 fn columns(relation: pg_sys::Oid) -> Rc<Columns> {
     if let Some(columns) = CACHE.with(|cache| cache.get(&relation).cloned()) {
         return columns;
@@ -47,7 +71,7 @@ fn columns(relation: pg_sys::Oid) -> Rc<Columns> {
 }
 
 fn read_columns(relation: pg_sys::Oid) -> Columns {
-    let mut facts = Columns::default();
+    let mut facts = Columns { exempt: relations::is_exempt(relation), ..Columns::default() };
     // SAFETY: the statement holds a lock on its target; the relcache entry is open while it is read.
     unsafe {
         let opened = pg_sys::relation_open(relation, pg_sys::NoLock as i32);
@@ -124,13 +148,12 @@ impl Target {
     /// Whether a column can hold no NULL in any row the statement reaches. In an inheritance tree a
     /// child may lack its parent's constraint, as the planner minds too.
     pub fn is_not_null(&self, attribute: i16) -> bool {
-        if attribute < 0 {
+        if attribute <= 0 {
+            // System columns, and the row itself, whatever its columns hold.
             return true;
         }
         let inherited = !self.only && self.columns.has_children && !self.columns.partitioned;
-        attribute > 0
-            && !inherited
-            && self.columns.not_null.get(attribute as usize - 1).copied().unwrap_or(false)
+        !inherited && self.columns.not_null.get(attribute as usize - 1).copied().unwrap_or(false)
     }
 
     pub fn has_checks(&self) -> bool {
@@ -194,11 +217,10 @@ impl Target {
             let argument = nodes::strip_relabel(argument);
             match nodes::tag(argument) {
                 NodeTag::T_Const => value = true,
-                // SAFETY: the tag says Param.
                 NodeTag::T_Param => {
-                    value = unsafe {
-                        (*argument.cast::<pg_sys::Param>()).paramkind == pg_sys::ParamKind::PARAM_EXTERN
-                    }
+                    // SAFETY: the tag says Param.
+                    let kind = unsafe { (*argument.cast::<pg_sys::Param>()).paramkind };
+                    value = kind == pg_sys::ParamKind::PARAM_EXTERN;
                 }
                 _ => column = self.column(argument, 0).is_some_and(|a| a != 0 && !self.is_checked(a)),
             }
@@ -210,9 +232,7 @@ impl Target {
     pub fn column(&self, node: *mut pg_sys::Node, levels: u32) -> Option<i16> {
         let var = nodes::cast::<pg_sys::Var, _>(node, NodeTag::T_Var)?;
         // SAFETY: the tag says Var.
-        unsafe {
-            ((*var).varno as i32 == self.index && (*var).varlevelsup == levels).then_some((*var).varattno)
-        }
+        unsafe { ((*var).varno == self.index && (*var).varlevelsup == levels).then_some((*var).varattno) }
     }
 }
 
@@ -225,11 +245,6 @@ unsafe fn view_source(query: *mut pg_sys::Query) -> Option<i32> {
             .filter(|entry| (**entry).resjunk)
             .filter_map(|entry| nodes::cast::<pg_sys::Var, _>((*entry).expr, NodeTag::T_Var))
             .find(|var| (**var).varattno == 0)
-            .map(|var| (*var).varno as i32)
+            .map(|var| (*var).varno)
     }
-}
-
-/// A bare frame for CacheRegisterRelcacheCallback.
-pub unsafe extern "C-unwind" fn relation_changed(_: pg_sys::Datum, relation: pg_sys::Oid) {
-    frame::guarded(|| forget(relation));
 }

@@ -5,7 +5,7 @@ use pgrx::pg_sys;
 use pgrx::pg_sys::NodeTag;
 use safedelete_core::command::Command;
 
-use super::node;
+use super::{node, unique};
 use crate::analysis::{Finding, Qualification};
 use crate::levels;
 use crate::pg::{compat, nodes, relations};
@@ -117,6 +117,14 @@ impl Orders {
 pub unsafe fn attach(plan: *mut pg_sys::PlannedStmt, findings: &[Option<Finding>]) {
     // SAFETY: a finished plan, ours to change until the planner hook returns.
     unsafe {
+        if let ([Some(finding)], Some(modify)) =
+            (findings, nodes::cast::<pg_sys::ModifyTable, _>((*plan).planTree, NodeTag::T_ModifyTable))
+            && (*modify).canSetTag
+            && is_point_write(modify, finding)
+        {
+            // Nearly every write ends here.
+            return;
+        }
         let mut targets = Vec::new();
         // SS_process_ctes plans the CTEs of the top level in their order, before any sub-select.
         for subplan in nodes::items::<pg_sys::Plan>((*plan).subplans) {
@@ -128,15 +136,11 @@ pub unsafe fn attach(plan: *mut pg_sys::PlannedStmt, findings: &[Option<Finding>
             let Some(finding) = *finding else { continue };
             let is_its_own = |modify: &&*mut pg_sys::ModifyTable| writes(plan, **modify, &finding);
             // The same place; a planner of another extension may have moved it.
-            let Some(modify) = targets.get(place).filter(is_its_own).or_else(|| targets.iter().find(is_its_own)).copied()
+            let Some(modify) =
+                targets.get(place).filter(is_its_own).or_else(|| targets.iter().find(is_its_own)).copied()
             else {
                 continue;
             };
-            // A writable CTE is not the statement's own: es_processed does not count it.
-            let alone = (*modify).canSetTag && targets.len() == 1;
-            if alone && is_point_write(modify, &finding) {
-                continue;
-            }
             let id = next_id.get_or_insert_with(|| highest_id(plan) + 1);
             wrap(modify, finding, *id);
             *id += 1;
@@ -148,7 +152,11 @@ pub unsafe fn attach(plan: *mut pg_sys::PlannedStmt, findings: &[Option<Finding>
 ///
 /// # Safety
 /// `modify` is of `plan`.
-unsafe fn writes(plan: *mut pg_sys::PlannedStmt, modify: *mut pg_sys::ModifyTable, finding: &Finding) -> bool {
+unsafe fn writes(
+    plan: *mut pg_sys::PlannedStmt,
+    modify: *mut pg_sys::ModifyTable,
+    finding: &Finding,
+) -> bool {
     // SAFETY: by contract.
     unsafe {
         let operation = match finding.command {
@@ -188,17 +196,18 @@ unsafe fn is_point_write(modify: *mut pg_sys::ModifyTable, finding: &Finding) ->
     if !matches!(finding.command, Command::Delete | Command::Update)
         || finding.qualification != Qualification::Qualified
         || settings::scope() == Scope::Transaction
-        || settings::bounds().max_rows == Some(0)
+        || settings::bounds().surely_within() == 0
     {
         return false;
     }
-    // SAFETY: a plan's nodes; each cast follows the tag.
+    // SAFETY: a plan's nodes; each cast follows the tag. A writable CTE is never a point write here:
+    // es_processed counts the main ModifyTable alone.
     unsafe {
         let input = (*modify).plan.lefttree;
         let one = match nodes::tag(input) {
             NodeTag::T_IndexScan => {
                 let scan = &*input.cast::<pg_sys::IndexScan>();
-                is_unique_lookup(scan.indexid, scan.indexqual)
+                unique::is_lookup(scan.indexid, scan.indexqual)
             }
             NodeTag::T_TidScan => {
                 let scan = &*input.cast::<pg_sys::TidScan>();
@@ -208,40 +217,8 @@ unsafe fn is_point_write(modify: *mut pg_sys::ModifyTable, finding: &Finding) ->
             }
             _ => false,
         };
-        one && !(levels::current().explaining && relations::has_cascades(finding.relation, finding.command == Command::Delete))
-    }
-}
-
-/// Whether every key column of a unique index is bound by equality. A deferrable constraint's
-/// index may hold duplicates for a while.
-///
-/// # Safety
-/// `quals` is an index scan's on `index`.
-unsafe fn is_unique_lookup(index: pg_sys::Oid, quals: *mut pg_sys::List) -> bool {
-    // SAFETY: the plan holds a lock on the index; it is open while it is read.
-    unsafe {
-        let opened = pg_sys::index_open(index, pg_sys::NoLock as i32);
-        let form = &*(*opened).rd_index;
-        let mut unique = form.indisunique && form.indimmediate;
-        if unique {
-            let mut bound = 0u64;
-            for qual in nodes::items::<pg_sys::Node>(quals) {
-                let Some(op) = nodes::cast::<pg_sys::OpExpr, _>(qual, NodeTag::T_OpExpr) else { continue };
-                let column = nodes::items::<pg_sys::Node>((*op).args).next().unwrap_or(std::ptr::null_mut());
-                let Some(var) = nodes::cast::<pg_sys::Var, _>(column, NodeTag::T_Var) else { continue };
-                let number = (*var).varattno;
-                if number < 1 || number > form.indnkeyatts {
-                    continue;
-                }
-                let family = *(*opened).rd_opfamily.add(number as usize - 1);
-                if pg_sys::get_op_opfamily_strategy((*op).opno, family) == pg_sys::BTEqualStrategyNumber as i32 {
-                    bound |= 1 << (number - 1);
-                }
-            }
-            unique = bound == (1 << form.indnkeyatts) - 1;
-        }
-        pg_sys::index_close(opened, pg_sys::NoLock as i32);
-        unique
+        one && !(levels::current().explaining
+            && relations::has_cascades(finding.relation, finding.command == Command::Delete))
     }
 }
 
@@ -294,8 +271,12 @@ unsafe fn gives_each_row_once(plan: *mut pg_sys::Plan) -> bool {
     // SAFETY: by contract.
     unsafe {
         match nodes::tag(plan) {
-            NodeTag::T_SeqScan | NodeTag::T_IndexScan | NodeTag::T_IndexOnlyScan | NodeTag::T_BitmapHeapScan
-            | NodeTag::T_TidScan | NodeTag::T_TidRangeScan => true,
+            NodeTag::T_SeqScan
+            | NodeTag::T_IndexScan
+            | NodeTag::T_IndexOnlyScan
+            | NodeTag::T_BitmapHeapScan
+            | NodeTag::T_TidScan
+            | NodeTag::T_TidRangeScan => true,
             NodeTag::T_ForeignScan => (*plan.cast::<pg_sys::ForeignScan>()).scan.scanrelid > 0,
             NodeTag::T_Append | NodeTag::T_MergeAppend | NodeTag::T_Result | NodeTag::T_Sort => {
                 compat::children(plan).into_iter().all(|child| gives_each_row_once(child))

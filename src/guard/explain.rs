@@ -62,7 +62,7 @@ unsafe fn show(orders: &Orders, count: u64, es: *mut pg_sys::ExplainState) {
                 .map(|(relation, rows)| c_string(&format!("{} {rows}", relations::name(relation))))
                 .collect();
             if !reached.is_empty() {
-                let list = nodes::list(reached.into_iter());
+                let list = nodes::list(reached);
                 pg_sys::ExplainPropertyList(c"Rows Reached by Foreign Keys".as_ptr(), list, es);
             }
         }
@@ -71,7 +71,12 @@ unsafe fn show(orders: &Orders, count: u64, es: *mut pg_sys::ExplainState) {
 
 /// # Safety
 /// `es` is EXPLAIN's state.
-unsafe fn show_limit(limit: Option<&Limit>, bounds: &limit::Bounds, text: bool, es: *mut pg_sys::ExplainState) {
+unsafe fn show_limit(
+    limit: Option<&Limit>,
+    bounds: &limit::Bounds,
+    text: bool,
+    es: *mut pg_sys::ExplainState,
+) {
     // SAFETY: by contract.
     unsafe {
         match limit {

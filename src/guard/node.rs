@@ -71,10 +71,8 @@ struct Methods<T>(T);
 // SAFETY: tables of function pointers and names, never written.
 unsafe impl<T> Sync for Methods<T> {}
 
-static SCAN_METHODS: Methods<pg_sys::CustomScanMethods> = Methods(pg_sys::CustomScanMethods {
-    CustomName: NAME.as_ptr(),
-    CreateCustomScanState: Some(create),
-});
+static SCAN_METHODS: Methods<pg_sys::CustomScanMethods> =
+    Methods(pg_sys::CustomScanMethods { CustomName: NAME.as_ptr(), CreateCustomScanState: Some(create) });
 
 static EXEC_METHODS: Methods<pg_sys::CustomExecMethods> = Methods(pg_sys::CustomExecMethods {
     CustomName: NAME.as_ptr(),
@@ -102,7 +100,11 @@ pub fn register() {
 ///
 /// # Safety
 /// `input` is a node of a finished plan.
-pub unsafe fn make(input: *mut pg_sys::Plan, private: *mut pg_sys::List, id: c_int) -> *mut pg_sys::CustomScan {
+pub unsafe fn make(
+    input: *mut pg_sys::Plan,
+    private: *mut pg_sys::List,
+    id: c_int,
+) -> *mut pg_sys::CustomScan {
     // SAFETY: palloc0 gives a zeroed node; the lists hold TargetEntries.
     unsafe {
         let node = pg_sys::palloc0(size_of::<pg_sys::CustomScan>()).cast::<pg_sys::CustomScan>();
@@ -142,7 +144,8 @@ unsafe fn columns(of: *mut pg_sys::List, varno: i32) -> *mut pg_sys::List {
                 pg_sys::exprCollation(column),
                 0,
             );
-            let made = pg_sys::makeTargetEntry(var.cast(), (*entry).resno, (*entry).resname, (*entry).resjunk);
+            let made =
+                pg_sys::makeTargetEntry(var.cast(), (*entry).resno, (*entry).resname, (*entry).resjunk);
             (*made).ressortgroupref = (*entry).ressortgroupref;
             made
         }))
@@ -239,7 +242,11 @@ unsafe extern "C-unwind" fn create(_: *mut pg_sys::CustomScan) -> *mut pg_sys::N
 }
 
 #[allow(ffi_unwind_calls, reason = "a bare frame: it owns nothing and cannot panic")]
-unsafe extern "C-unwind" fn begin(node: *mut pg_sys::CustomScanState, estate: *mut pg_sys::EState, eflags: c_int) {
+unsafe extern "C-unwind" fn begin(
+    node: *mut pg_sys::CustomScanState,
+    estate: *mut pg_sys::EState,
+    eflags: c_int,
+) {
     // SAFETY: PostgreSQL calls this once for a state that `create` made.
     unsafe {
         let guard = node.cast::<GuardState>();
@@ -256,7 +263,7 @@ unsafe extern "C-unwind" fn begin(node: *mut pg_sys::CustomScanState, estate: *m
             }
         }
         (*node).ss.ps.lefttree = raw::ExecInitNode((*plan).lefttree, estate, eflags);
-        frame::guarded(|| settle(guard, estate));
+        settle(guard, estate);
     }
 }
 
@@ -301,31 +308,30 @@ unsafe extern "C-unwind" fn drop_task(guard: *mut core::ffi::c_void) {
 ///
 /// # Safety
 /// `guard` has its child.
+#[allow(ffi_unwind_calls, reason = "called by a bare frame, which owns nothing")]
 unsafe fn settle(guard: *mut GuardState, estate: *mut pg_sys::EState) {
     // SAFETY: by contract.
     unsafe {
         let ps = &mut (*guard).scan.ss.ps;
         let child = ps.lefttree;
         let mut fixed = false;
-        let ops = pg_sys::ExecGetResultSlotOps(child, &mut fixed);
-        ps.resultops = ops;
+        ps.resultops = raw::ExecGetResultSlotOps(child, &mut fixed);
         ps.resultopsfixed = fixed;
         ps.resultopsset = true;
-        let Some(orders) = (*guard).orders else { return };
+        let Some(orders) = &(*guard).orders else { return };
         if (*guard).stage == Stage::Collect {
-            let descriptor = pg_sys::ExecGetResultType(child);
-            let table = &raw mut (*estate).es_tupleTable;
-            (*guard).store_slot = pg_sys::ExecAllocTableSlot(table, descriptor, &raw const pg_sys::TTSOpsMinimalTuple);
-            ps.resultops = &raw const pg_sys::TTSOpsMinimalTuple;
-            ps.resultopsfixed = true;
+            // Identities, whole rows, and rows of the child may all come.
+            ps.resultopsfixed = false;
             if orders.tids_only {
-                (*guard).slot = pg_sys::ExecAllocTableSlot(table, descriptor, &raw const pg_sys::TTSOpsVirtual);
-                // Either slot may come, once the identities no longer fit.
-                ps.resultopsfixed = false;
+                (*guard).slot = raw::ExecAllocTableSlot(
+                    &raw mut (*estate).es_tupleTable,
+                    raw::ExecGetResultType(child),
+                    &raw const pg_sys::TTSOpsVirtual,
+                );
             }
         }
         if matches!(orders.flow, Flow::Direct { .. }) && (*guard).stage == Stage::Count {
-            instrument_direct(child);
+            frame::guarded(|| instrument_direct(child));
         }
     }
 }
@@ -339,7 +345,8 @@ unsafe fn instrument_direct(state: *mut pg_sys::PlanState) {
     unsafe {
         each_direct(state, &mut |scan| {
             if (*scan).instrument.is_null() {
-                (*scan).instrument = pg_sys::InstrAlloc(1, pg_sys::InstrumentOption::INSTRUMENT_ROWS as c_int, false);
+                (*scan).instrument =
+                    pg_sys::InstrAlloc(1, pg_sys::InstrumentOption::INSTRUMENT_ROWS as c_int, false);
             }
         });
     }
@@ -486,16 +493,17 @@ unsafe fn direct_count(guard: *mut GuardState) -> f64 {
         if let Some(Orders { flow: Flow::Direct { returning: true }, .. }) = (*guard).orders {
             return passed;
         }
-        passed + frame::guarded(|| {
-            let mut written = 0.0;
-            each_direct((*guard).scan.ss.ps.lefttree, &mut |scan| {
-                let instrument = (*scan).instrument;
-                if !instrument.is_null() {
-                    written += (*instrument).tuplecount + (*instrument).ntuples;
-                }
-            });
-            written
-        })
+        passed
+            + frame::guarded(|| {
+                let mut written = 0.0;
+                each_direct((*guard).scan.ss.ps.lefttree, &mut |scan| {
+                    let instrument = (*scan).instrument;
+                    if !instrument.is_null() {
+                        written += (*instrument).tuplecount + (*instrument).ntuples;
+                    }
+                });
+                written
+            })
     }
 }
 
@@ -657,6 +665,11 @@ unsafe fn keep(guard: *mut GuardState, estate: *mut pg_sys::EState, slot: *mut p
         if (*guard).store.is_null() {
             let previous = pg_sys::CurrentMemoryContext;
             pg_sys::CurrentMemoryContext = (*estate).es_query_cxt;
+            (*guard).store_slot = raw::ExecAllocTableSlot(
+                &raw mut (*estate).es_tupleTable,
+                raw::ExecGetResultType((*guard).scan.ss.ps.lefttree),
+                &raw const pg_sys::TTSOpsMinimalTuple,
+            );
             (*guard).store = raw::tuplestore_begin_heap(false, false, pg_sys::work_mem);
             pg_sys::CurrentMemoryContext = previous;
         }

@@ -7,29 +7,30 @@ use safedelete_core::command::Command;
 
 use super::node;
 use super::task::Task;
-use crate::levels;
-use crate::pg::{frame, nodes, relations};
+use crate::analysis::target;
+use crate::levels::{self, Level};
+use crate::pg::{frame, nodes};
 use crate::refusal::{self, Frozen};
 use crate::settings::{self, Mode};
 use crate::{exemption, ledger};
 
-/// Counts what an unguarded write below another statement has written. For a bare frame; at the
-/// outside a single row decides nothing and this returns at once.
+/// Counts what an unguarded write has written. For a bare frame. The client's own single row decides
+/// nothing where no trigger can add to it, and this returns at once.
 ///
 /// # Safety
-/// `query` has been run; no frame above owns anything.
+/// `query` has been run and is the current level, `outer` the one around it; no frame above owns
+/// anything.
 #[inline]
-pub unsafe fn account(query: *mut pg_sys::QueryDesc) {
+pub unsafe fn account(query: *mut pg_sys::QueryDesc, outer: &Level) {
     // SAFETY: by contract; casts follow tags.
     unsafe {
         let operation = (*query).operation;
         if operation != pg_sys::CmdType::CMD_DELETE && operation != pg_sys::CmdType::CMD_UPDATE {
             return;
         }
-        let level = levels::current();
         let eflags = (*(*query).estate).es_top_eflags;
         let rows = (*(*query).estate).es_processed;
-        if rows == 0 || (level.is_outside() && eflags & pg_sys::EXEC_FLAG_SKIP_TRIGGERS as i32 == 0) {
+        if rows == 0 || settings::is_off() {
             return;
         }
         let plan = (*(*query).plannedstmt).planTree;
@@ -40,10 +41,21 @@ pub unsafe fn account(query: *mut pg_sys::QueryDesc) {
         if node::is_guard((*modify).plan.lefttree) {
             return;
         }
+        if outer.is_clients_own() && !has_triggers((*query).planstate) {
+            return;
+        }
+        let table = (*(*query).plannedstmt).rtable;
+        let at = (*modify).nominalRelation as usize;
+        if at == 0 || at > nodes::length(table) {
+            return;
+        }
+        let entry = (*(*table).elements.add(at - 1)).ptr_value.cast::<pg_sys::RangeTblEntry>();
+        if eflags & pg_sys::EXEC_FLAG_SKIP_TRIGGERS as i32 == 0 && ledger::add_free((*entry).relid, rows) {
+            return;
+        }
         let refused: Option<Frozen> = frame::guarded(|| {
-            let command = if operation == pg_sys::CmdType::CMD_DELETE { Command::Delete } else { Command::Update };
-            let table = (*(*query).plannedstmt).rtable;
-            let entry = nodes::range_table_entry(table, (*modify).nominalRelation)?;
+            let command =
+                if operation == pg_sys::CmdType::CMD_DELETE { Command::Delete } else { Command::Update };
             count(command, (*entry).relid, !(*entry).inh, rows, eflags).err()
         });
         if let Some(frozen) = refused {
@@ -52,23 +64,38 @@ pub unsafe fn account(query: *mut pg_sys::QueryDesc) {
     }
 }
 
+/// Whether the written table has triggers, foreign keys' among them.
+///
+/// # Safety
+/// `state` is a query's top state.
+#[inline]
+unsafe fn has_triggers(state: *mut pg_sys::PlanState) -> bool {
+    // SAFETY: the cast follows the tag; a ModifyTable has a result relation.
+    unsafe {
+        nodes::tag(state) == NodeTag::T_ModifyTableState
+            && !(*(*state.cast::<pg_sys::ModifyTableState>()).resultRelInfo).ri_TrigDesc.is_null()
+    }
+}
+
 fn count(command: Command, relation: pg_sys::Oid, only: bool, rows: u64, eflags: i32) -> Result<(), Frozen> {
     if settings::mode() == Mode::Off || !settings::commands().contains(command) {
         return Ok(());
     }
     // What was judged once in this sum is not judged again.
-    if !ledger::is_open(relation)
-        && (relations::is_exempt(relation) || exemption::of_process() || exemption::of_table(relation))
-    {
+    if !ledger::is_open(relation) && (target::is_unguarded(relation) || exemption::of_process()) {
         return Ok(());
     }
     let referential = levels::is_referential(eflags);
     if !settings::has_bypass_roles() {
         let sum = ledger::add(relation, rows, referential);
-        if sum <= settings::bounds().surely_within() {
-            return Ok(());
-        }
-        return Task::of_point_write(command, relation, only, referential).finish_counted(rows, sum);
+        let within = settings::bounds().surely_within();
+        let free = if sum <= within {
+            within
+        } else {
+            Task::of_point_write(command, relation, only, referential).finish_counted(rows, sum)?
+        };
+        ledger::free_until(relation, free);
+        return Ok(());
     }
     let mut task = Task::of_point_write(command, relation, only, referential);
     task.finish(rows)

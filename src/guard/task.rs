@@ -25,7 +25,11 @@ pub enum Start {
     Pass,
     Refuse(Frozen),
     /// Counted; `spool` collects the rows before the first is written.
-    Watch { task: *mut Task, threshold: u64, spool: bool },
+    Watch {
+        task: *mut Task,
+        threshold: u64,
+        spool: bool,
+    },
 }
 
 pub struct Task {
@@ -53,11 +57,7 @@ pub struct Task {
 /// `parameters` are the execution's.
 pub unsafe fn start(orders: &Orders, parameters: pg_sys::ParamListInfo, eflags: i32) -> Start {
     let mode = settings::mode();
-    if mode == Mode::Off
-        || !settings::commands().contains(orders.command)
-        || exemption::of_process()
-        || exemption::of_table(orders.relation)
-    {
+    if mode == Mode::Off || !settings::commands().contains(orders.command) || exemption::of_process() {
         return Start::Pass;
     }
     let referential = levels::is_referential(eflags);
@@ -124,14 +124,21 @@ unsafe fn unqualified(orders: &Orders, parameters: pg_sys::ParamListInfo) -> Opt
     let qualification = match orders.qualification {
         // SAFETY: by contract.
         Qualification::Deferred => unsafe {
-            analysis::judge_bound(orders.relation, orders.only, orders.target_index, orders.conditions, parameters)
+            analysis::judge_bound(
+                orders.relation,
+                orders.only,
+                orders.target_index,
+                orders.conditions,
+                parameters,
+            )
         },
         known => known,
     };
     match qualification {
         Qualification::Qualified | Qualification::Deferred => None,
         Qualification::NoWhere => Some(Unqualified::NoWhere),
-        Qualification::MatchesEveryRow => Some(Unqualified::MatchesEveryRow),
+        // Column 0 is the row itself.
+        Qualification::MatchesEveryRow | Qualification::OuterColumn(0) => Some(Unqualified::MatchesEveryRow),
         Qualification::OuterColumn(column) => {
             Some(Unqualified::OuterColumn(relations::column(orders.relation, column)))
         }
@@ -143,7 +150,7 @@ impl Task {
     fn first_threshold(&self) -> u64 {
         let within = self.bounds.surely_within().saturating_sub(ledger::sum(self.relation));
         match self.overridden {
-            Some((_, Budget::Rows(rows))) => within.min(rows),
+            Some((_, Budget::Rows(rows))) => within.min(rows.saturating_sub(ledger::sum(self.relation))),
             Some((_, Budget::Unlimited)) => u64::MAX,
             None => within,
         }
@@ -167,14 +174,20 @@ impl Task {
 
     /// All rows are counted: they join the sum, and what went through is told.
     pub fn finish(&mut self, count: u64) -> Result<(), Frozen> {
-        let sum = ledger::add(self.relation, count, self.referential);
-        self.finish_counted(count, sum)
+        let sum = if self.bypassed {
+            // Not checked, and so nobody's sum; told where it is over a limit by itself.
+            ledger::sum(self.relation).saturating_add(count)
+        } else {
+            ledger::add(self.relation, count, self.referential)
+        };
+        self.finish_counted(count, sum).map(drop)
     }
 
-    /// The same where the rows have joined the sum.
-    pub fn finish_counted(&mut self, count: u64, sum: u64) -> Result<(), Frozen> {
-        if sum > self.bounds.surely_within() {
-            self.judge(count, sum)?;
+    /// The same where the rows have joined the sum; up to which sum there is nothing more to judge.
+    pub fn finish_counted(&mut self, count: u64, sum: u64) -> Result<u64, Frozen> {
+        let mut free = self.bounds.surely_within();
+        if sum > free {
+            free = self.judge(count, sum)?.saturating_add(sum - count.min(sum));
         }
         let told = match (&self.overridden, &self.over) {
             (Some((report, _)), _) => Some((LetThrough::Override, report.clone())),
@@ -186,24 +199,26 @@ impl Task {
         {
             refusal::tell(how, &report, Some(self.relation), Some(sum), self.role);
         }
-        Ok(())
+        Ok(free)
     }
 
     /// `count` rows of this statement, `sum` with those before it.
     fn judge(&mut self, count: u64, sum: u64) -> Result<u64, Frozen> {
         let before = sum - count.min(sum);
-        if let Some((_, budget)) = self.overridden {
-            if let Budget::Rows(rows) = budget
-                && count > rows
-            {
-                let limit = Limit { rows, source: Source::AllowRows };
-                return Err(self.refuse(count, &limit, count, None));
-            }
-            // Its own rows are what the budget is for; the rest is judged as ever.
+        if let Some((_, Budget::Rows(rows))) = self.overridden
+            && sum > rows
+        {
+            // Without a qualifying WHERE there is no other limit: the budget is the sum's.
+            let limit = Limit { rows, source: Source::AllowRows };
+            return Err(self.refuse(sum, &limit, count, None));
         }
         let Some(limit) = self.limit() else { return Ok(u64::MAX) };
+        let budgeted = |next: u64| match self.overridden {
+            Some((_, Budget::Rows(rows))) => next.min(rows - before.min(rows)),
+            _ => next,
+        };
         if sum <= limit.rows {
-            return Ok(limit.rows - before);
+            return Ok(budgeted(limit.rows - before));
         }
         if self.bypassed {
             self.over = Some((LetThrough::Bypass, limit));
@@ -215,10 +230,7 @@ impl Task {
                 wider => {
                     self.over = Some((LetThrough::Override, limit));
                     let next = wider.map_or(u64::MAX, |wider| wider.rows - before);
-                    return Ok(match self.overridden {
-                        Some((_, Budget::Rows(rows))) => next.min(rows),
-                        _ => next,
-                    });
+                    return Ok(budgeted(next));
                 }
             },
             Ok(None) => (limit, None),
@@ -248,7 +260,16 @@ impl Task {
             Reach::Selected
         };
         let table = relations::name(self.relation);
-        message::too_many_rows(self.command, &table, sum, self.size(), limit, &self.bounds, &reach, not_honoured)
+        message::too_many_rows(
+            self.command,
+            &table,
+            sum,
+            self.size(),
+            limit,
+            &self.bounds,
+            &reach,
+            not_honoured,
+        )
     }
 
     #[cold]
@@ -286,9 +307,12 @@ impl Task {
         self.bounds.surely_within().saturating_sub(ledger::sum(self.relation))
     }
 
-    /// Judges the table's rows as a write of them all.
-    pub fn take_whole(&mut self, rows: u64) -> Result<(), Frozen> {
-        let sum = ledger::sum(self.relation).saturating_add(rows);
-        self.finish_counted(rows, sum)
+    /// The same with the budget that is declared and honoured.
+    pub fn surely_within_budget(&self) -> u64 {
+        let within = self.surely_within();
+        match authority::budget(self.role) {
+            Ok(Some(Budget::Rows(rows))) => within.max(rows.saturating_sub(ledger::sum(self.relation))),
+            _ => within,
+        }
     }
 }

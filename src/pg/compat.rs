@@ -83,7 +83,9 @@ pub fn btree_strategies(operator: pg_sys::Oid) -> u32 {
     #[cfg(not(feature = "pg18"))]
     // SAFETY: a catalog cache look-up that gives a list of OpBtreeInterpretation.
     unsafe {
-        for found in nodes::items::<pg_sys::OpBtreeInterpretation>(pg_sys::get_op_btree_interpretation(operator)) {
+        for found in
+            nodes::items::<pg_sys::OpBtreeInterpretation>(pg_sys::get_op_btree_interpretation(operator))
+        {
             strategies |= 1 << (*found).strategy;
         }
     }
@@ -91,7 +93,9 @@ pub fn btree_strategies(operator: pg_sys::Oid) -> u32 {
     // SAFETY: a catalog cache look-up that gives a list of OpIndexInterpretation; CompareType
     // numbers the B-tree operators as B-tree strategies do, and 6 is "not equal".
     unsafe {
-        for found in nodes::items::<pg_sys::OpIndexInterpretation>(pg_sys::get_op_index_interpretation(operator)) {
+        for found in
+            nodes::items::<pg_sys::OpIndexInterpretation>(pg_sys::get_op_index_interpretation(operator))
+        {
             strategies |= 1 << (*found).cmptype;
         }
     }
@@ -145,6 +149,22 @@ pub fn row_compare_strategy(compare: &pg_sys::RowCompareExpr) -> u32 {
     }
     #[cfg(not(feature = "pg18"))]
     {
-        compare.rctype as u32
+        compare.rctype
     }
+}
+
+/// What the columns of a range table entry for GROUP BY stand for (from 18 on); NULL for others.
+///
+/// # Safety
+/// `entry` is a range table entry.
+pub unsafe fn group_expressions(entry: *mut pg_sys::RangeTblEntry) -> *mut pg_sys::List {
+    #[cfg(feature = "pg18")]
+    // SAFETY: by contract; groupexprs belongs to the kind.
+    unsafe {
+        if (*entry).rtekind == pg_sys::RTEKind::RTE_GROUP {
+            return (*entry).groupexprs;
+        }
+    }
+    let _ = entry;
+    std::ptr::null_mut()
 }

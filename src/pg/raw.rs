@@ -71,10 +71,7 @@ unsafe extern "C-unwind" {
         inter_transaction: bool,
         max_kilobytes: c_int,
     ) -> *mut pg_sys::Tuplestorestate;
-    pub fn tuplestore_puttupleslot(
-        state: *mut pg_sys::Tuplestorestate,
-        slot: *mut pg_sys::TupleTableSlot,
-    );
+    pub fn tuplestore_puttupleslot(state: *mut pg_sys::Tuplestorestate, slot: *mut pg_sys::TupleTableSlot);
     pub fn tuplestore_gettupleslot(
         state: *mut pg_sys::Tuplestorestate,
         forward: bool,
@@ -85,11 +82,7 @@ unsafe extern "C-unwind" {
 
     // nodes/nodeFuncs.h: macros over the _impl functions from 16 on
     #[cfg_attr(not(feature = "pg15"), link_name = "expression_tree_walker_impl")]
-    pub fn expression_tree_walker(
-        node: *mut pg_sys::Node,
-        walker: Walker,
-        context: *mut c_void,
-    ) -> bool;
+    pub fn expression_tree_walker(node: *mut pg_sys::Node, walker: Walker, context: *mut c_void) -> bool;
     #[cfg_attr(not(feature = "pg15"), link_name = "query_tree_walker_impl")]
     pub fn query_tree_walker(
         query: *mut pg_sys::Query,
@@ -101,6 +94,21 @@ unsafe extern "C-unwind" {
     // nodes/pg_list.h
     pub fn lappend(list: *mut pg_sys::List, datum: *mut c_void) -> *mut pg_sys::List;
 
+    // miscadmin.h
+    pub fn GetUserIdAndSecContext(user: *mut pg_sys::Oid, context: *mut c_int);
+
+    // executor/tuptable.h, executor/executor.h
+    pub fn ExecGetResultSlotOps(
+        state: *mut pg_sys::PlanState,
+        fixed: *mut bool,
+    ) -> *const pg_sys::TupleTableSlotOps;
+    pub fn ExecGetResultType(state: *mut pg_sys::PlanState) -> pg_sys::TupleDesc;
+    pub fn ExecAllocTableSlot(
+        table: *mut *mut pg_sys::List,
+        descriptor: pg_sys::TupleDesc,
+        ops: *const pg_sys::TupleTableSlotOps,
+    ) -> *mut pg_sys::TupleTableSlot;
+
     // utils/plancache.h
     pub fn ResetPlanCache();
 
@@ -110,9 +118,6 @@ unsafe extern "C-unwind" {
         lockmode: pg_sys::LOCKMODE,
         numparents: *mut *mut pg_sys::List,
     ) -> *mut pg_sys::List;
-
-    // catalog/partition.h, likewise
-    pub fn get_partition_ancestors(relation: pg_sys::Oid) -> *mut pg_sys::List;
 
     // utils/elog.h: pgrx keeps these to itself
     fn pg_re_throw() -> !;

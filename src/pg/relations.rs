@@ -77,9 +77,9 @@ pub fn size(relation: pg_sys::Oid, only: bool, wait: Wait) -> Option<f64> {
 
 /// A relation and everything that inherits from it, without locking any of it.
 pub fn members(relation: pg_sys::Oid) -> Vec<pg_sys::Oid> {
-    // SAFETY: reads pg_inherits under its own lock.
     let list = frame::call(|| {
         #[allow(ffi_unwind_calls, reason = "inside frame::call; the closure owns nothing")]
+        // SAFETY: reads pg_inherits under its own lock.
         unsafe {
             raw::find_all_inheritors(relation, pg_sys::NoLock as i32, std::ptr::null_mut())
         }
@@ -219,19 +219,62 @@ pub fn has_cascades(relation: pg_sys::Oid, on_delete: bool) -> bool {
     }
 }
 
-/// The partitioned tables above a partition.
-pub fn partition_ancestors(relation: pg_sys::Oid) -> Vec<pg_sys::Oid> {
-    // SAFETY: catalog look-ups of a relation that the statement has locked.
-    unsafe {
-        if !pg_sys::get_rel_relispartition(relation) {
-            return Vec::new();
+/// The tables that a table inherits from, directly or not.
+pub fn ancestors(relation: pg_sys::Oid) -> Vec<pg_sys::Oid> {
+    let mut found = Vec::new();
+    let mut pending = vec![relation];
+    while let Some(child) = pending.pop() {
+        for parent in parents(child) {
+            if !found.contains(&parent) {
+                found.push(parent);
+                pending.push(parent);
+            }
         }
-        let ancestors = frame::call(|| {
-            #[allow(ffi_unwind_calls, reason = "inside frame::call; the closure owns nothing")]
-            raw::get_partition_ancestors(relation)
-        });
-        nodes::oids(ancestors).collect()
     }
+    found
+}
+
+/// catalog/pg_inherits.h, which pgrx does not bind; the same in 15 to 18.
+mod pg_inherits {
+    use pgrx::pg_sys;
+
+    pub const RELATION: u32 = 2611;
+    pub const RELID_SEQNO_INDEX: u32 = 2680;
+    pub const INHRELID: i16 = 1;
+
+    #[repr(C)]
+    pub struct Form {
+        pub inhrelid: pg_sys::Oid,
+        pub inhparent: pg_sys::Oid,
+    }
+}
+
+fn parents(relation: pg_sys::Oid) -> Vec<pg_sys::Oid> {
+    let mut parents = Vec::new();
+    // SAFETY: a scan of pg_inherits by its index on the child; all is closed again.
+    unsafe {
+        let catalog = pg_sys::table_open(pg_inherits::RELATION.into(), pg_sys::AccessShareLock as i32);
+        let mut key: pg_sys::ScanKeyData = std::mem::zeroed();
+        pg_sys::ScanKeyInit(
+            &mut key,
+            pg_inherits::INHRELID,
+            pg_sys::BTEqualStrategyNumber as u16,
+            pg_sys::F_OIDEQ.into(),
+            relation.into(),
+        );
+        let index = pg_inherits::RELID_SEQNO_INDEX.into();
+        let scan = pg_sys::systable_beginscan(catalog, index, true, std::ptr::null_mut(), 1, &mut key);
+        loop {
+            let tuple = pg_sys::systable_getnext(scan);
+            if tuple.is_null() {
+                break;
+            }
+            parents.push((*pg_sys::GETSTRUCT(tuple).cast::<pg_inherits::Form>()).inhparent);
+        }
+        pg_sys::systable_endscan(scan);
+        pg_sys::table_close(catalog, pg_sys::AccessShareLock as i32);
+    }
+    parents
 }
 
 /// Whether the current user may truncate a table.

@@ -4,6 +4,8 @@ use std::ffi::{CStr, CString};
 
 use pgrx::pg_sys;
 
+use super::raw;
+
 /// Whether `member` is in one of `roles`: directly or not, whatever INHERIT says, and a role is in
 /// itself. Superusers are not members by being superusers. A name that names no role is nobody.
 pub fn is_member_of_any(member: pg_sys::Oid, roles: &[String]) -> bool {
@@ -33,7 +35,10 @@ pub fn name(role: pg_sys::Oid) -> String {
 pub fn current() -> (pg_sys::Oid, bool) {
     let mut user = pg_sys::InvalidOid;
     let mut context = 0;
+    #[allow(ffi_unwind_calls, reason = "raises nothing")]
     // SAFETY: reads two backend variables.
-    unsafe { pg_sys::GetUserIdAndSecContext(&mut user, &mut context) };
+    unsafe {
+        raw::GetUserIdAndSecContext(&mut user, &mut context)
+    };
     (user, context & pg_sys::SECURITY_NOFORCE_RLS as i32 != 0)
 }
