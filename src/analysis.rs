@@ -95,9 +95,8 @@ pub unsafe fn examine(query: *mut pg_sys::Query) -> Option<Finding> {
     let entry = unsafe { nodes::range_table_entry((*query).rtable, (*query).resultRelation as u32)? };
     // SAFETY: as above.
     let (relation, only) = unsafe { ((*entry).relid, !(*entry).inh) };
-    if target::is_unguarded(relation) {
-        return None;
-    }
+    // SAFETY: a Query that writes `entry`.
+    let target = unsafe { Target::of_query(query, entry)? };
     let mut finding = Finding {
         command,
         relation,
@@ -109,8 +108,6 @@ pub unsafe fn examine(query: *mut pg_sys::Query) -> Option<Finding> {
     if command == Command::Upsert {
         return Some(finding);
     }
-    // SAFETY: a Query that writes `entry`.
-    let target = unsafe { Target::of_query(query, entry) };
     finding.target_index = target.index;
     // SAFETY: as above. Nearly every write ends here.
     if command != Command::Merge && target.is_keyed(unsafe { (*(*query).jointree).quals }) {

@@ -156,7 +156,7 @@ unsafe extern "C-unwind" fn executor_run(
 ) {
     // SAFETY: PostgreSQL's arguments, passed on as they came.
     unsafe {
-        let outer = levels::enter_query(query);
+        let outer = levels::enter_query(query, false);
         match PREVIOUS_RUN {
             Some(previous) => previous(query, direction, count, execute_once),
             None => raw::standard_ExecutorRun(query, direction, count, execute_once),
@@ -175,7 +175,7 @@ unsafe extern "C-unwind" fn executor_run(
 ) {
     // SAFETY: PostgreSQL's arguments, passed on as they came.
     unsafe {
-        let outer = levels::enter_query(query);
+        let outer = levels::enter_query(query, false);
         match PREVIOUS_RUN {
             Some(previous) => previous(query, direction, count),
             None => raw::standard_ExecutorRun(query, direction, count),
@@ -190,7 +190,7 @@ unsafe extern "C-unwind" fn executor_run(
 unsafe extern "C-unwind" fn executor_finish(query: *mut pg_sys::QueryDesc) {
     // SAFETY: PostgreSQL's argument, passed on as it came.
     unsafe {
-        let outer = levels::enter_query(query);
+        let outer = levels::enter_query(query, true);
         point::account(query, &outer);
         match PREVIOUS_FINISH {
             Some(previous) => previous(query),

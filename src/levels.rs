@@ -98,15 +98,13 @@ pub fn is_referential(eflags: i32) -> bool {
     eflags & pg_sys::EXEC_FLAG_SKIP_TRIGGERS as i32 != 0 && roles::current().1
 }
 
-/// Enters a query's run or finish; give the outcome to [`leave`].
+/// Enters a query's run, or its finish, where foreign keys fire; give the outcome to [`leave`].
 ///
 /// # Safety
 /// `query` has been started.
 #[inline]
-pub unsafe fn enter_query(query: *mut pg_sys::QueryDesc) -> Level {
+pub unsafe fn enter_query(query: *mut pg_sys::QueryDesc, finish: bool) -> Level {
     let outer = CURRENT.get();
-    // SAFETY: a started query has an execution state.
-    let (operation, eflags) = unsafe { ((*query).operation, (*(*query).estate).es_top_eflags) };
     let mut level = outer;
     level.depth += 1;
     level.explaining = false;
@@ -114,17 +112,40 @@ pub unsafe fn enter_query(query: *mut pg_sys::QueryDesc) -> Level {
     if outer.depth == 0 {
         level.owner = Owner::of_portal();
     }
-    if operation == pg_sys::CmdType::CMD_SELECT {
-        // It fires no foreign keys, so its role is nobody's business.
-        level.writes = None;
-    } else if !is_referential(eflags) {
-        // A foreign-key action stays under the statement that fired it.
-        level.role = roles::current().0;
-        // SAFETY: a data-modifying query.
-        level.writes = unsafe { written(query, operation) };
+    // SAFETY: a started query.
+    if finish && unsafe { may_fire_triggers(query) } {
+        // SAFETY: as above: it has an execution state.
+        let (operation, eflags) = unsafe { ((*query).operation, (*(*query).estate).es_top_eflags) };
+        // A foreign key's action stays under the statement that fired it.
+        if !is_referential(eflags) {
+            level.role = roles::current().0;
+            // SAFETY: a query that writes.
+            level.writes = unsafe { written(query, operation) };
+        }
     }
     CURRENT.set(level);
     outer
+}
+
+/// Whether a query writes a table that has triggers, foreign keys' among them.
+///
+/// # Safety
+/// `query` has been started.
+#[inline]
+pub unsafe fn may_fire_triggers(query: *mut pg_sys::QueryDesc) -> bool {
+    // SAFETY: by contract; the cast follows the tag; a ModifyTable has a result relation.
+    unsafe {
+        let state = (*query).planstate;
+        if nodes::tag(state) != pg_sys::NodeTag::T_ModifyTableState {
+            // Writable CTEs, or another extension's plan.
+            return (*query).operation != pg_sys::CmdType::CMD_SELECT
+                || (*(*query).plannedstmt).hasModifyingCTE;
+        }
+        let modify = state.cast::<pg_sys::ModifyTableState>();
+        (*modify).mt_nrels > 1
+            || !(*(*modify).resultRelInfo).ri_TrigDesc.is_null()
+            || (*(*query).plannedstmt).hasModifyingCTE
+    }
 }
 
 /// The client's statement that starts now outside of any: `None` where it is not the portal's first

@@ -45,20 +45,22 @@ pub fn forget(relation: pg_sys::Oid) {
 
 /// Whether a relation is not guarded: its kind never is, or `exempt_tables` names it.
 pub fn is_unguarded(relation: pg_sys::Oid) -> bool {
-    if relation.to_u32() < pg_sys::FirstNormalObjectId {
-        return true;
+    relation.to_u32() < pg_sys::FirstNormalObjectId || columns(relation).are_unguarded(relation)
+}
+
+impl Columns {
+    fn are_unguarded(&self, relation: pg_sys::Oid) -> bool {
+        if self.exempt {
+            return true;
+        }
+        let (as_of, named) = self.exempt_by_name.get();
+        if as_of == settings::generation() {
+            return named;
+        }
+        let named = exemption::of_table(relation);
+        self.exempt_by_name.set((settings::generation(), named));
+        named
     }
-    let facts = columns(relation);
-    if facts.exempt {
-        return true;
-    }
-    let (as_of, named) = facts.exempt_by_name.get();
-    if as_of == settings::generation() {
-        return named;
-    }
-    let named = exemption::of_table(relation);
-    facts.exempt_by_name.set((settings::generation(), named));
-    named
 }
 
 fn columns(relation: pg_sys::Oid) -> Rc<Columns> {
@@ -126,18 +128,28 @@ pub struct Target {
 }
 
 impl Target {
+    /// What a query writes; `None` where that is not guarded.
+    ///
     /// # Safety
     /// `query` writes `entry`, a relation.
-    pub unsafe fn of_query(query: *mut pg_sys::Query, entry: *mut pg_sys::RangeTblEntry) -> Target {
+    pub unsafe fn of_query(query: *mut pg_sys::Query, entry: *mut pg_sys::RangeTblEntry) -> Option<Target> {
         // SAFETY: by contract.
         unsafe {
+            let relation = (*entry).relid;
+            if relation.to_u32() < pg_sys::FirstNormalObjectId {
+                return None;
+            }
+            let columns = columns(relation);
+            if columns.are_unguarded(relation) {
+                return None;
+            }
             let mut index = (*query).resultRelation;
             if (*entry).relkind as u8 == pg_sys::RELKIND_VIEW {
                 // INSTEAD OF triggers: ApplyRetrieveRule leaves the view's columns to the entry
                 // that it expands, and adds a whole-row Var of that one.
                 index = view_source(query).unwrap_or(index);
             }
-            Target::of_relation((*entry).relid, !(*entry).inh, index)
+            Some(Target { relation, index, only: !(*entry).inh, columns })
         }
     }
 

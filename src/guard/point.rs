@@ -41,7 +41,7 @@ pub unsafe fn account(query: *mut pg_sys::QueryDesc, outer: &Level) {
         if node::is_guard((*modify).plan.lefttree) {
             return;
         }
-        if outer.is_clients_own() && !has_triggers((*query).planstate) {
+        if outer.is_clients_own() && !levels::may_fire_triggers(query) {
             return;
         }
         let table = (*(*query).plannedstmt).rtable;
@@ -61,19 +61,6 @@ pub unsafe fn account(query: *mut pg_sys::QueryDesc, outer: &Level) {
         if let Some(frozen) = refused {
             refusal::raise(&frozen);
         }
-    }
-}
-
-/// Whether the written table has triggers, foreign keys' among them.
-///
-/// # Safety
-/// `state` is a query's top state.
-#[inline]
-unsafe fn has_triggers(state: *mut pg_sys::PlanState) -> bool {
-    // SAFETY: the cast follows the tag; a ModifyTable has a result relation.
-    unsafe {
-        nodes::tag(state) == NodeTag::T_ModifyTableState
-            && !(*(*state.cast::<pg_sys::ModifyTableState>()).resultRelInfo).ri_TrigDesc.is_null()
     }
 }
 
