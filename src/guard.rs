@@ -3,6 +3,8 @@
 //!
 //! * attach.rs puts the node into finished plans (planner hook);
 //! * node.rs is the node as the executor sees it: bare frames and the row loop;
+//! * spool.rs keeps the rows that are collected before the first is written;
+//! * measure.rs reads counts that are kept elsewhere (MERGE, upserts, foreign servers);
 //! * task.rs decides, at the start of each execution and whenever a count passes a threshold;
 //! * point.rs accounts for writes of at most one row, which carry no node;
 //! * unique.rs tells which index scans find at most one row;
@@ -10,8 +12,10 @@
 
 pub mod attach;
 mod explain;
+pub mod measure;
 pub mod node;
 pub mod point;
 pub mod rows;
+mod spool;
 pub mod task;
 pub mod unique;

@@ -8,7 +8,7 @@ use pgrx::pg_sys;
 use pgrx::pg_sys::NodeTag;
 
 use crate::analysis::{self, Finding};
-use crate::guard::{attach, node, point, unique};
+use crate::guard::{attach, measure, point, unique};
 use crate::pg::{frame, nodes, raw};
 use crate::{ledger, levels, objects, refusal, settings};
 
@@ -140,7 +140,7 @@ unsafe extern "C-unwind" fn executor_start(query: *mut pg_sys::QueryDesc, eflags
             None => raw::standard_ExecutorStart(query, eflags),
         }
         if (*query).operation != pg_sys::CmdType::CMD_SELECT || (*(*query).plannedstmt).hasModifyingCTE {
-            node::adopt(query);
+            measure::adopt(query);
         }
     }
 }

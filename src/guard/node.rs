@@ -10,17 +10,17 @@ use core::ffi::c_int;
 
 use pgrx::pg_sys;
 use pgrx::pg_sys::NodeTag;
-use safedelete_core::command::Command;
 
 use super::attach::{Flow, Orders};
-use super::explain;
+use super::spool::{self, Spool};
 use super::task::{self, Start, Task};
+use super::{explain, measure};
 use crate::pg::{frame, nodes, raw};
 use crate::refusal::{self, Frozen};
 
 /// What the node does with the next row.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Stage {
+pub(super) enum Stage {
     /// Hands rows on, uncounted.
     Pass,
     /// Counts rows (or what the parent and foreign servers count) and hands them on.
@@ -33,36 +33,21 @@ enum Stage {
     Done,
 }
 
-/// A row identity, as a spool packs it.
-#[derive(Clone, Copy)]
-#[repr(C)]
-struct Identity {
-    tid: pg_sys::ItemPointerData,
-    table: pg_sys::Oid,
-}
-
 #[repr(C)]
 pub struct GuardState {
-    scan: pg_sys::CustomScanState,
-    stage: Stage,
+    pub(super) scan: pg_sys::CustomScanState,
+    pub(super) stage: Stage,
     pub orders: Option<Orders>,
     pub count: u64,
-    threshold: u64,
-    task: *mut Task,
-    /// The ModifyTable above, where its counts are needed; see `adopt`.
-    parent: *mut pg_sys::ModifyTableState,
+    pub(super) threshold: u64,
+    pub(super) task: *mut Task,
+    /// The ModifyTable above, where its counts are needed; see `measure::adopt`.
+    pub(super) parent: *mut pg_sys::ModifyTableState,
     /// Rows that came by, of a flow whose count is kept elsewhere.
-    passed: u64,
+    pub(super) passed: u64,
     /// More input is to come when what was collected has been handed on.
     unfinished: bool,
-    // The spool: identities first, then what no longer fits the memory allowed.
-    identities: *mut Identity,
-    stored: usize,
-    room: usize,
-    replayed: usize,
-    store: *mut pg_sys::Tuplestorestate,
-    slot: *mut pg_sys::TupleTableSlot,
-    store_slot: *mut pg_sys::TupleTableSlot,
+    pub(super) spool: Spool,
 }
 
 const NAME: &core::ffi::CStr = c"SafeDelete";
@@ -180,53 +165,6 @@ pub unsafe fn is_guard(plan: *mut pg_sys::Plan) -> bool {
     }
 }
 
-/// Tells the guards of a started query which ModifyTable is above them: only it knows what MERGE
-/// and upserts write. Called by the ExecutorStart hook, since a plan state has no way up.
-///
-/// # Safety
-/// `query` has been started.
-pub unsafe fn adopt(query: *mut pg_sys::QueryDesc) {
-    // SAFETY: by contract; casts follow tags. The secondary ModifyTables (CTEs) are listed.
-    unsafe {
-        adopt_from((*query).planstate);
-        let mut i = 0;
-        let secondary = (*(*query).estate).es_auxmodifytables;
-        while i < nodes::length(secondary) {
-            adopt_from((*(*secondary).elements.add(i)).ptr_value.cast());
-            i += 1;
-        }
-    }
-}
-
-/// # Safety
-/// `state` is NULL or a plan state.
-unsafe fn adopt_from(state: *mut pg_sys::PlanState) {
-    // SAFETY: by contract; casts follow tags.
-    unsafe {
-        if nodes::tag(state) == NodeTag::T_ModifyTableState {
-            let modify = state.cast::<pg_sys::ModifyTableState>();
-            let guard = as_guard((*modify).ps.lefttree);
-            if guard.is_null() || (*guard).stage != Stage::Count {
-                return;
-            }
-            if let Some(Orders { flow: Flow::Parent, command, .. }) = (*guard).orders {
-                (*guard).parent = modify;
-                if command == Command::Upsert && (*modify).ps.instrument.is_null() {
-                    // InstrCountTuples2 counts the conflicts, where there is an instrument.
-                    (*modify).ps.instrument = frame::guarded(|| pg_sys::InstrAlloc(1, 0, false));
-                }
-            }
-        } else if nodes::tag(state) == NodeTag::T_CustomScanState {
-            let list = (*state.cast::<pg_sys::CustomScanState>()).custom_ps;
-            let mut i = 0;
-            while i < nodes::length(list) {
-                adopt_from((*(*list).elements.add(i)).ptr_value.cast());
-                i += 1;
-            }
-        }
-    }
-}
-
 unsafe extern "C-unwind" fn create(_: *mut pg_sys::CustomScan) -> *mut pg_sys::Node {
     frame::guarded(|| {
         // SAFETY: a zeroed state in the executor's memory; zero is Stage::Pass and None.
@@ -323,7 +261,7 @@ unsafe fn settle(guard: *mut GuardState, estate: *mut pg_sys::EState) {
             // Identities, whole rows, and rows of the child may all come.
             ps.resultopsfixed = false;
             if orders.tids_only {
-                (*guard).slot = raw::ExecAllocTableSlot(
+                (*guard).spool.slot = raw::ExecAllocTableSlot(
                     &raw mut (*estate).es_tupleTable,
                     raw::ExecGetResultType(child),
                     &raw const pg_sys::TTSOpsVirtual,
@@ -331,48 +269,7 @@ unsafe fn settle(guard: *mut GuardState, estate: *mut pg_sys::EState) {
             }
         }
         if matches!(orders.flow, Flow::Direct { .. }) && (*guard).stage == Stage::Count {
-            frame::guarded(|| instrument_direct(child));
-        }
-    }
-}
-
-/// Gives the scans that write on a foreign server an instrument: the server's count is added to it.
-///
-/// # Safety
-/// `state` is NULL or a plan state.
-unsafe fn instrument_direct(state: *mut pg_sys::PlanState) {
-    // SAFETY: by contract.
-    unsafe {
-        each_direct(state, &mut |scan| {
-            if (*scan).instrument.is_null() {
-                (*scan).instrument =
-                    pg_sys::InstrAlloc(1, pg_sys::InstrumentOption::INSTRUMENT_ROWS as c_int, false);
-            }
-        });
-    }
-}
-
-/// Visits the foreign scans that write, which stand at the top or below an Append.
-///
-/// # Safety
-/// `state` is NULL or a plan state.
-unsafe fn each_direct(state: *mut pg_sys::PlanState, visit: &mut dyn FnMut(*mut pg_sys::PlanState)) {
-    // SAFETY: by contract; casts follow tags.
-    unsafe {
-        match nodes::tag(state) {
-            NodeTag::T_ForeignScanState => {
-                let plan = (*state).plan.cast::<pg_sys::ForeignScan>();
-                if (*plan).operation != pg_sys::CmdType::CMD_SELECT {
-                    visit(state);
-                }
-            }
-            NodeTag::T_AppendState => {
-                let append = state.cast::<pg_sys::AppendState>();
-                for i in 0..(*append).as_nplans as usize {
-                    each_direct(*(*append).appendplans.add(i), visit);
-                }
-            }
-            _ => {}
+            frame::guarded(|| measure::instrument_direct(child));
         }
     }
 }
@@ -414,10 +311,11 @@ unsafe extern "C-unwind" fn execute(node: *mut pg_sys::CustomScanState) -> *mut 
                 Stage::Count => return count_row(guard),
                 Stage::Collect => collect(guard),
                 Stage::Replay => {
-                    let slot = replay(guard);
+                    let slot = spool::replay(guard);
                     if !slot.is_null() {
                         return slot;
                     }
+                    (*guard).stage = if (*guard).unfinished { Stage::Count } else { Stage::Done };
                 }
                 Stage::Done => return std::ptr::null_mut(),
             }
@@ -433,14 +331,14 @@ unsafe extern "C-unwind" fn execute(node: *mut pg_sys::CustomScanState) -> *mut 
 unsafe fn count_row(guard: *mut GuardState) -> *mut pg_sys::TupleTableSlot {
     // SAFETY: by contract.
     unsafe {
-        let kept_elsewhere = !(*guard).parent.is_null() || is_direct(guard);
+        let kept_elsewhere = !matches!((*guard).orders, Some(Orders { flow: Flow::Rows, .. }));
         if kept_elsewhere {
-            measure(guard);
+            measure::count(guard);
         }
         let slot = next_row((*guard).scan.ss.ps.lefttree);
         if is_empty(slot) {
             if kept_elsewhere {
-                measure(guard);
+                measure::count(guard);
             }
             finish(guard);
             (*guard).stage = Stage::Done;
@@ -455,58 +353,6 @@ unsafe fn count_row(guard: *mut GuardState) -> *mut pg_sys::TupleTableSlot {
     }
 }
 
-#[inline(always)]
-fn is_direct(guard: *mut GuardState) -> bool {
-    // SAFETY: a guard's state.
-    matches!(unsafe { (*guard).orders }, Some(Orders { flow: Flow::Direct { .. }, .. }))
-}
-
-/// Reads the count that the parent or the foreign servers keep.
-///
-/// # Safety
-/// As `execute`.
-unsafe fn measure(guard: *mut GuardState) {
-    // SAFETY: the parent outlives its input; an upsert's parent has an instrument.
-    unsafe {
-        let parent = (*guard).parent;
-        let count = if parent.is_null() {
-            direct_count(guard)
-        } else if (*parent).operation == pg_sys::CmdType::CMD_MERGE {
-            (*parent).mt_merge_updated + (*parent).mt_merge_deleted
-        } else {
-            let instrument = (*parent).ps.instrument;
-            if instrument.is_null() { 0.0 } else { (*instrument).ntuples2 - (*instrument).nfiltered1 }
-        };
-        (*guard).count = count as u64;
-        if (*guard).count > (*guard).threshold {
-            check(guard);
-        }
-    }
-}
-
-/// # Safety
-/// As `execute`.
-unsafe fn direct_count(guard: *mut GuardState) -> f64 {
-    // SAFETY: `settle` gave the scans instruments.
-    unsafe {
-        let passed = (*guard).passed as f64;
-        if let Some(Orders { flow: Flow::Direct { returning: true }, .. }) = (*guard).orders {
-            return passed;
-        }
-        passed
-            + frame::guarded(|| {
-                let mut written = 0.0;
-                each_direct((*guard).scan.ss.ps.lefttree, &mut |scan| {
-                    let instrument = (*scan).instrument;
-                    if !instrument.is_null() {
-                        written += (*instrument).tuplecount + (*instrument).ntuples;
-                    }
-                });
-                written
-            })
-    }
-}
-
 /// Counts a row, once where a join repeats it.
 ///
 /// # Safety
@@ -518,7 +364,7 @@ unsafe fn count(guard: *mut GuardState, slot: *mut pg_sys::TupleTableSlot) {
         if let Some(orders) = &(*guard).orders
             && orders.repeats
         {
-            match identity(slot, orders) {
+            match spool::identity(slot, orders) {
                 // An outer join gives rows without a target row; they write nothing.
                 None => return,
                 Some(identity) => {
@@ -539,40 +385,13 @@ unsafe fn count(guard: *mut GuardState, slot: *mut pg_sys::TupleTableSlot) {
     }
 }
 
-/// The identity of the target row in a row of the child.
-///
-/// # Safety
-/// `slot` holds a row that has the columns of `orders`.
-#[inline(always)]
-#[allow(ffi_unwind_calls, reason = "called by bare frames, which own nothing")]
-unsafe fn identity(slot: *mut pg_sys::TupleTableSlot, orders: &Orders) -> Option<Identity> {
-    // SAFETY: by contract; what slot_getattr does.
-    unsafe {
-        let last = orders.ctid.max(orders.tableoid);
-        if i32::from((*slot).tts_nvalid) < last {
-            raw::slot_getsomeattrs_int(slot, last);
-        }
-        let at = orders.ctid as usize - 1;
-        if *(*slot).tts_isnull.add(at) {
-            return None;
-        }
-        let tid = *(*(*slot).tts_values.add(at)).cast_mut_ptr::<pg_sys::ItemPointerData>();
-        let table = if orders.tableoid > 0 {
-            pg_sys::Oid::from((*(*slot).tts_values.add(orders.tableoid as usize - 1)).value() as u32)
-        } else {
-            pg_sys::InvalidOid
-        };
-        Some(Identity { tid, table })
-    }
-}
-
 /// The count has passed its threshold: a refusal, or a new threshold.
 ///
 /// # Safety
 /// As `execute`.
 #[cold]
 #[allow(ffi_unwind_calls, reason = "called by bare frames, which own nothing")]
-unsafe fn check(guard: *mut GuardState) {
+pub(super) unsafe fn check(guard: *mut GuardState) {
     // SAFETY: by contract; the task lives as long as the execution.
     unsafe {
         let refused: Option<Frozen> = frame::guarded(|| {
@@ -629,7 +448,7 @@ unsafe fn collect(guard: *mut GuardState) {
                 break;
             }
             count(guard, slot);
-            keep(guard, estate, slot);
+            spool::keep(guard, estate, slot);
             if (*guard).threshold == u64::MAX {
                 (*guard).unfinished = true;
                 break;
@@ -643,133 +462,11 @@ unsafe fn collect(guard: *mut GuardState) {
     }
 }
 
-/// Keeps a row of the input.
-///
-/// # Safety
-/// As `collect`.
-#[inline(always)]
-#[allow(ffi_unwind_calls, reason = "called by bare frames, which own nothing")]
-unsafe fn keep(guard: *mut GuardState, estate: *mut pg_sys::EState, slot: *mut pg_sys::TupleTableSlot) {
-    // SAFETY: by contract.
-    unsafe {
-        if let Some(orders) = &(*guard).orders
-            && orders.tids_only
-            && (*guard).store.is_null()
-            && let Some(identity) = identity(slot, orders)
-            && ((*guard).stored < (*guard).room || grow(guard, estate))
-        {
-            *(*guard).identities.add((*guard).stored) = identity;
-            (*guard).stored += 1;
-            return;
-        }
-        if (*guard).store.is_null() {
-            let previous = pg_sys::CurrentMemoryContext;
-            pg_sys::CurrentMemoryContext = (*estate).es_query_cxt;
-            (*guard).store_slot = raw::ExecAllocTableSlot(
-                &raw mut (*estate).es_tupleTable,
-                raw::ExecGetResultType((*guard).scan.ss.ps.lefttree),
-                &raw const pg_sys::TTSOpsMinimalTuple,
-            );
-            (*guard).store = raw::tuplestore_begin_heap(false, false, pg_sys::work_mem);
-            pg_sys::CurrentMemoryContext = previous;
-        }
-        raw::tuplestore_puttupleslot((*guard).store, slot);
-    }
-}
-
-/// Makes room for more identities, up to work_mem.
-///
-/// # Safety
-/// As `collect`.
-#[cold]
-unsafe fn grow(guard: *mut GuardState, estate: *mut pg_sys::EState) -> bool {
-    // SAFETY: by contract; the array lives in the execution's memory.
-    unsafe {
-        let most = (pg_sys::work_mem as usize).saturating_mul(1024) / size_of::<Identity>();
-        if (*guard).room >= most {
-            return false;
-        }
-        let room = ((*guard).room * 2).clamp(64, most.max(64));
-        (*guard).identities = frame::guarded(|| {
-            let bytes = room * size_of::<Identity>();
-            if (*guard).identities.is_null() {
-                pg_sys::MemoryContextAllocHuge((*estate).es_query_cxt, bytes)
-            } else {
-                pg_sys::repalloc_huge((*guard).identities.cast(), bytes)
-            }
-            .cast()
-        });
-        (*guard).room = room;
-        true
-    }
-}
-
-/// The next collected row; NULL where they have all been handed on.
-///
-/// # Safety
-/// As `execute`.
-#[inline(always)]
-#[allow(ffi_unwind_calls, reason = "a bare frame: it owns nothing and cannot panic")]
-unsafe fn replay(guard: *mut GuardState) -> *mut pg_sys::TupleTableSlot {
-    // SAFETY: by contract.
-    unsafe {
-        if (*guard).replayed < (*guard).stored {
-            let identity = (*guard).identities.add((*guard).replayed);
-            (*guard).replayed += 1;
-            let slot = (*guard).slot;
-            if let (Some(orders), Some(ops)) = (&(*guard).orders, ((*slot).tts_ops).as_ref()) {
-                if let Some(clear) = ops.clear {
-                    clear(slot);
-                }
-                let at = orders.ctid as usize - 1;
-                *(*slot).tts_values.add(at) = pg_sys::Datum::from(&raw mut (*identity).tid);
-                *(*slot).tts_isnull.add(at) = false;
-                if orders.tableoid > 0 {
-                    let at = orders.tableoid as usize - 1;
-                    *(*slot).tts_values.add(at) = pg_sys::Datum::from((*identity).table);
-                    *(*slot).tts_isnull.add(at) = false;
-                }
-            }
-            return raw::ExecStoreVirtualTuple(slot);
-        }
-        if !(*guard).store.is_null()
-            && raw::tuplestore_gettupleslot((*guard).store, true, false, (*guard).store_slot)
-        {
-            return (*guard).store_slot;
-        }
-        release(guard);
-        (*guard).stage = if (*guard).unfinished { Stage::Count } else { Stage::Done };
-        std::ptr::null_mut()
-    }
-}
-
-/// Ends the tuplestore: a forgotten one leaks its temporary file.
-///
-/// # Safety
-/// As `execute`.
-#[allow(ffi_unwind_calls, reason = "called by bare frames, which own nothing")]
-unsafe fn release(guard: *mut GuardState) {
-    // SAFETY: by contract; the slot may point into the store's memory no more.
-    unsafe {
-        let store = (*guard).store;
-        (*guard).store = std::ptr::null_mut();
-        if !store.is_null() {
-            let slot = (*guard).store_slot;
-            if let Some(ops) = (*slot).tts_ops.as_ref()
-                && let Some(clear) = ops.clear
-            {
-                clear(slot);
-            }
-            raw::tuplestore_end(store);
-        }
-    }
-}
-
 #[allow(ffi_unwind_calls, reason = "a bare frame: it owns nothing and cannot panic")]
 unsafe extern "C-unwind" fn end(node: *mut pg_sys::CustomScanState) {
     // SAFETY: PostgreSQL ends a state once; the child ends as it was begun.
     unsafe {
-        release(node.cast());
+        spool::release(node.cast());
         raw::ExecEndNode((*node).ss.ps.lefttree);
     }
 }

@@ -1,0 +1,151 @@
+//! Counts that are kept elsewhere: what MERGE and upserts write only the ModifyTable above knows, and
+//! what a foreign server writes by itself only the foreign scan. Called by the guard's bare frames
+//! as rows pass.
+
+use core::ffi::c_int;
+
+use pgrx::pg_sys;
+use pgrx::pg_sys::NodeTag;
+use safedelete_core::command::Command;
+
+use super::attach::{Flow, Orders};
+use super::node::{GuardState, Stage, as_guard, check};
+use crate::pg::{frame, nodes};
+
+/// Tells the guards of a started query which ModifyTable is above them: only it knows what MERGE
+/// and upserts write. Called by the ExecutorStart hook, since a plan state has no way up.
+///
+/// # Safety
+/// `query` has been started.
+pub unsafe fn adopt(query: *mut pg_sys::QueryDesc) {
+    // SAFETY: by contract; casts follow tags. The secondary ModifyTables (CTEs) are listed.
+    unsafe {
+        adopt_from((*query).planstate);
+        let mut i = 0;
+        let secondary = (*(*query).estate).es_auxmodifytables;
+        while i < nodes::length(secondary) {
+            adopt_from((*(*secondary).elements.add(i)).ptr_value.cast());
+            i += 1;
+        }
+    }
+}
+
+/// # Safety
+/// `state` is NULL or a plan state.
+unsafe fn adopt_from(state: *mut pg_sys::PlanState) {
+    // SAFETY: by contract; casts follow tags.
+    unsafe {
+        if nodes::tag(state) == NodeTag::T_ModifyTableState {
+            let modify = state.cast::<pg_sys::ModifyTableState>();
+            let guard = as_guard((*modify).ps.lefttree);
+            if guard.is_null() || (*guard).stage != Stage::Count {
+                return;
+            }
+            if let Some(Orders { flow: Flow::Parent, command, .. }) = (*guard).orders {
+                (*guard).parent = modify;
+                if command == Command::Upsert && (*modify).ps.instrument.is_null() {
+                    // InstrCountTuples2 counts the conflicts, where there is an instrument.
+                    (*modify).ps.instrument = frame::guarded(|| pg_sys::InstrAlloc(1, 0, false));
+                }
+            }
+        } else if nodes::tag(state) == NodeTag::T_CustomScanState {
+            let list = (*state.cast::<pg_sys::CustomScanState>()).custom_ps;
+            let mut i = 0;
+            while i < nodes::length(list) {
+                adopt_from((*(*list).elements.add(i)).ptr_value.cast());
+                i += 1;
+            }
+        }
+    }
+}
+
+/// Gives the scans that write on a foreign server an instrument: the server's count is added to it.
+///
+/// # Safety
+/// `state` is NULL or a plan state.
+pub unsafe fn instrument_direct(state: *mut pg_sys::PlanState) {
+    // SAFETY: by contract.
+    unsafe {
+        each_direct(state, &mut |scan| {
+            if (*scan).instrument.is_null() {
+                (*scan).instrument =
+                    pg_sys::InstrAlloc(1, pg_sys::InstrumentOption::INSTRUMENT_ROWS as c_int, false);
+            }
+        });
+    }
+}
+
+/// Visits the foreign scans that write, which stand at the top or below an Append.
+///
+/// # Safety
+/// `state` is NULL or a plan state.
+unsafe fn each_direct(state: *mut pg_sys::PlanState, visit: &mut dyn FnMut(*mut pg_sys::PlanState)) {
+    // SAFETY: by contract; casts follow tags.
+    unsafe {
+        match nodes::tag(state) {
+            NodeTag::T_ForeignScanState => {
+                let plan = (*state).plan.cast::<pg_sys::ForeignScan>();
+                if (*plan).operation != pg_sys::CmdType::CMD_SELECT {
+                    visit(state);
+                }
+            }
+            NodeTag::T_AppendState => {
+                let append = state.cast::<pg_sys::AppendState>();
+                for i in 0..(*append).as_nplans as usize {
+                    each_direct(*(*append).appendplans.add(i), visit);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Reads the count that the parent or the foreign servers keep.
+///
+/// # Safety
+/// `guard` runs, with its child.
+pub unsafe fn count(guard: *mut GuardState) {
+    // SAFETY: the parent outlives its input; an upsert's parent has an instrument.
+    unsafe {
+        let parent = (*guard).parent;
+        let direct = matches!((*guard).orders, Some(Orders { flow: Flow::Direct { .. }, .. }));
+        let count = if direct {
+            direct_count(guard)
+        } else if parent.is_null() {
+            // Another extension's plan, whose ModifyTable was not found: nobody can tell.
+            0.0
+        } else if (*parent).operation == pg_sys::CmdType::CMD_MERGE {
+            (*parent).mt_merge_updated + (*parent).mt_merge_deleted
+        } else {
+            let instrument = (*parent).ps.instrument;
+            if instrument.is_null() { 0.0 } else { (*instrument).ntuples2 - (*instrument).nfiltered1 }
+        };
+        (*guard).count = count as u64;
+        if (*guard).count > (*guard).threshold {
+            check(guard);
+        }
+    }
+}
+
+/// # Safety
+/// `guard` runs, with its child.
+unsafe fn direct_count(guard: *mut GuardState) -> f64 {
+    // SAFETY: `settle` gave the scans instruments.
+    unsafe {
+        let passed = (*guard).passed as f64;
+        if let Some(Orders { flow: Flow::Direct { returning: true }, .. }) = (*guard).orders {
+            return passed;
+        }
+        passed
+            + frame::guarded(|| {
+                let mut written = 0.0;
+                each_direct((*guard).scan.ss.ps.lefttree, &mut |scan| {
+                    let instrument = (*scan).instrument;
+                    if !instrument.is_null() {
+                        written += (*instrument).tuplecount + (*instrument).ntuples;
+                    }
+                });
+                written
+            })
+    }
+}

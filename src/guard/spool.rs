@@ -1,0 +1,177 @@
+//! The rows that a guard has collected and has not handed on yet: row identities of a DELETE in an
+//! array, up to work_mem; anything else, and what no longer fits, in PostgreSQL's tuplestore. Called
+//! by the guard's bare frames; owns nothing of Rust's.
+
+use pgrx::pg_sys;
+
+use super::attach::Orders;
+use super::node::GuardState;
+use crate::pg::{frame, raw};
+
+#[repr(C)]
+pub struct Spool {
+    identities: *mut Identity,
+    stored: usize,
+    room: usize,
+    replayed: usize,
+    /// For identities.
+    pub slot: *mut pg_sys::TupleTableSlot,
+    store: *mut pg_sys::Tuplestorestate,
+    store_slot: *mut pg_sys::TupleTableSlot,
+}
+
+/// A row identity, as a spool packs it.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct Identity {
+    pub tid: pg_sys::ItemPointerData,
+    pub table: pg_sys::Oid,
+}
+
+/// The identity of the target row in a row of the child.
+///
+/// # Safety
+/// `slot` holds a row that has the columns of `orders`.
+#[inline(always)]
+#[allow(ffi_unwind_calls, reason = "called by bare frames, which own nothing")]
+pub unsafe fn identity(slot: *mut pg_sys::TupleTableSlot, orders: &Orders) -> Option<Identity> {
+    // SAFETY: by contract; what slot_getattr does.
+    unsafe {
+        let last = orders.ctid.max(orders.tableoid);
+        if i32::from((*slot).tts_nvalid) < last {
+            raw::slot_getsomeattrs_int(slot, last);
+        }
+        let at = orders.ctid as usize - 1;
+        if *(*slot).tts_isnull.add(at) {
+            return None;
+        }
+        let tid = *(*(*slot).tts_values.add(at)).cast_mut_ptr::<pg_sys::ItemPointerData>();
+        let table = if orders.tableoid > 0 {
+            pg_sys::Oid::from((*(*slot).tts_values.add(orders.tableoid as usize - 1)).value() as u32)
+        } else {
+            pg_sys::InvalidOid
+        };
+        Some(Identity { tid, table })
+    }
+}
+
+/// Keeps a row of the input.
+///
+/// # Safety
+/// `guard` collects in `estate`.
+#[inline(always)]
+#[allow(ffi_unwind_calls, reason = "called by bare frames, which own nothing")]
+pub unsafe fn keep(guard: *mut GuardState, estate: *mut pg_sys::EState, slot: *mut pg_sys::TupleTableSlot) {
+    // SAFETY: by contract.
+    unsafe {
+        if let Some(orders) = &(*guard).orders
+            && orders.tids_only
+            && (*guard).spool.store.is_null()
+            && let Some(identity) = identity(slot, orders)
+            && ((*guard).spool.stored < (*guard).spool.room || grow(guard, estate))
+        {
+            *(*guard).spool.identities.add((*guard).spool.stored) = identity;
+            (*guard).spool.stored += 1;
+            return;
+        }
+        if (*guard).spool.store.is_null() {
+            let previous = pg_sys::CurrentMemoryContext;
+            pg_sys::CurrentMemoryContext = (*estate).es_query_cxt;
+            (*guard).spool.store_slot = raw::ExecAllocTableSlot(
+                &raw mut (*estate).es_tupleTable,
+                raw::ExecGetResultType((*guard).scan.ss.ps.lefttree),
+                &raw const pg_sys::TTSOpsMinimalTuple,
+            );
+            (*guard).spool.store = raw::tuplestore_begin_heap(false, false, pg_sys::work_mem);
+            pg_sys::CurrentMemoryContext = previous;
+        }
+        raw::tuplestore_puttupleslot((*guard).spool.store, slot);
+    }
+}
+
+/// Makes room for more identities, up to work_mem.
+///
+/// # Safety
+/// `guard` collects in `estate`.
+#[cold]
+unsafe fn grow(guard: *mut GuardState, estate: *mut pg_sys::EState) -> bool {
+    // SAFETY: by contract; the array lives in the execution's memory.
+    unsafe {
+        let most = (pg_sys::work_mem as usize).saturating_mul(1024) / size_of::<Identity>();
+        if (*guard).spool.room >= most {
+            return false;
+        }
+        let room = ((*guard).spool.room * 2).clamp(64, most.max(64));
+        (*guard).spool.identities = frame::guarded(|| {
+            let bytes = room * size_of::<Identity>();
+            if (*guard).spool.identities.is_null() {
+                pg_sys::MemoryContextAllocHuge((*estate).es_query_cxt, bytes)
+            } else {
+                pg_sys::repalloc_huge((*guard).spool.identities.cast(), bytes)
+            }
+            .cast()
+        });
+        (*guard).spool.room = room;
+        true
+    }
+}
+
+/// The next collected row; NULL where they have all been handed on.
+///
+/// # Safety
+/// `guard` runs, with its child.
+#[inline(always)]
+#[allow(ffi_unwind_calls, reason = "a bare frame: it owns nothing and cannot panic")]
+pub unsafe fn replay(guard: *mut GuardState) -> *mut pg_sys::TupleTableSlot {
+    // SAFETY: by contract.
+    unsafe {
+        if (*guard).spool.replayed < (*guard).spool.stored {
+            let identity = (*guard).spool.identities.add((*guard).spool.replayed);
+            (*guard).spool.replayed += 1;
+            let slot = (*guard).spool.slot;
+            if let (Some(orders), Some(ops)) = (&(*guard).orders, ((*slot).tts_ops).as_ref()) {
+                if let Some(clear) = ops.clear {
+                    clear(slot);
+                }
+                let at = orders.ctid as usize - 1;
+                *(*slot).tts_values.add(at) = pg_sys::Datum::from(&raw mut (*identity).tid);
+                *(*slot).tts_isnull.add(at) = false;
+                if orders.tableoid > 0 {
+                    let at = orders.tableoid as usize - 1;
+                    *(*slot).tts_values.add(at) = pg_sys::Datum::from((*identity).table);
+                    *(*slot).tts_isnull.add(at) = false;
+                }
+            }
+            return raw::ExecStoreVirtualTuple(slot);
+        }
+        if !(*guard).spool.store.is_null()
+            && raw::tuplestore_gettupleslot((*guard).spool.store, true, false, (*guard).spool.store_slot)
+        {
+            return (*guard).spool.store_slot;
+        }
+        release(guard);
+        std::ptr::null_mut()
+    }
+}
+
+/// Ends the tuplestore: a forgotten one leaks its temporary file.
+///
+/// # Safety
+/// `guard` runs, with its child.
+#[allow(ffi_unwind_calls, reason = "called by bare frames, which own nothing")]
+pub unsafe fn release(guard: *mut GuardState) {
+    // SAFETY: by contract; the slot may point into the store's memory no more.
+    unsafe {
+        let store = (*guard).spool.store;
+        (*guard).spool.store = std::ptr::null_mut();
+        if !store.is_null() {
+            let slot = (*guard).spool.store_slot;
+            if let Some(ops) = (*slot).tts_ops.as_ref()
+                && let Some(clear) = ops.clear
+            {
+                clear(slot);
+            }
+            raw::tuplestore_end(store);
+        }
+    }
+}
