@@ -45,7 +45,14 @@ unsafe fn adopt_from(state: *mut pg_sys::PlanState) {
                 (*guard).parent = modify;
                 if command == Command::Upsert && (*modify).ps.instrument.is_null() {
                     // InstrCountTuples2 counts the conflicts, where there is an instrument.
-                    (*modify).ps.instrument = frame::guarded(|| pg_sys::InstrAlloc(1, 0, false));
+                    (*modify).ps.instrument = frame::guarded(|| {
+                        // It lives as long as the execution; a caller's memory may live longer.
+                        let previous = pg_sys::CurrentMemoryContext;
+                        pg_sys::CurrentMemoryContext = (*(*modify).ps.state).es_query_cxt;
+                        let instrument = pg_sys::InstrAlloc(1, 0, false);
+                        pg_sys::CurrentMemoryContext = previous;
+                        instrument
+                    });
                 }
             }
         } else if nodes::tag(state) == NodeTag::T_CustomScanState {

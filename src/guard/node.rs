@@ -129,8 +129,17 @@ unsafe fn columns(of: *mut pg_sys::List, varno: i32) -> *mut pg_sys::List {
                 pg_sys::exprCollation(column),
                 0,
             );
-            let made =
-                pg_sys::makeTargetEntry(var.cast(), (*entry).resno, (*entry).resname, (*entry).resjunk);
+            // ExecCheckPlanOutput wants to see the NULLs that stand for an INSERT's dropped and
+            // generated columns. The list is looked at, not run: rows pass as they come.
+            let null = nodes::cast::<pg_sys::Const, _>(column, NodeTag::T_Const)
+                .filter(|constant| varno == pg_sys::INDEX_VAR && (**constant).constisnull);
+            let expression = null.map_or(var.cast(), |constant| pg_sys::copyObjectImpl(constant.cast()));
+            let made = pg_sys::makeTargetEntry(
+                expression.cast(),
+                (*entry).resno,
+                (*entry).resname,
+                (*entry).resjunk,
+            );
             (*made).ressortgroupref = (*entry).ressortgroupref;
             made
         }))

@@ -28,5 +28,13 @@ INSERT INTO t SELECT g, 0 FROM generate_series(501, 3000) g ON CONFLICT (id) DO 
 INSERT INTO t SELECT g, 0 FROM generate_series(1, 1000) g ON CONFLICT (id) DO NOTHING;
 SELECT v, count(*) FROM t GROUP BY v ORDER BY v;
 DO $$ BEGIN FOR i IN 1..1000 LOOP INSERT INTO t VALUES (i, 0) ON CONFLICT (id) DO UPDATE SET v = 4; END LOOP; END $$;
+-- Dropped and generated columns.
+CREATE TABLE g (id int PRIMARY KEY, old int, v int, twice int GENERATED ALWAYS AS (v * 2) STORED);
+ALTER TABLE g DROP COLUMN old;
+INSERT INTO g SELECT n, n FROM generate_series(1, 200) n ON CONFLICT (id) DO UPDATE SET v = 0;
+ANALYZE g;
+INSERT INTO g SELECT n, n FROM generate_series(1, 200) n ON CONFLICT (id) DO UPDATE SET v = 0;
+INSERT INTO g VALUES (1, 1), (2, 1), (201, 1) ON CONFLICT (id) DO UPDATE SET v = excluded.v + 1;
+SELECT * FROM g WHERE id IN (1, 2, 201) ORDER BY id;
 RESET safedelete.commands;
-DROP TABLE t, s;
+DROP TABLE t, s, g;
