@@ -27,9 +27,10 @@ build: setup
 
 install: build
 	@lib=$$($(PG_CONFIG) --pkglibdir) && share=$$($(PG_CONFIG) --sharedir)/extension && \
-	install -m 755 $(TARGET)/release/libsafedelete.so "$$lib/safedelete.so.new" && \
-	mv "$$lib/safedelete.so.new" "$$lib/safedelete.so" && \
-	install -m 644 safedelete.control sql/safedelete--*.sql "$$share/" && \
+	{ test -w "$$lib" || as_root=sudo; } && \
+	$$as_root install -m 755 $(TARGET)/release/libsafedelete.so "$$lib/safedelete.so.new" && \
+	$$as_root mv "$$lib/safedelete.so.new" "$$lib/safedelete.so" && \
+	$$as_root install -m 644 safedelete.control sql/safedelete--*.sql "$$share/" && \
 	echo "installed safedelete into $$lib"
 
 demo: install
