@@ -287,9 +287,18 @@ impl Judge<'_> {
             // SAFETY: `collect` gives Vars and SubLinks.
             unsafe {
                 if let Some(sublink) = nodes::cast::<pg_sys::SubLink, _>(found, NodeTag::T_SubLink) {
-                    let query = (*sublink).subselect.cast::<pg_sys::Query>();
-                    let select_list_counts = (*sublink).subLinkType != SubLinkType::EXISTS_SUBLINK;
-                    return self.query_is_tied(query, &scope.below(query), !select_list_counts);
+                    return match (*sublink).subLinkType {
+                        SubLinkType::EXISTS_SUBLINK
+                        | SubLinkType::ANY_SUBLINK
+                        | SubLinkType::ALL_SUBLINK
+                        | SubLinkType::ROWCOMPARE_SUBLINK => {
+                            self.sublink(sublink, scope, false) == Form::Tied
+                        }
+                        _ => {
+                            let query = (*sublink).subselect.cast::<pg_sys::Query>();
+                            self.query_is_tied(query, &scope.below(query), false)
+                        }
+                    };
                 }
                 let var = &*found.cast::<pg_sys::Var>();
                 let Some(home) = scope.level(var.varlevelsup) else { return false };
@@ -340,10 +349,11 @@ unsafe extern "C-unwind" fn collector(node: *mut pg_sys::Node, context: *mut cor
                 *found = raw::lappend(*found, node.cast());
                 false
             }
+            // What it compares with is its own business.
             NodeTag::T_SubLink => {
                 let found = context.cast::<*mut pg_sys::List>();
                 *found = raw::lappend(*found, node.cast());
-                collector((*node.cast::<pg_sys::SubLink>()).testexpr, context)
+                false
             }
             _ => raw::expression_tree_walker(node, collector, context),
         }
