@@ -25,6 +25,9 @@ pub enum Form {
     Tied,
 }
 
+/// Steps through sub-selects, about a tenth of a second.
+const MOST_STEPS: u32 = 200_000;
+
 /// Whether the constraints make a whole OR true is asked of ORs up to this length.
 const MOST_ARMS: usize = 100;
 
@@ -43,6 +46,8 @@ pub struct Judge<'a> {
     /// The column that a sub-select took from the target, if any did.
     pub outer_column: Cell<Option<i16>>,
     premises: OnceCell<*mut pg_sys::List>,
+    /// Steps taken through sub-selects; see `has_had_enough`.
+    effort: Cell<u32>,
     /// The condition is asked for some row of a source (NOT MATCHED BY SOURCE), as in a sub-select.
     existential: Cell<bool>,
 }
@@ -54,8 +59,16 @@ impl<'a> Judge<'a> {
             root,
             outer_column: Cell::new(None),
             premises: OnceCell::new(),
+            effort: Cell::new(0),
             existential: Cell::new(false),
         }
+    }
+
+    /// Sub-selects nested in each other can be read by ever more ways. Past a bound that no written
+    /// statement meets, whatever is asked counts as tied, and rule `rows` is left to judge.
+    pub fn has_had_enough(&self) -> bool {
+        self.effort.set(self.effort.get().saturating_add(1));
+        self.effort.get() > MOST_STEPS
     }
 
     /// Judges conditions that all hold for a row that is written.

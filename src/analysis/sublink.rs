@@ -218,6 +218,9 @@ impl Judge<'_> {
         // SAFETY: a Query; each field belongs to its kind.
         unsafe {
             pg_sys::check_stack_depth();
+            if self.has_had_enough() {
+                return true;
+            }
             if self.join_tree_is_tied((*query).jointree.cast(), scope) {
                 return true;
             }
@@ -283,7 +286,16 @@ impl Judge<'_> {
 
     /// Whether a value depends on a column of the target.
     pub fn names_target(&self, node: *mut pg_sys::Node, scope: &Scope) -> bool {
-        self.collect(node).into_iter().any(|found| {
+        if self.has_had_enough() {
+            return true;
+        }
+        let mut found = self.collect(node);
+        // `x + x` asks once.
+        found.dedup_by(|a, b| {
+            // SAFETY: two nodes of the tree.
+            unsafe { nodes::tag(*a) == NodeTag::T_Var && pg_sys::equal((*a).cast(), (*b).cast()) }
+        });
+        found.into_iter().any(|found| {
             // SAFETY: `collect` gives Vars and SubLinks.
             unsafe {
                 if let Some(sublink) = nodes::cast::<pg_sys::SubLink, _>(found, NodeTag::T_SubLink) {
