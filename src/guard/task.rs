@@ -44,8 +44,8 @@ pub struct Task {
     modifies: bool,
     /// TRUNCATE and DROP: the size that their count is taken for.
     whole: Option<f64>,
-    /// Rule `where` refuses the statement, and a budget of so many rows lets it through.
-    overridden: Option<(Report, Budget)>,
+    /// Rule `where` refuses the statement, and this lets it through, up to so many rows.
+    overridden: Option<(LetThrough, Report, Budget)>,
     /// It is over this limit, and this let it through.
     over: Option<(LetThrough, Limit)>,
     pub distinct: Option<Rows>,
@@ -70,32 +70,24 @@ pub unsafe fn start(orders: &Orders, parameters: pg_sys::ParamListInfo, eflags: 
             let report = |not_honoured: Option<&NotHonoured>| {
                 message::unqualified(orders.command, &relations::name(orders.relation), &why, not_honoured)
             };
-            let tell = |how, report: &Report| {
-                // Outside, no sum has begun: this is the client's own statement.
-                if levels::current().is_outside() || ledger::report_once(orders.relation) {
-                    refusal::tell(how, report, Some(orders.relation), None, role);
-                }
-                Start::Pass
-            };
-            if bypassed {
-                return tell(LetThrough::Bypass, &report(None));
-            }
-            match (authority::budget(role), mode) {
-                (Ok(Some(budget)), _) => overridden = Some((report(None), budget)),
-                (_, Mode::Log) => return tell(LetThrough::Logged, &report(None)),
-                (_, Mode::Warn) => return tell(LetThrough::Warned, &report(None)),
-                (refused, _) => {
+            let unlimited = Budget::Unlimited;
+            overridden = Some(match (bypassed, authority::budget(role), mode) {
+                (true, ..) => (LetThrough::Bypass, report(None), unlimited),
+                (_, Ok(Some(budget)), _) => (LetThrough::Override, report(None), budget),
+                (_, _, Mode::Log) => (LetThrough::Logged, report(None), unlimited),
+                (_, _, Mode::Warn) => (LetThrough::Warned, report(None), unlimited),
+                (_, refused, _) => {
                     let report = report(refused.err().as_ref());
                     return Start::Refuse(refusal::freeze(&report, Some(orders.relation)));
                 }
-            }
+            });
         }
     }
     let bounds = settings::bounds();
     if bounds.unlimited() && overridden.is_none() {
         return Start::Pass;
     }
-    let unlimited = matches!(overridden, Some((_, Budget::Unlimited)));
+    let unlimited = matches!(overridden, Some((.., Budget::Unlimited)));
     let task = Task {
         command: orders.command,
         relation: orders.relation,
@@ -150,8 +142,8 @@ impl Task {
     fn first_threshold(&self) -> u64 {
         let within = self.bounds.surely_within().saturating_sub(ledger::sum(self.relation));
         match self.overridden {
-            Some((_, Budget::Rows(rows))) => within.min(rows.saturating_sub(ledger::sum(self.relation))),
-            Some((_, Budget::Unlimited)) => u64::MAX,
+            Some((.., Budget::Rows(rows))) => within.min(rows.saturating_sub(ledger::sum(self.relation))),
+            Some((.., Budget::Unlimited)) => u64::MAX,
             None => within,
         }
     }
@@ -190,7 +182,7 @@ impl Task {
             free = self.judge(count, sum)?.saturating_add(sum - count.min(sum));
         }
         let told = match (&self.overridden, &self.over) {
-            (Some((report, _)), _) => Some((LetThrough::Override, report.clone())),
+            (Some((how, report, _)), _) => Some((*how, report.clone())),
             (None, Some((how, limit))) => Some((*how, self.report(sum, limit, count, None))),
             (None, None) => None,
         };
@@ -205,16 +197,17 @@ impl Task {
     /// `count` rows of this statement, `sum` with those before it.
     fn judge(&mut self, count: u64, sum: u64) -> Result<u64, Frozen> {
         let before = sum - count.min(sum);
-        if let Some((_, Budget::Rows(rows))) = self.overridden
+        if let Some((.., Budget::Rows(rows))) = self.overridden
             && sum > rows
         {
             // Without a qualifying WHERE there is no other limit: the budget is the sum's.
             let limit = Limit { rows, source: Source::AllowRows };
-            return Err(self.refuse(sum, &limit, count, None));
+            self.overridden = None;
+            return self.over_limit(sum, limit, count, None);
         }
         let Some(limit) = self.limit() else { return Ok(u64::MAX) };
         let budgeted = |next: u64| match self.overridden {
-            Some((_, Budget::Rows(rows))) => next.min(rows - before.min(rows)),
+            Some((.., Budget::Rows(rows))) => next.min(rows - before.min(rows)),
             _ => next,
         };
         if sum <= limit.rows {
@@ -236,14 +229,24 @@ impl Task {
             Ok(None) => (limit, None),
             Err(why) => (limit, Some(why)),
         };
-        match self.mode {
-            Mode::Enforce => Err(self.refuse(sum, &limit, count, not_honoured.as_ref())),
-            mode => {
-                let how = if mode == Mode::Warn { LetThrough::Warned } else { LetThrough::Logged };
-                self.over = Some((how, limit));
-                Ok(u64::MAX)
-            }
-        }
+        self.over_limit(sum, limit, count, not_honoured.as_ref())
+    }
+
+    /// What `mode` makes of a count over the limit.
+    fn over_limit(
+        &mut self,
+        sum: u64,
+        limit: Limit,
+        count: u64,
+        not_honoured: Option<&NotHonoured>,
+    ) -> Result<u64, Frozen> {
+        let how = match self.mode {
+            Mode::Enforce => return Err(self.refuse(sum, &limit, count, not_honoured)),
+            Mode::Warn => LetThrough::Warned,
+            _ => LetThrough::Logged,
+        };
+        self.over = Some((how, limit));
+        Ok(u64::MAX)
     }
 
     fn report(&self, sum: u64, limit: &Limit, count: u64, not_honoured: Option<&NotHonoured>) -> Report {
