@@ -69,7 +69,7 @@ pub unsafe fn accessed(
         pg_sys::ObjectAccessType::OAT_DROP => Command::Drop,
         _ => return Ok(()),
     };
-    if settings::mode() == Mode::Off || !settings::commands().contains(command) || part != 0 {
+    if settings::is_off() || !settings::commands().contains(command) || part != 0 {
         return Ok(());
     }
     if command == Command::Drop && !argument.is_null() {
@@ -105,15 +105,13 @@ fn take_whole(command: Command, relation: pg_sys::Oid) -> Result<(), Frozen> {
         return Ok(());
     }
     let named = named_tables();
-    if command == Command::Truncate && is_referenced(&named) {
-        return Ok(());
-    }
     let ancestors = relations::ancestors(relation);
     let is_named =
         |table: pg_sys::Oid, with_tree: bool| named.iter().any(|n| n.0 == table && (n.1 || !with_tree));
     // The table that the statement names counts, with the tree below it.
     let counts_above = !is_named(relation, false) && ancestors.iter().any(|above| is_named(*above, true));
-    if counts_above && command == Command::Truncate {
+    // The tree's parts end here, before the foreign keys of the whole tree are looked up.
+    if command == Command::Truncate && (counts_above || is_referenced(&named)) {
         return Ok(());
     }
     let tree = command == Command::Truncate
