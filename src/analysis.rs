@@ -1,8 +1,8 @@
 //! From a Query to findings: what a statement writes and whether it is qualified. Called by the
 //! planner hook before planning, because planning scribbles on the Query, and by the guard node
 //! for conditions that hang on parameters. It looks at the statement and the catalogs only, so a
-//! finding may live in a cached plan; settings are read here only to leave out what is not
-//! guarded at all, and a change of those resets the plan cache.
+//! finding may live in a cached plan; settings and policies are read here only to leave out what is
+//! not guarded at all, and a change of those makes PostgreSQL plan anew.
 
 mod form;
 mod prover;
@@ -15,7 +15,6 @@ use pgrx::pg_sys::NodeTag;
 use safedelete_core::command::Command;
 
 use crate::pg::{compat, frame, nodes, raw};
-use crate::settings;
 use target::Target;
 
 /// Whether the rows a statement writes are restricted.
@@ -39,6 +38,10 @@ pub struct Finding {
     pub relation: pg_sys::Oid,
     /// `ONLY`, or a table that PostgreSQL treats so.
     pub only: bool,
+    /// `mode` and `commands` have it looked at; where not, parts with policies of their own may be.
+    pub guarded: bool,
+    /// Not even one row is free.
+    pub frozen: bool,
     pub qualification: Qualification,
     /// The range table index that the kept conditions call the target by.
     pub target_index: i32,
@@ -88,24 +91,28 @@ pub unsafe fn examine(query: *mut pg_sys::Query) -> Option<Finding> {
         },
         _ => return None,
     };
-    if !settings::commands().contains(command) {
-        return None;
-    }
     // SAFETY: a Query's resultRelation is a range table entry of a relation.
     let entry = unsafe { nodes::range_table_entry((*query).rtable, (*query).resultRelation as u32)? };
     // SAFETY: as above.
     let (relation, only) = unsafe { ((*entry).relid, !(*entry).inh) };
     // SAFETY: a Query that writes `entry`.
     let target = unsafe { Target::of_query(query, entry)? };
+    let effective = target.effective();
+    let guarded = effective.guards(command);
+    if !guarded && !target.has_parts() {
+        return None;
+    }
     let mut finding = Finding {
         command,
         relation,
         only,
+        guarded,
+        frozen: effective.bounds.surely_within() == 0,
         qualification: Qualification::Qualified,
         target_index: 0,
         conditions: std::ptr::null_mut(),
     };
-    if command == Command::Upsert {
+    if command == Command::Upsert || !guarded {
         return Some(finding);
     }
     finding.target_index = target.index;

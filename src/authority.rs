@@ -7,6 +7,7 @@ use safedelete_core::message::NotHonoured;
 
 use crate::levels;
 use crate::pg::roles;
+use crate::policy;
 use crate::settings;
 
 /// The role a statement is judged by: the current user, or for a foreign-key action the role of
@@ -21,12 +22,16 @@ pub fn bypasses(role: pg_sys::Oid) -> bool {
     !listed.is_empty() && roles::is_member_of_any(role, &listed)
 }
 
-/// What the session's `allow_rows` is worth: nothing declared, a budget, or why it does not count.
-pub fn budget(role: pg_sys::Oid) -> Result<Option<Budget>, NotHonoured> {
+/// What the session's `allow_rows` is worth for a table (`None`: for what is no table): nothing
+/// declared, a budget, or why it does not count.
+pub fn budget(role: pg_sys::Oid, table: Option<pg_sys::Oid>) -> Result<Option<Budget>, NotHonoured> {
     let declared = match settings::allow_rows() {
         0 => return Ok(None),
         rows => u64::try_from(rows).map_or(Budget::Unlimited, Budget::Rows),
     };
+    if let Some(forbidden) = table.and_then(policy::forbids_override) {
+        return Err(forbidden);
+    }
     let listed = settings::override_roles();
     if !listed.is_empty() && !roles::is_member_of_any(role, &listed) {
         let quoted: Vec<_> = listed.iter().map(|name| format!("\"{name}\"")).collect();

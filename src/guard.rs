@@ -6,6 +6,7 @@
 //! * spool.rs keeps the rows that are collected before the first is written;
 //! * measure.rs reads counts that are kept elsewhere (MERGE, upserts, foreign servers);
 //! * task.rs decides, at the start of each execution and whenever a count passes a threshold;
+//! * parts.rs counts by itself a part of the table that has a policy of its own;
 //! * point.rs accounts for writes of at most one row, which carry no node;
 //! * unique.rs tells which index scans find at most one row;
 //! * explain.rs shows the node.
@@ -14,6 +15,7 @@ pub mod attach;
 mod explain;
 pub mod measure;
 pub mod node;
+mod parts;
 pub mod point;
 pub mod rows;
 mod spool;

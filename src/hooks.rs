@@ -10,7 +10,7 @@ use pgrx::pg_sys::NodeTag;
 use crate::analysis::{self, Finding};
 use crate::guard::{attach, measure, point, unique};
 use crate::pg::{frame, nodes, raw};
-use crate::{ledger, levels, objects, refusal, settings};
+use crate::{ledger, levels, objects, policy, refusal, settings};
 
 static mut PREVIOUS_PLANNER: pg_sys::planner_hook_type = None;
 static mut PREVIOUS_START: pg_sys::ExecutorStart_hook_type = None;
@@ -38,6 +38,8 @@ pub fn install() {
         pg_sys::RegisterXactCallback(Some(ledger::transaction_event), std::ptr::null_mut());
         pg_sys::RegisterSubXactCallback(Some(ledger::subtransaction_event), std::ptr::null_mut());
         pg_sys::CacheRegisterRelcacheCallback(Some(relation_changed), pg_sys::Datum::from(0));
+        let namespaces = pg_sys::SysCacheIdentifier::NAMESPACEOID as c_int;
+        pg_sys::CacheRegisterSyscacheCallback(namespaces, Some(schema_changed), pg_sys::Datum::from(0));
     }
 }
 
@@ -63,8 +65,7 @@ unsafe extern "C-unwind" fn planner(
 ) -> *mut pg_sys::PlannedStmt {
     // SAFETY: PostgreSQL's arguments, passed on as they came.
     unsafe {
-        let carried =
-            if may_write(parse) && !settings::is_off() { frame::guarded(|| carry(parse)) } else { NOTHING };
+        let carried = if may_write(parse) { frame::guarded(|| carry(parse)) } else { NOTHING };
         let plan = match PREVIOUS_PLANNER {
             Some(previous) => previous(parse, query_string, cursor_options, bound_params),
             None => raw::standard_planner(parse, query_string, cursor_options, bound_params),
@@ -296,7 +297,18 @@ unsafe extern "C-unwind" fn object_access(
 /// Why this callback: what is kept of relations and indexes goes when they change.
 unsafe extern "C-unwind" fn relation_changed(_: pg_sys::Datum, relation: pg_sys::Oid) {
     frame::guarded(|| {
+        settings::changed();
         analysis::target::forget(relation);
+        policy::forget(relation);
         unique::forget(relation);
+    });
+}
+
+/// Why this callback: a schema's policy may have changed, and every table of it may be meant.
+unsafe extern "C-unwind" fn schema_changed(_: pg_sys::Datum, _: c_int, _: u32) {
+    frame::guarded(|| {
+        settings::changed();
+        analysis::target::forget(pg_sys::InvalidOid);
+        policy::forget(pg_sys::InvalidOid);
     });
 }

@@ -3,6 +3,7 @@
 //! the way of a statement through the rooms.
 
 mod analysis;
+mod api;
 mod authority;
 mod exemption;
 mod guard;
@@ -11,6 +12,7 @@ mod ledger;
 mod levels;
 mod objects;
 mod pg;
+mod policy;
 mod refusal;
 mod settings;
 
@@ -21,7 +23,7 @@ mod tests {
     mod guard;
 }
 
-pgrx::pg_module_magic!(name = c"safedelete", version = c"0.1.0");
+pgrx::pg_module_magic!(name = c"safedelete", version = c"0.2.0");
 
 /// Called by PostgreSQL when it loads the library: by shared_preload_libraries,
 /// session_preload_libraries or LOAD.
@@ -29,6 +31,7 @@ pgrx::pg_module_magic!(name = c"safedelete", version = c"0.1.0");
 pub extern "C-unwind" fn _PG_init() {
     settings::define();
     guard::node::register();
+    policy::label::register();
     hooks::install();
     // Plans that the session made before know nothing of guards.
     settings::forget_plans();

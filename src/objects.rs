@@ -12,6 +12,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use safedelete_core::command::Command;
 use safedelete_core::limit::Budget;
 use safedelete_core::message::{self, LetThrough};
+use safedelete_core::mode::Mode;
 
 use crate::guard::task::Task;
 use crate::levels;
@@ -19,8 +20,8 @@ use crate::pg::local::Local;
 use crate::pg::nodes;
 use crate::pg::relations::{self, Wait};
 use crate::refusal::{self, Frozen};
-use crate::settings::{self, Mode};
-use crate::{authority, exemption};
+use crate::settings;
+use crate::{authority, exemption, policy};
 
 /// Tables up to so many pages are counted whole.
 const SMALL_PAGES: u32 = 128;
@@ -69,7 +70,7 @@ pub unsafe fn accessed(
         pg_sys::ObjectAccessType::OAT_DROP => Command::Drop,
         _ => return Ok(()),
     };
-    if settings::is_off() || !settings::commands().contains(command) || part != 0 {
+    if part != 0 {
         return Ok(());
     }
     if command == Command::Drop && !argument.is_null() {
@@ -96,6 +97,7 @@ fn take_whole(command: Command, relation: pg_sys::Oid) -> Result<(), Frozen> {
     };
     if !holds_rows
         || relations::is_exempt(relation)
+        || !is_judged(command, relation)
         || exemption::of_process()
         || exemption::of_table(relation)
         // The hook comes before PostgreSQL's own check, whose error comes first.
@@ -110,8 +112,11 @@ fn take_whole(command: Command, relation: pg_sys::Oid) -> Result<(), Frozen> {
         |table: pg_sys::Oid, with_tree: bool| named.iter().any(|n| n.0 == table && (n.1 || !with_tree));
     // The table that the statement names counts, with the tree below it.
     let counts_above = !is_named(relation, false) && ancestors.iter().any(|above| is_named(*above, true));
+    // A part counts by itself, too, where it has a policy of its own.
+    let counts_for_itself =
+        policy::effective(relation).guards(command) && (!counts_above || policy::has_own(relation));
     // The tree's parts end here, before the foreign keys of the whole tree are looked up.
-    if command == Command::Truncate && (counts_above || is_referenced(&named)) {
+    if command == Command::Truncate && (!counts_for_itself || is_referenced(&named)) {
         return Ok(());
     }
     let tree = command == Command::Truncate
@@ -126,13 +131,21 @@ fn take_whole(command: Command, relation: pg_sys::Oid) -> Result<(), Frozen> {
             }
             running.dropped.get(&relation).copied().unwrap_or(0)
         });
-        if counts_above {
+        if !counts_for_itself {
             return Ok(());
         }
         rows += below;
         size += below as f64;
     }
     Task::of_whole_table(command, relation, size).finish(rows)
+}
+
+/// Whether a command on a table is judged at all: for itself, or dropped for the sake of what it is
+/// a part of.
+fn is_judged(command: Command, relation: pg_sys::Oid) -> bool {
+    policy::effective(relation).guards(command)
+        || (command == Command::Drop
+            && relations::ancestors(relation).iter().any(|above| policy::effective(*above).guards(command)))
 }
 
 /// The rows of some tables, and their size for the fraction: exact where they are small; else the
@@ -222,6 +235,9 @@ fn is_referenced(named: &[(pg_sys::Oid, bool)]) -> bool {
 
 /// Nobody counts another database's rows: only an unlimited budget fits.
 fn drop_database(database: pg_sys::Oid) -> Result<(), Frozen> {
+    if !settings::effective().guards(Command::Drop) {
+        return Ok(());
+    }
     // SAFETY: reads a backend variable. PostgreSQL refuses to drop the database it is in.
     if exemption::of_process() || database == unsafe { pg_sys::MyDatabaseId } {
         return Ok(());
@@ -234,7 +250,7 @@ fn drop_database(database: pg_sys::Oid) -> Result<(), Frozen> {
         tell(LetThrough::Bypass);
         return Ok(());
     }
-    match (authority::budget(role), settings::mode()) {
+    match (authority::budget(role, None), settings::mode()) {
         (Ok(Some(Budget::Unlimited)), _) => tell(LetThrough::Override),
         (_, Mode::Log) => tell(LetThrough::Logged),
         (_, Mode::Warn) => tell(LetThrough::Warned),

@@ -3,6 +3,7 @@
 
 pub mod compat;
 pub mod frame;
+pub mod function;
 pub mod local;
 pub mod nodes;
 pub mod raw;

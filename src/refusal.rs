@@ -95,38 +95,56 @@ pub fn tell(
     role: pg_sys::Oid,
 ) {
     if how == LetThrough::Warned {
-        let warning = freeze(what, relation);
-        frame::call(|| {
-            // SAFETY: a WARNING returns.
-            unsafe { report(PgLogLevel::WARNING as c_int, &warning) }
-        });
+        send(PgLogLevel::WARNING, &freeze(what, relation));
     }
+    let schema = relation.map(relations::schema).unwrap_or_default();
+    log(&with_circumstances(role, |who| message::log_line(how, what, count, &schema, who)));
+}
+
+/// Sends a WARNING that is about no statement.
+pub fn warn(what: &Report) {
+    send(PgLogLevel::WARNING, &freeze(what, None));
+}
+
+/// Writes the LOG line of a policy that has changed: `what` says how.
+pub fn tell_policy(what: &str) {
+    log(&with_circumstances(roles::current().0, |who| message::policy_line(what, who)));
+}
+
+/// Who is at work, and why, as a LOG line names it.
+fn with_circumstances(role: pg_sys::Oid, line: impl FnOnce(&Circumstances) -> String) -> String {
     // SAFETY: reads backend variables; application_name is NULL or NUL-terminated.
     let (session, application) =
         unsafe { (pg_sys::GetSessionUserId(), relations::text(pg_sys::application_name)) };
-    let line = message::log_line(
-        how,
-        what,
-        count,
-        &Circumstances {
-            user: &roles::name(role),
-            session_user: &roles::name(session),
-            application: application.as_deref().unwrap_or_default(),
-            reason: &settings::reason(),
-            schema: &relation.map(relations::schema).unwrap_or_default(),
-            allow_rows: settings::allow_rows(),
+    line(&Circumstances {
+        user: &roles::name(role),
+        session_user: &roles::name(session),
+        application: application.as_deref().unwrap_or_default(),
+        reason: &settings::reason(),
+        allow_rows: settings::allow_rows(),
+    })
+}
+
+fn log(line: &str) {
+    let nothing = std::ptr::null();
+    let line = palloc_text(Some(line));
+    send(
+        PgLogLevel::LOG,
+        &Frozen {
+            sqlstate: 0,
+            message: line,
+            detail: nothing,
+            hint: nothing,
+            schema: nothing,
+            table: nothing,
         },
     );
-    let frozen = Frozen {
-        sqlstate: 0,
-        message: palloc_text(Some(&line)),
-        detail: std::ptr::null(),
-        hint: std::ptr::null(),
-        schema: std::ptr::null(),
-        table: std::ptr::null(),
-    };
+}
+
+/// Reports what is no error.
+fn send(level: PgLogLevel, frozen: &Frozen) {
     frame::call(|| {
-        // SAFETY: a LOG line returns.
-        unsafe { report(PgLogLevel::LOG as c_int, &frozen) }
+        // SAFETY: a LOG line and a WARNING return.
+        unsafe { report(level as c_int, frozen) }
     });
 }

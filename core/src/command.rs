@@ -1,5 +1,7 @@
 //! Which commands are guarded: the values of `safedelete.commands`.
 
+use core::fmt;
+
 /// A guarded command, as `safedelete.commands` spells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Command {
@@ -56,6 +58,7 @@ pub struct Commands(u8);
 impl Commands {
     /// The default of `safedelete.commands`.
     pub const DEFAULT: Commands = Commands(0b01_0111);
+    pub const ALL: Commands = Commands(0b11_1111);
 
     pub fn contains(self, command: Command) -> bool {
         self.0 & (1 << command as u8) != 0
@@ -71,12 +74,30 @@ impl Commands {
             if word.is_empty() && list.trim().is_empty() {
                 continue;
             }
-            match Command::ALL.into_iter().find(|c| c.word().eq_ignore_ascii_case(word)) {
-                Some(command) => commands.0 |= 1 << command as u8,
+            match Commands::of_word(word) {
+                Some(command) => commands.0 |= command.0,
                 None => return Err(word.to_owned()),
             }
         }
         Ok(commands)
+    }
+
+    fn of_word(word: &str) -> Option<Commands> {
+        let command = Command::ALL.into_iter().find(|c| c.word().eq_ignore_ascii_case(word))?;
+        Some(Commands(1 << command as u8))
+    }
+
+    /// The set of these words; `None` where one names no command.
+    pub fn of_words(words: &[String]) -> Option<Commands> {
+        words.iter().try_fold(Commands(0), |all, word| Some(Commands(all.0 | Commands::of_word(word)?.0)))
+    }
+}
+
+impl fmt::Display for Commands {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        let words: Vec<_> =
+            Command::ALL.into_iter().filter(|c| self.contains(*c)).map(Command::word).collect();
+        formatter.write_str(&words.join(", "))
     }
 }
 
@@ -87,6 +108,8 @@ mod tests {
     #[test]
     fn the_default_is_what_the_documentation_says() {
         assert_eq!(Commands::parse("delete, update, merge, truncate"), Ok(Commands::DEFAULT));
+        assert_eq!(Commands::DEFAULT.to_string(), "delete, update, merge, truncate");
+        assert_eq!(Commands::parse(&Commands::ALL.to_string()), Ok(Commands::ALL));
     }
 
     #[test]

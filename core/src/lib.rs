@@ -5,4 +5,6 @@
 pub mod command;
 pub mod limit;
 pub mod message;
+pub mod mode;
 pub mod names;
+pub mod policy;

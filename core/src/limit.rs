@@ -41,6 +41,8 @@ pub struct Limit {
 }
 
 impl Bounds {
+    pub const UNLIMITED: Bounds = Bounds { max_rows: None, max_fraction: 1.0, min_rows: 0 };
+
     /// Whether any number of rows is within the bounds.
     pub fn unlimited(&self) -> bool {
         self.max_rows.is_none() && self.max_fraction >= 1.0

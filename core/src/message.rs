@@ -9,6 +9,14 @@ use crate::limit::{Bounds, Limit, Source};
 pub const SQLSTATE_WHERE: [u8; 5] = *b"21000";
 /// SQLSTATE of rule `rows`.
 pub const SQLSTATE_ROWS: [u8; 5] = *b"SD001";
+/// invalid_parameter_value: a policy or an argument that cannot be read.
+pub const SQLSTATE_INVALID: [u8; 5] = *b"22023";
+/// insufficient_privilege
+pub const SQLSTATE_NOT_ALLOWED: [u8; 5] = *b"42501";
+/// feature_not_supported: a policy on what can have none.
+pub const SQLSTATE_NOT_SUPPORTED: [u8; 5] = *b"0A000";
+/// warning
+pub const SQLSTATE_WARNING: [u8; 5] = *b"01000";
 
 /// What raises, warns or is logged: an error report without a level.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,6 +56,8 @@ pub enum NotHonoured {
     Role { user: String, roles: String },
     /// `require_reason` is on and `reason` is empty.
     Reason,
+    /// The policy on this object (as `table "public.events"`) forbids it.
+    Policy { object: String },
 }
 
 impl NotHonoured {
@@ -55,6 +65,9 @@ impl NotHonoured {
         match self {
             NotHonoured::Role { user, roles } => format!(
                 "safedelete.allow_rows is not honoured: role \"{user}\" is not a member of a role in safedelete.override_role ({roles})."
+            ),
+            NotHonoured::Policy { object } => format!(
+                "safedelete.allow_rows is not honoured: the policy on {object} sets override to false."
             ),
             NotHonoured::Reason => "safedelete.allow_rows is not honoured: safedelete.require_reason is on and safedelete.reason is empty.".to_owned(),
         }
@@ -74,6 +87,45 @@ pub enum Reach {
     ForeignKey { by: Option<(Command, String)> },
     /// TRUNCATE and DROP take the table whole.
     WholeTable,
+    /// The statement names this table; one of its parts has a policy of its own.
+    Part { of: String },
+}
+
+/// What bounds a write of one table, and for what a policy says, the object that has the policy
+/// (as `table "public.events"`).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Terms {
+    pub bounds: Bounds,
+    pub max_rows: Option<String>,
+    pub max_fraction: Option<String>,
+    pub min_rows: Option<String>,
+}
+
+impl Terms {
+    /// What the settings say.
+    pub fn of_settings(bounds: Bounds) -> Terms {
+        Terms { bounds, max_rows: None, max_fraction: None, min_rows: None }
+    }
+
+    fn max_rows(&self) -> String {
+        named("max_rows", self.max_rows.as_deref())
+    }
+
+    fn max_fraction(&self) -> String {
+        named("max_fraction", self.max_fraction.as_deref())
+    }
+
+    fn min_rows(&self) -> String {
+        named("min_rows", self.min_rows.as_deref())
+    }
+}
+
+/// A setting's name, or a policy's key.
+fn named(key: &str, policy_on: Option<&str>) -> String {
+    match policy_on {
+        None => format!("safedelete.{key}"),
+        Some(object) => format!("{key} of the policy on {object}"),
+    }
 }
 
 fn rows(count: u64) -> String {
@@ -83,10 +135,6 @@ fn rows(count: u64) -> String {
 /// A table's estimated size, as the messages put it.
 fn about(table_rows: f64) -> String {
     format!("about {} rows", table_rows.max(0.0).round())
-}
-
-fn fraction(bounds: &Bounds) -> String {
-    format!("{}", bounds.max_fraction)
 }
 
 /// Rule `where`.
@@ -122,25 +170,43 @@ pub fn unqualified(
         sqlstate: SQLSTATE_WHERE,
         message,
         detail: Some(detail),
-        hint: Some(
-            "Add a WHERE clause that names the rows. To modify every row on purpose, run it in a transaction after: SET LOCAL safedelete.allow_rows = -1; SET LOCAL safedelete.reason = 'why';".to_owned(),
+        hint: Some(hint(
+            "Add a WHERE clause that names the rows.",
+            "modify every row on purpose",
+            "-1",
+            not_honoured,
+        )),
+    }
+}
+
+/// The next step: what to look at, and the override unless policy forbids it.
+fn hint(check: &str, purpose: &str, budget: &str, not_honoured: Option<&NotHonoured>) -> String {
+    match not_honoured {
+        Some(NotHonoured::Policy { object }) => {
+            format!("{check} The policy on {object} allows no override; who may write policy can change it.")
+        }
+        _ => format!(
+            "{check} To {purpose}, run it in a transaction after: SET LOCAL safedelete.allow_rows = {budget}; SET LOCAL safedelete.reason = 'why';"
         ),
     }
 }
 
 /// The clause of a DETAIL that says where a limit comes from.
-fn source_clause(limit: &Limit, bounds: &Bounds) -> String {
+fn source_clause(limit: &Limit, terms: &Terms) -> String {
     match limit.source {
-        Source::MaxRows => format!("safedelete.max_rows is {}", limit.rows),
+        Source::MaxRows => format!("{} is {}", terms.max_rows(), limit.rows),
         Source::Fraction { table_rows } => format!(
-            "safedelete.max_fraction is {} and the table holds {}",
-            fraction(bounds),
+            "{} is {} and the table holds {}",
+            terms.max_fraction(),
+            terms.bounds.max_fraction,
             about(table_rows)
         ),
         Source::MinRows { table_rows } => format!(
-            "safedelete.max_fraction is {}, the table holds {} and safedelete.min_rows is {}",
-            fraction(bounds),
+            "{} is {}, the table holds {} and {} is {}",
+            terms.max_fraction(),
+            terms.bounds.max_fraction,
             about(table_rows),
+            terms.min_rows(),
             limit.rows
         ),
         Source::AllowRows => format!("safedelete.allow_rows is {}", limit.rows),
@@ -156,7 +222,7 @@ pub fn too_many_rows(
     count: u64,
     table_rows: Option<f64>,
     limit: &Limit,
-    bounds: &Bounds,
+    terms: &Terms,
     reach: &Reach,
     not_honoured: Option<&NotHonoured>,
 ) -> Report {
@@ -176,19 +242,23 @@ pub fn too_many_rows(
         Reach::ForeignKey { by: None } => {
             format!("A foreign key reached {} of the table", rows(count))
         }
+        Reach::Part { of } => {
+            format!("The statement, which names table \"{of}\", came to {} of this part of it", rows(count))
+        }
         Reach::WholeTable => match limit.source {
             // The size would be told twice.
             Source::Fraction { .. } | Source::MinRows { .. } => "The statement takes every row".to_owned(),
             _ => format!("The table holds more than {}", rows(limit.rows)),
         },
     };
-    let mut detail = format!("{fact}; {}.", source_clause(limit, bounds));
+    let mut detail = format!("{fact}; {}.", source_clause(limit, terms));
     if let Some(not_honoured) = not_honoured {
         detail.push(' ');
         detail.push_str(&not_honoured.sentence());
     }
     let budget = table_rows.map_or(count, |rows| (rows.max(0.0).round() as u64).max(count));
     let check = match reach {
+        _ if limit.rows == 0 => "Its limit lets none of its rows be modified.",
         Reach::WholeTable => "Check that these rows may go.",
         Reach::ForeignKey { .. } => "Check which rows refer to those that the statement names.",
         _ if command == Command::Merge => "Check the ON condition, or write in smaller batches.",
@@ -199,9 +269,7 @@ pub fn too_many_rows(
         sqlstate: SQLSTATE_ROWS,
         message: format!("{tag} on table \"{table}\" exceeds the limit of {} rows", limit.rows),
         detail: Some(detail),
-        hint: Some(format!(
-            "{check} To declare how many rows it may take, run it in a transaction after: SET LOCAL safedelete.allow_rows = {budget}; SET LOCAL safedelete.reason = 'why';"
-        )),
+        hint: Some(hint(check, "declare how many rows it may take", &budget.to_string(), not_honoured)),
     }
 }
 
@@ -222,26 +290,31 @@ pub fn drop_database(database: &str, not_honoured: Option<&NotHonoured>) -> Repo
 }
 
 /// EXPLAIN's one-line form of a limit.
-pub fn explain_limit(limit: Option<&Limit>, bounds: &Bounds) -> String {
+pub fn explain_limit(limit: Option<&Limit>, terms: &Terms) -> String {
     match limit {
         None => "none".to_owned(),
-        Some(limit) => format!("{} rows ({})", limit.rows, explain_source(limit, bounds)),
+        Some(limit) => format!("{} rows ({})", limit.rows, explain_source(limit, terms)),
     }
 }
 
 /// EXPLAIN's form of where a limit comes from.
-pub fn explain_source(limit: &Limit, bounds: &Bounds) -> String {
-    match limit.source {
-        Source::MaxRows => "max_rows".to_owned(),
-        Source::Fraction { table_rows } => {
-            format!("max_fraction {} of {}", fraction(bounds), about(table_rows).trim_end_matches(" rows"))
-        }
-        Source::MinRows { table_rows } => format!(
-            "min_rows, max_fraction {} of {}",
-            fraction(bounds),
+pub fn explain_source(limit: &Limit, terms: &Terms) -> String {
+    let share = |table_rows| {
+        format!(
+            "max_fraction {} of {}",
+            terms.bounds.max_fraction,
             about(table_rows).trim_end_matches(" rows")
-        ),
-        Source::AllowRows => "allow_rows".to_owned(),
+        )
+    };
+    let (source, policy_on) = match limit.source {
+        Source::MaxRows => ("max_rows".to_owned(), &terms.max_rows),
+        Source::Fraction { table_rows } => (share(table_rows), &terms.max_fraction),
+        Source::MinRows { table_rows } => (format!("min_rows, {}", share(table_rows)), &terms.min_rows),
+        Source::AllowRows => ("allow_rows".to_owned(), &None),
+    };
+    match policy_on {
+        None => source,
+        Some(object) => format!("{source}, policy on {object}"),
     }
 }
 
@@ -265,32 +338,60 @@ pub struct Circumstances<'a> {
     pub session_user: &'a str,
     pub application: &'a str,
     pub reason: &'a str,
-    pub schema: &'a str,
     pub allow_rows: i32,
 }
 
-/// The LOG line of a statement that went through although a rule refuses it. One line: blanks
-/// replace line breaks in what users wrote, so that nobody can forge a second one.
-pub fn log_line(how: LetThrough, report: &Report, count: Option<u64>, who: &Circumstances) -> String {
+/// The LOG line of a statement that went through although a rule refuses it.
+pub fn log_line(
+    how: LetThrough,
+    report: &Report,
+    count: Option<u64>,
+    schema: &str,
+    who: &Circumstances,
+) -> String {
     let what = match how {
         LetThrough::Logged => "let through by safedelete.mode = log",
         LetThrough::Warned => "let through by safedelete.mode = warn",
         LetThrough::Override => "let through by safedelete.allow_rows",
         LetThrough::Bypass => "let through by safedelete.bypass_role",
     };
-    let mut line = format!("{} [{what}; schema \"{}\", user \"{}\"", report.message, who.schema, who.user);
-    if who.session_user != who.user {
-        line.push_str(&format!(", session user \"{}\"", who.session_user));
-    }
-    line.push_str(&format!(", application \"{}\"", who.application));
+    let mut facts = format!("{what}; schema \"{schema}\", {}", who.names());
     if let Some(count) = count {
-        line.push_str(&format!(", {}", rows(count)));
+        facts.push_str(&format!(", {}", rows(count)));
     }
     if how == LetThrough::Override {
-        line.push_str(&format!(", allow_rows {}", who.allow_rows));
+        facts.push_str(&format!(", allow_rows {}", who.allow_rows));
     }
-    line.push_str(&format!(", reason \"{}\"]", who.reason));
-    line.replace(|c: char| c.is_control(), " ")
+    one_line(&format!("{} [{facts}, reason \"{}\"]", report.message, who.reason))
+}
+
+/// What happened to a policy; `object` as in `table "public.events"`.
+pub fn policy_change(object: &str, label: Option<&str>) -> String {
+    match label {
+        Some(label) => format!("policy on {object} set to {label}"),
+        None => format!("policy on {object} cleared"),
+    }
+}
+
+/// The LOG line of a policy that has changed.
+pub fn policy_line(change: &str, who: &Circumstances) -> String {
+    one_line(&format!("{change} [{}, reason \"{}\"]", who.names(), who.reason))
+}
+
+impl Circumstances<'_> {
+    fn names(&self) -> String {
+        let mut names = format!("user \"{}\"", self.user);
+        if self.session_user != self.user {
+            names.push_str(&format!(", session user \"{}\"", self.session_user));
+        }
+        names.push_str(&format!(", application \"{}\"", self.application));
+        names
+    }
+}
+
+/// Blanks replace line breaks in what users wrote, so that nobody can forge a second line.
+fn one_line(text: &str) -> String {
+    text.replace(|c: char| c.is_control(), " ")
 }
 
 #[cfg(test)]
@@ -299,6 +400,7 @@ mod tests {
     use proptest::prelude::*;
 
     const BOUNDS: Bounds = Bounds { max_rows: None, max_fraction: 0.1, min_rows: 100 };
+    const TERMS: Terms = Terms { bounds: BOUNDS, max_rows: None, max_fraction: None, min_rows: None };
 
     #[test]
     fn a_where_refusal_ends_as_postgrest_expects() {
@@ -327,7 +429,7 @@ mod tests {
             501,
             Some(5000.0),
             &limit,
-            &BOUNDS,
+            &TERMS,
             &Reach::Selected,
             None,
         );
@@ -344,7 +446,7 @@ mod tests {
         let limit = Limit { rows: 5, source: Source::AllowRows };
         let why = NotHonoured::Role { user: "app".into(), roles: "\"dba\"".into() };
         let by = Reach::ForeignKey { by: Some((Command::Delete, "accounts".into())) };
-        let report = too_many_rows(Command::Delete, "t", 6, None, &limit, &BOUNDS, &by, Some(&why));
+        let report = too_many_rows(Command::Delete, "t", 6, None, &limit, &TERMS, &by, Some(&why));
         let detail = report.detail.unwrap();
         assert!(
             detail.contains("table \"accounts\"") && detail.contains("override_role (\"dba\")"),
@@ -352,13 +454,28 @@ mod tests {
         );
     }
 
+    #[test]
+    fn a_policy_is_named_and_its_override_not_offered() {
+        let terms = Terms { max_rows: Some("schema \"audit\"".into()), ..TERMS };
+        let limit = Limit { rows: 3, source: Source::MaxRows };
+        let why = NotHonoured::Policy { object: "table \"audit.t\"".into() };
+        let part = Reach::Part { of: "t".into() };
+        let report = too_many_rows(Command::Delete, "t_1", 4, None, &limit, &terms, &part, Some(&why));
+        assert_eq!(
+            report.detail.unwrap(),
+            "The statement, which names table \"t\", came to 4 rows of this part of it; max_rows of the policy on schema \"audit\" is 3. safedelete.allow_rows is not honoured: the policy on table \"audit.t\" sets override to false."
+        );
+        assert!(!report.hint.unwrap().contains("SET LOCAL"));
+        assert_eq!(explain_limit(Some(&limit), &terms), "3 rows (max_rows, policy on schema \"audit\")");
+    }
+
     proptest! {
         #[test]
         fn a_log_line_is_one_line(reason in ".*", application in "(?s).*") {
             let report = unqualified(Command::Update, "t", &Unqualified::NoWhere, None);
             let who = Circumstances { user: "a", session_user: "b", application: &application,
-                reason: &reason, schema: "s", allow_rows: -1 };
-            let line = log_line(LetThrough::Override, &report, Some(7), &who);
+                reason: &reason, allow_rows: -1 };
+            let line = log_line(LetThrough::Override, &report, Some(7), "s", &who);
             prop_assert!(!line.contains('\n') && line.contains("7 rows"));
         }
     }

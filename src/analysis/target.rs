@@ -8,9 +8,11 @@ use std::rc::Rc;
 use once_cell::unsync::Lazy;
 use pgrx::pg_sys;
 use pgrx::pg_sys::NodeTag;
+use safedelete_core::policy::Effective;
 
 use crate::pg::local::Local;
 use crate::pg::{compat, nodes, relations};
+use crate::policy::{self, TablePolicy};
 use crate::{exemption, settings};
 
 /// Of a relation's columns, counted from 0.
@@ -26,6 +28,7 @@ pub struct Columns {
     exempt: bool,
     /// Whether `exempt_tables` names it, as of a generation of the settings.
     exempt_by_name: Cell<(u32, bool)>,
+    policy: TablePolicy,
 }
 
 type Cache = HashMap<pg_sys::Oid, Rc<Columns>>;
@@ -67,13 +70,20 @@ fn columns(relation: pg_sys::Oid) -> Rc<Columns> {
     if let Some(columns) = CACHE.with(|cache| cache.get(&relation).cloned()) {
         return columns;
     }
+    let as_of = settings::generation();
     let columns = Rc::new(read_columns(relation));
-    CACHE.with(|cache| cache.insert(relation, Rc::clone(&columns)));
-    columns
+    // Reading may take in invalidations, and what was read may be older than they are.
+    if as_of == settings::generation() {
+        CACHE.with(|cache| cache.insert(relation, Rc::clone(&columns)));
+        return columns;
+    }
+    Rc::new(read_columns(relation))
 }
 
 fn read_columns(relation: pg_sys::Oid) -> Columns {
-    let mut facts = Columns { exempt: relations::is_exempt(relation), ..Columns::default() };
+    let exempt = relations::is_exempt(relation);
+    let policy = if exempt { TablePolicy::default() } else { policy::of(relation) };
+    let mut facts = Columns { exempt, policy, ..Columns::default() };
     // SAFETY: the statement holds a lock on its target; the relcache entry is open while it is read.
     unsafe {
         let opened = pg_sys::relation_open(relation, pg_sys::NoLock as i32);
@@ -166,6 +176,17 @@ impl Target {
         }
         let inherited = !self.only && self.columns.has_children && !self.columns.partitioned;
         !inherited && self.columns.not_null.get(attribute as usize - 1).copied().unwrap_or(false)
+    }
+
+    /// What is in force for the table.
+    #[inline]
+    pub fn effective(&self) -> Effective {
+        policy::over_settings(&self.columns.policy)
+    }
+
+    /// Whether parts of the table, that may have policies of their own, are written with it.
+    pub fn has_parts(&self) -> bool {
+        !self.only && (self.columns.partitioned || self.columns.has_children)
     }
 
     pub fn has_checks(&self) -> bool {

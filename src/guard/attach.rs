@@ -9,6 +9,7 @@ use super::{node, unique};
 use crate::analysis::{Finding, Qualification};
 use crate::levels;
 use crate::pg::{compat, nodes, relations};
+use crate::policy;
 use crate::settings::{self, Scope};
 
 /// How rows come by the node.
@@ -39,7 +40,11 @@ pub struct Orders {
     /// The input carries nothing but these two.
     pub tids_only: bool,
     pub flow: Flow,
+    /// The one relation that is written, where the input does not tell a row's.
+    pub leaf: pg_sys::Oid,
     pub conditions: *mut pg_sys::List,
+    /// Parts of the relation that have policies of their own, by OID.
+    pub parts: *mut pg_sys::List,
 }
 
 impl Orders {
@@ -69,14 +74,15 @@ impl Orders {
             self.tableoid,
             i32::from(self.tids_only),
             flow,
+            self.leaf.to_u32() as i32,
         ];
-        nodes::list([nodes::integer_list(&numbers), self.conditions])
+        nodes::list([nodes::integer_list(&numbers), self.conditions, self.parts])
     }
 
     /// Reads what `write` wrote; the list may have been copied since.
     pub fn read(list: *mut pg_sys::List) -> Option<Orders> {
         let mut items = nodes::items::<pg_sys::List>(list);
-        let (numbers, conditions) = (items.next()?, items.next()?);
+        let (numbers, conditions, parts) = (items.next()?, items.next()?, items.next()?);
         let mut numbers = nodes::integers(numbers);
         let mut next = || numbers.next();
         let command = Command::from_code(next()?)?;
@@ -105,7 +111,9 @@ impl Orders {
                 2 => Flow::Direct { returning: false },
                 _ => Flow::Direct { returning: true },
             },
+            leaf: pg_sys::Oid::from(next()? as u32),
             conditions,
+            parts,
         })
     }
 }
@@ -120,7 +128,7 @@ pub unsafe fn attach(plan: *mut pg_sys::PlannedStmt, findings: &[Option<Finding>
         if let ([Some(finding)], Some(modify)) =
             (findings, nodes::cast::<pg_sys::ModifyTable, _>((*plan).planTree, NodeTag::T_ModifyTable))
             && (*modify).canSetTag
-            && is_point_write(modify, finding)
+            && is_point_write(plan, modify, finding)
         {
             // Nearly every write ends here.
             return;
@@ -141,9 +149,12 @@ pub unsafe fn attach(plan: *mut pg_sys::PlannedStmt, findings: &[Option<Finding>
             else {
                 continue;
             };
-            let id = next_id.get_or_insert_with(|| highest_id(plan) + 1);
-            wrap(modify, finding, *id);
-            *id += 1;
+            let parts = parts_with_policy(plan, modify, &finding);
+            if finding.guarded || !parts.is_empty() {
+                let id = next_id.get_or_insert_with(|| highest_id(plan) + 1);
+                wrap(plan, modify, finding, &parts, *id);
+                *id += 1;
+            }
         }
     }
 }
@@ -192,11 +203,15 @@ unsafe fn find_modify_tables(plan: *mut pg_sys::Plan, found: &mut Vec<*mut pg_sy
 ///
 /// # Safety
 /// `modify` is of a finished plan.
-unsafe fn is_point_write(modify: *mut pg_sys::ModifyTable, finding: &Finding) -> bool {
+unsafe fn is_point_write(
+    plan: *mut pg_sys::PlannedStmt,
+    modify: *mut pg_sys::ModifyTable,
+    finding: &Finding,
+) -> bool {
     if !matches!(finding.command, Command::Delete | Command::Update)
         || finding.qualification != Qualification::Qualified
         || settings::scope() == Scope::Transaction
-        || settings::bounds().surely_within() == 0
+        || finding.frozen
     {
         return false;
     }
@@ -219,12 +234,64 @@ unsafe fn is_point_write(modify: *mut pg_sys::ModifyTable, finding: &Finding) ->
         };
         one && !(levels::current().explaining
             && relations::has_cascades(finding.relation, finding.command == Command::Delete))
+            && parts_with_policy(plan, modify, finding).is_empty()
+    }
+}
+
+/// The relations that a ModifyTable writes. Partitions that the planner ruled out are not among them,
+/// and INSERT finds its partitions while it runs.
+///
+/// # Safety
+/// `modify` is of `plan`.
+unsafe fn leaves(plan: *mut pg_sys::PlannedStmt, modify: *mut pg_sys::ModifyTable) -> Vec<pg_sys::Oid> {
+    // SAFETY: by contract.
+    unsafe {
+        nodes::integers((*modify).resultRelations)
+            .filter_map(|index| nodes::range_table_entry((*plan).rtable, index as u32))
+            .map(|entry| (*entry).relid)
+            .collect()
+    }
+}
+
+/// Parts of the target that have policies of their own and may be written: they are counted by
+/// themselves, too. The plan hangs on the leaves, so it is made anew when a policy changes.
+///
+/// # Safety
+/// `modify` is of `plan`.
+unsafe fn parts_with_policy(
+    plan: *mut pg_sys::PlannedStmt,
+    modify: *mut pg_sys::ModifyTable,
+    finding: &Finding,
+) -> Vec<pg_sys::Oid> {
+    // SAFETY: by contract.
+    unsafe {
+        let written = (*modify).resultRelations;
+        if nodes::length(written) == 1
+            && nodes::integers(written).next() == i32::try_from((*modify).nominalRelation).ok()
+        {
+            return Vec::new();
+        }
+        let mut parts = Vec::new();
+        for leaf in leaves(plan, modify) {
+            for part in policy::labelled_below(leaf, finding.relation) {
+                if !parts.contains(&part) {
+                    parts.push(part);
+                }
+            }
+        }
+        parts
     }
 }
 
 /// # Safety
-/// `modify` is of a finished plan.
-unsafe fn wrap(modify: *mut pg_sys::ModifyTable, finding: Finding, id: i32) {
+/// `modify` is of `plan`, a finished plan.
+unsafe fn wrap(
+    plan: *mut pg_sys::PlannedStmt,
+    modify: *mut pg_sys::ModifyTable,
+    finding: Finding,
+    parts: &[pg_sys::Oid],
+    id: i32,
+) {
     // SAFETY: a finished plan, ours to change; every ModifyTable has an input.
     unsafe {
         let input = (*modify).plan.lefttree;
@@ -248,7 +315,9 @@ unsafe fn wrap(modify: *mut pg_sys::ModifyTable, finding: Finding, id: i32) {
             tableoid,
             tids_only: ctid > 0 && width == 1 + i32::from(tableoid > 0),
             flow,
+            leaf: leaves(plan, modify).first().copied().unwrap_or(finding.relation),
             conditions: finding.conditions,
+            parts: nodes::oid_list(parts),
         };
         (*modify).plan.lefttree = node::make(input, orders.write(), id).cast();
     }

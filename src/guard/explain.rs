@@ -5,14 +5,14 @@ use core::ffi::CStr;
 
 use pgrx::pg_sys;
 use safedelete_core::limit::{self, Budget, Limit};
-use safedelete_core::message;
+use safedelete_core::message::{self, Terms};
 
 use super::attach::Orders;
 use super::node::GuardState;
 use crate::analysis::Qualification;
 use crate::pg::relations::{self, Wait};
 use crate::pg::{frame, nodes};
-use crate::{authority, ledger, settings};
+use crate::{authority, ledger, policy};
 
 /// A bare frame: ExplainCustomScan.
 pub unsafe extern "C-unwind" fn explain(
@@ -34,10 +34,10 @@ pub unsafe extern "C-unwind" fn explain(
 /// # Safety
 /// `es` is EXPLAIN's state.
 unsafe fn show(orders: &Orders, count: u64, es: *mut pg_sys::ExplainState) {
-    let bounds = settings::bounds();
+    let bounds = policy::effective(orders.relation).bounds;
     let size = relations::size(orders.relation, orders.only, Wait::Never);
     let own = bounds.limit(size);
-    let limit = match authority::budget(authority::role(false)) {
+    let limit = match authority::budget(authority::role(false), Some(orders.relation)) {
         Ok(Some(Budget::Unlimited)) => None,
         Ok(Some(budget)) => limit::with_budget(own, budget),
         _ => own,
@@ -45,7 +45,7 @@ unsafe fn show(orders: &Orders, count: u64, es: *mut pg_sys::ExplainState) {
     // SAFETY: by contract.
     unsafe {
         let text = (*es).format == pg_sys::ExplainFormat::EXPLAIN_FORMAT_TEXT;
-        show_limit(limit.as_ref(), &bounds, text, es);
+        show_limit(limit.as_ref(), &policy::terms(orders.relation, bounds), text, es);
         let missing = match orders.qualification {
             Qualification::Qualified => None,
             Qualification::NoWhere => Some("missing"),
@@ -71,20 +71,15 @@ unsafe fn show(orders: &Orders, count: u64, es: *mut pg_sys::ExplainState) {
 
 /// # Safety
 /// `es` is EXPLAIN's state.
-unsafe fn show_limit(
-    limit: Option<&Limit>,
-    bounds: &limit::Bounds,
-    text: bool,
-    es: *mut pg_sys::ExplainState,
-) {
+unsafe fn show_limit(limit: Option<&Limit>, terms: &Terms, text: bool, es: *mut pg_sys::ExplainState) {
     // SAFETY: by contract.
     unsafe {
         match limit {
             Some(limit) if !text => {
                 pg_sys::ExplainPropertyInteger(c"Limit".as_ptr(), std::ptr::null(), limit.rows as i64, es);
-                property(c"Limit Source", &message::explain_source(limit, bounds), es);
+                property(c"Limit Source", &message::explain_source(limit, terms), es);
             }
-            limit => property(c"Limit", &message::explain_limit(limit, bounds), es),
+            limit => property(c"Limit", &message::explain_limit(limit, terms), es),
         }
     }
 }

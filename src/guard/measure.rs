@@ -9,7 +9,7 @@ use pgrx::pg_sys::NodeTag;
 use safedelete_core::command::Command;
 
 use super::attach::{Flow, Orders};
-use super::node::{GuardState, Stage, as_guard, check};
+use super::node::{GuardState, Stage, as_guard, check, count_in_parts};
 use crate::pg::{frame, nodes};
 
 /// Tells the guards of a started query which ModifyTable is above them: only it knows what MERGE
@@ -127,9 +127,14 @@ pub unsafe fn count(guard: *mut GuardState) {
             let instrument = (*parent).ps.instrument;
             if instrument.is_null() { 0.0 } else { (*instrument).ntuples2 - (*instrument).nfiltered1 }
         };
+        let more = (count as u64).saturating_sub((*guard).count);
         (*guard).count = count as u64;
         if (*guard).count > (*guard).threshold {
             check(guard);
+        }
+        if (*guard).counts_parts && more > 0 && !direct {
+            // What the last row that passed has come to.
+            count_in_parts(guard, (*guard).last_leaf, more);
         }
     }
 }

@@ -45,6 +45,9 @@ pub struct GuardState {
     pub(super) parent: *mut pg_sys::ModifyTableState,
     /// Rows that came by, of a flow whose count is kept elsewhere.
     pub(super) passed: u64,
+    /// Parts of the table count by themselves; where a row lies is known when it passes.
+    pub(super) counts_parts: bool,
+    pub(super) last_leaf: pg_sys::Oid,
     /// More input is to come when what was collected has been handed on.
     unfinished: bool,
     pub(super) spool: Spool,
@@ -225,6 +228,7 @@ unsafe fn start(guard: *mut GuardState, estate: *mut pg_sys::EState, eflags: c_i
         let start = task::start(&orders, (*estate).es_param_list_info, eflags);
         if let Start::Watch { task, threshold, spool } = start {
             (*guard).task = task;
+            (*guard).counts_parts = (*task).parts.is_some();
             (*guard).threshold = threshold;
             (*guard).stage = if spool { Stage::Collect } else { Stage::Count };
             // An error skips `end`: the task goes with the memory of the execution.
@@ -355,6 +359,11 @@ unsafe fn count_row(guard: *mut GuardState) -> *mut pg_sys::TupleTableSlot {
         }
         if kept_elsewhere {
             (*guard).passed += 1;
+            if (*guard).counts_parts
+                && let Some(orders) = &(*guard).orders
+            {
+                (*guard).last_leaf = spool::leaf(slot, orders);
+            }
         } else {
             count(guard, slot);
         }
@@ -390,6 +399,30 @@ unsafe fn count(guard: *mut GuardState, slot: *mut pg_sys::TupleTableSlot) {
         (*guard).count += 1;
         if (*guard).count > (*guard).threshold {
             check(guard);
+        }
+        if (*guard).counts_parts
+            && let Some(orders) = &(*guard).orders
+        {
+            count_in_parts(guard, spool::leaf(slot, orders), 1);
+        }
+    }
+}
+
+/// Counts rows that are stored in `leaf` for the parts that have policies of their own.
+///
+/// # Safety
+/// As `execute`.
+#[cold]
+#[allow(ffi_unwind_calls, reason = "called by bare frames, which own nothing")]
+pub(super) unsafe fn count_in_parts(guard: *mut GuardState, leaf: pg_sys::Oid, rows: u64) {
+    // SAFETY: as in `check`.
+    unsafe {
+        let refused: Option<Frozen> = frame::guarded(|| {
+            let task = (*guard).task;
+            if task.is_null() { None } else { (*task).parts.as_mut()?.count(leaf, rows).err() }
+        });
+        if let Some(frozen) = refused {
+            refusal::raise(&frozen);
         }
     }
 }
@@ -458,7 +491,7 @@ unsafe fn collect(guard: *mut GuardState) {
             }
             count(guard, slot);
             spool::keep(guard, estate, slot);
-            if (*guard).threshold == u64::MAX {
+            if (*guard).threshold == u64::MAX && !(*guard).counts_parts {
                 (*guard).unfinished = true;
                 break;
             }

@@ -12,7 +12,7 @@ use crate::levels::{self, Level};
 use crate::pg::{frame, nodes};
 use crate::refusal::{self, Frozen};
 use crate::settings;
-use crate::{exemption, ledger};
+use crate::{exemption, ledger, policy};
 
 /// Counts what an unguarded write has written. For a bare frame. The client's own single row decides
 /// nothing where no trigger can add to it, and this returns at once.
@@ -30,7 +30,7 @@ pub unsafe fn account(query: *mut pg_sys::QueryDesc, outer: &Level) {
         }
         let eflags = (*(*query).estate).es_top_eflags;
         let rows = (*(*query).estate).es_processed;
-        if rows == 0 || settings::is_off() {
+        if rows == 0 || (settings::is_off() && !policy::in_use()) {
             return;
         }
         let plan = (*(*query).plannedstmt).planTree;
@@ -65,7 +65,8 @@ pub unsafe fn account(query: *mut pg_sys::QueryDesc, outer: &Level) {
 }
 
 fn count(command: Command, relation: pg_sys::Oid, only: bool, rows: u64, eflags: i32) -> Result<(), Frozen> {
-    if !settings::commands().contains(command) {
+    let effective = policy::effective(relation);
+    if !effective.guards(command) {
         return Ok(());
     }
     // What was judged once in this sum is not judged again.
@@ -75,7 +76,7 @@ fn count(command: Command, relation: pg_sys::Oid, only: bool, rows: u64, eflags:
     let referential = levels::is_referential(eflags);
     if !settings::has_bypass_roles() {
         let sum = ledger::add(relation, rows, referential);
-        let within = settings::bounds().surely_within();
+        let within = effective.bounds.surely_within();
         let free = if sum <= within {
             within
         } else {

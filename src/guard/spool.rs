@@ -55,6 +55,29 @@ pub unsafe fn identity(slot: *mut pg_sys::TupleTableSlot, orders: &Orders) -> Op
     }
 }
 
+/// The relation that the target row of a row of the child is stored in; InvalidOid where the row has
+/// none.
+///
+/// # Safety
+/// `slot` holds a row that has the columns of `orders`.
+#[allow(ffi_unwind_calls, reason = "called by bare frames, which own nothing")]
+pub unsafe fn leaf(slot: *mut pg_sys::TupleTableSlot, orders: &Orders) -> pg_sys::Oid {
+    if orders.tableoid == 0 {
+        return orders.leaf;
+    }
+    // SAFETY: by contract; what slot_getattr does.
+    unsafe {
+        if i32::from((*slot).tts_nvalid) < orders.tableoid {
+            raw::slot_getsomeattrs_int(slot, orders.tableoid);
+        }
+        let at = orders.tableoid as usize - 1;
+        if *(*slot).tts_isnull.add(at) {
+            return pg_sys::InvalidOid;
+        }
+        pg_sys::Oid::from((*(*slot).tts_values.add(at)).value() as u32)
+    }
+}
+
 /// Keeps a row of the input.
 ///
 /// # Safety

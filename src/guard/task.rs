@@ -7,16 +7,18 @@ use pgrx::pg_sys;
 use safedelete_core::command::Command;
 use safedelete_core::limit::{self, Bounds, Budget, Limit, Source};
 use safedelete_core::message::{self, LetThrough, NotHonoured, Reach, Report, Unqualified};
+use safedelete_core::mode::Mode;
 
 use super::attach::{Flow, Orders};
+use super::parts::Parts;
 use super::rows::Rows;
 use crate::analysis::{self, Qualification};
 use crate::ledger;
 use crate::levels;
 use crate::pg::relations::{self, Wait};
 use crate::refusal::{self, Frozen};
-use crate::settings::{self, Mode, Scope};
-use crate::{authority, exemption};
+use crate::settings::{self, Scope};
+use crate::{authority, exemption, policy};
 
 /// How an execution goes on.
 #[derive(Clone, Copy)]
@@ -48,7 +50,10 @@ pub struct Task {
     overridden: Option<(LetThrough, Report, Budget)>,
     /// It is over this limit, and this let it through.
     over: Option<(LetThrough, Limit)>,
+    /// The table that the statement names, where this is a part of it.
+    part_of: Option<pg_sys::Oid>,
     pub distinct: Option<Rows>,
+    pub parts: Option<Parts>,
 }
 
 /// Starts an execution.
@@ -56,38 +61,43 @@ pub struct Task {
 /// # Safety
 /// `parameters` are the execution's.
 pub unsafe fn start(orders: &Orders, parameters: pg_sys::ParamListInfo, eflags: i32) -> Start {
-    let mode = settings::mode();
-    if mode == Mode::Off || !settings::commands().contains(orders.command) || exemption::of_process() {
+    let effective = policy::effective(orders.relation);
+    let guarded = effective.guards(orders.command);
+    if (!guarded && orders.parts.is_null()) || exemption::of_process() {
         return Start::Pass;
     }
+    let mode = effective.mode;
     let referential = levels::is_referential(eflags);
     let role = authority::role(referential);
     let bypassed = authority::bypasses(role);
     let mut overridden = None;
-    if !referential && settings::require_where() {
+    if guarded && !referential && effective.require_where {
         // SAFETY: by contract.
         if let Some(why) = unsafe { unqualified(orders, parameters) } {
             let report = |not_honoured: Option<&NotHonoured>| {
                 message::unqualified(orders.command, &relations::name(orders.relation), &why, not_honoured)
             };
             let unlimited = Budget::Unlimited;
-            overridden = Some(match (bypassed, authority::budget(role), mode) {
+            overridden = Some(match (bypassed, authority::budget(role, Some(orders.relation)), mode) {
                 (true, ..) => (LetThrough::Bypass, report(None), unlimited),
                 (_, Ok(Some(budget)), _) => (LetThrough::Override, report(None), budget),
                 (_, _, Mode::Log) => (LetThrough::Logged, report(None), unlimited),
                 (_, _, Mode::Warn) => (LetThrough::Warned, report(None), unlimited),
                 (_, refused, _) => {
-                    let report = report(refused.err().as_ref());
+                    let refused = refused.err().or_else(|| policy::forbids_override(orders.relation));
+                    let report = report(refused.as_ref());
                     return Start::Refuse(refusal::freeze(&report, Some(orders.relation)));
                 }
             });
         }
     }
-    let bounds = settings::bounds();
-    if bounds.unlimited() && overridden.is_none() {
+    let bounds = if guarded { effective.bounds } else { Bounds::UNLIMITED };
+    let parts = if orders.parts.is_null() { None } else { Parts::start(orders, referential) };
+    if bounds.unlimited() && overridden.is_none() && parts.is_none() {
         return Start::Pass;
     }
     let unlimited = matches!(overridden, Some((.., Budget::Unlimited)));
+    let may_refuse = (mode == Mode::Enforce && !unlimited) || parts.as_ref().is_some_and(Parts::may_refuse);
     let task = Task {
         command: orders.command,
         relation: orders.relation,
@@ -101,10 +111,12 @@ pub unsafe fn start(orders: &Orders, parameters: pg_sys::ParamListInfo, eflags: 
         whole: None,
         overridden,
         over: None,
+        part_of: None,
         distinct: orders.repeats.then(Rows::default),
+        parts,
     };
     let threshold = task.first_threshold();
-    let spool = orders.flow == Flow::Rows && mode == Mode::Enforce && !referential && !bypassed && !unlimited;
+    let spool = orders.flow == Flow::Rows && may_refuse && !referential && !bypassed;
     Start::Watch { task: Box::into_raw(Box::new(task)), threshold, spool }
 }
 
@@ -139,7 +151,7 @@ unsafe fn unqualified(orders: &Orders, parameters: pg_sys::ParamListInfo) -> Opt
 
 impl Task {
     /// A count that needs no look at the table's size.
-    fn first_threshold(&self) -> u64 {
+    pub fn first_threshold(&self) -> u64 {
         let within = self.bounds.surely_within().saturating_sub(ledger::sum(self.relation));
         match self.overridden {
             Some((.., Budget::Rows(rows))) => within.min(rows.saturating_sub(ledger::sum(self.relation))),
@@ -166,6 +178,9 @@ impl Task {
 
     /// All rows are counted: they join the sum, and what went through is told.
     pub fn finish(&mut self, count: u64) -> Result<(), Frozen> {
+        if let Some(parts) = &mut self.parts {
+            parts.finish()?;
+        }
         let sum = if self.bypassed {
             // Not checked, and so nobody's sum; told where it is over a limit by itself.
             ledger::sum(self.relation).saturating_add(count)
@@ -217,7 +232,7 @@ impl Task {
             self.over = Some((LetThrough::Bypass, limit));
             return Ok(u64::MAX);
         }
-        let (limit, not_honoured) = match authority::budget(self.role) {
+        let (limit, not_honoured) = match authority::budget(self.role, Some(self.relation)) {
             Ok(Some(budget)) => match limit::with_budget(Some(limit), budget) {
                 Some(wider) if sum > wider.rows => (wider, None),
                 wider => {
@@ -226,7 +241,7 @@ impl Task {
                     return Ok(budgeted(next));
                 }
             },
-            Ok(None) => (limit, None),
+            Ok(None) => (limit, policy::forbids_override(self.relation)),
             Err(why) => (limit, Some(why)),
         };
         self.over_limit(sum, limit, count, not_honoured.as_ref())
@@ -252,6 +267,8 @@ impl Task {
     fn report(&self, sum: u64, limit: &Limit, count: u64, not_honoured: Option<&NotHonoured>) -> Report {
         let reach = if self.whole.is_some() {
             Reach::WholeTable
+        } else if let Some(whole) = self.part_of {
+            Reach::Part { of: relations::name(whole) }
         } else if self.referential {
             let by = levels::current().writes;
             Reach::ForeignKey { by: by.map(|(command, relation)| (command, relations::name(relation))) }
@@ -269,7 +286,7 @@ impl Task {
             sum,
             self.size(),
             limit,
-            &self.bounds,
+            &policy::terms(self.relation, self.bounds),
             &reach,
             not_honoured,
         )
@@ -283,12 +300,13 @@ impl Task {
     /// The task of a write that carries no node.
     pub fn of_point_write(command: Command, relation: pg_sys::Oid, only: bool, referential: bool) -> Task {
         let role = authority::role(referential);
+        let effective = policy::effective(relation);
         Task {
             command,
             relation,
             only,
-            bounds: settings::bounds(),
-            mode: settings::mode(),
+            bounds: effective.bounds,
+            mode: effective.mode,
             role,
             bypassed: authority::bypasses(role),
             referential,
@@ -296,8 +314,20 @@ impl Task {
             whole: None,
             overridden: None,
             over: None,
+            part_of: None,
             distinct: None,
+            parts: None,
         }
+    }
+
+    /// The task of a part that has a policy of its own, of a write that names the whole.
+    pub fn of_part(part: pg_sys::Oid, whole: pg_sys::Oid, command: Command, referential: bool) -> Task {
+        Task { part_of: Some(whole), ..Task::of_point_write(command, part, false, referential) }
+    }
+
+    /// Whether it may end in a refusal.
+    pub fn may_refuse(&self) -> bool {
+        self.mode == Mode::Enforce && !self.bypassed
     }
 
     /// The task of TRUNCATE and DROP, which take a table of about `size` rows whole.
@@ -313,7 +343,7 @@ impl Task {
     /// The same with the budget that is declared and honoured.
     pub fn surely_within_budget(&self) -> u64 {
         let within = self.surely_within();
-        match authority::budget(self.role) {
+        match authority::budget(self.role, Some(self.relation)) {
             Ok(Some(Budget::Rows(rows))) => within.max(rows.saturating_sub(ledger::sum(self.relation))),
             _ => within,
         }

@@ -109,6 +109,9 @@ unsafe extern "C-unwind" {
         ops: *const pg_sys::TupleTableSlotOps,
     ) -> *mut pg_sys::TupleTableSlot;
 
+    // funcapi.h
+    pub fn InitMaterializedSRF(call: pg_sys::FunctionCallInfo, flags: u32);
+
     // utils/plancache.h
     pub fn ResetPlanCache();
 

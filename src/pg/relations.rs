@@ -19,6 +19,30 @@ pub fn schema(relation: pg_sys::Oid) -> String {
     text(unsafe { pg_sys::get_namespace_name(pg_sys::get_rel_namespace(relation)) }).unwrap_or_default()
 }
 
+/// The schema of a relation; InvalidOid where the relation is gone.
+pub fn schema_oid(relation: pg_sys::Oid) -> pg_sys::Oid {
+    // SAFETY: a catalog cache look-up.
+    unsafe { pg_sys::get_rel_namespace(relation) }
+}
+
+/// A schema's name; its OID where it is gone.
+pub fn schema_name(schema: pg_sys::Oid) -> String {
+    // SAFETY: as above.
+    text(unsafe { pg_sys::get_namespace_name(schema) }).unwrap_or_else(|| schema.to_u32().to_string())
+}
+
+/// A relation's name with its schema's, quoted where SQL needs it.
+pub fn qualified_name(relation: pg_sys::Oid) -> String {
+    format!("{}.{}", quoted_name(&schema(relation)), quoted_name(&name(relation)))
+}
+
+/// A name, quoted where SQL needs it.
+pub fn quoted_name(name: &str) -> String {
+    let Ok(name) = std::ffi::CString::new(name) else { return String::new() };
+    // SAFETY: a NUL-terminated name; gives it back or a palloc'd copy.
+    text(unsafe { pg_sys::quote_identifier(name.as_ptr()) }).unwrap_or_default()
+}
+
 /// The name of a column.
 pub fn column(relation: pg_sys::Oid, attribute: i16) -> String {
     // SAFETY: as above; missing_ok.
@@ -230,6 +254,19 @@ pub fn ancestors(relation: pg_sys::Oid) -> Vec<pg_sys::Oid> {
                 pending.push(parent);
             }
         }
+    }
+    found
+}
+
+/// The partitioned tables that a relation is a partition of, upward.
+pub fn partition_parents(relation: pg_sys::Oid) -> Vec<pg_sys::Oid> {
+    let mut found = Vec::new();
+    let mut child = relation;
+    // SAFETY: a catalog cache look-up.
+    while unsafe { pg_sys::get_rel_relispartition(child) } {
+        let Some(parent) = parents(child).first().copied() else { break };
+        found.push(parent);
+        child = parent;
     }
     found
 }

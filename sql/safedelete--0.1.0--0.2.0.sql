@@ -1,0 +1,102 @@
+-- Policy: security labels, written and shown from SQL.
+\echo Use "ALTER EXTENSION safedelete UPDATE" to load this file. \quit
+
+COMMENT ON SCHEMA safedelete IS 'safedelete: policy and reports; settings are safedelete.*, the guard itself is the library';
+
+-- What the functions and views show a role is its own, or what its rights let it see.
+GRANT USAGE ON SCHEMA safedelete TO PUBLIC;
+
+CREATE FUNCTION safedelete.policy_is_readable(label text) RETURNS boolean
+LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'safedelete_policy_is_readable';
+COMMENT ON FUNCTION safedelete.policy_is_readable(text) IS 'whether this version of safedelete can read a label';
+
+CREATE FUNCTION safedelete.policy_of(target regclass, OUT setting text, OUT value text, OUT source text) RETURNS SETOF record
+LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'safedelete_policy_of';
+COMMENT ON FUNCTION safedelete.policy_of(regclass) IS 'what labels say of a table, of its partition parents and of its schema';
+
+CREATE FUNCTION safedelete.settings_for(target regclass, OUT setting text, OUT value text, OUT source text) RETURNS SETOF record
+LANGUAGE sql STABLE STRICT
+BEGIN ATOMIC
+  SELECT coalesce(p.setting, substr(s.name, length('safedelete.') + 1)), coalesce(p.value, s.setting), coalesce(p.source, s.source)
+  FROM safedelete.policy_of(target) p
+  FULL JOIN (SELECT g.name, g.setting, g.source FROM pg_catalog.pg_settings g WHERE g.name LIKE 'safedelete.%') s
+    ON s.name = 'safedelete.' || p.setting
+  ORDER BY 1;
+END;
+COMMENT ON FUNCTION safedelete.settings_for(regclass) IS 'each setting as it is in force for a table, and where its value comes from';
+
+-- PostgreSQL asks for the ownership of the object, the label provider for a superuser or a member of
+-- safedelete.policy_role; both raise 42501. The provider also says what is wrong with a policy (22023).
+-- A call of one of the library's own functions loads it, and so registers the provider.
+CREATE FUNCTION safedelete.label_table(target regclass, label text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  kind text := (SELECT CASE c.relkind WHEN 'f' THEN 'FOREIGN TABLE' WHEN 'v' THEN 'VIEW'
+                  WHEN 'm' THEN 'MATERIALIZED VIEW' WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END
+                FROM pg_class c WHERE c.oid = target);
+BEGIN
+  IF kind IS NULL THEN
+    RAISE EXCEPTION USING ERRCODE = 'undefined_table', MESSAGE = format('relation with OID %s does not exist', coalesce(target::oid::text, 'NULL'));
+  END IF;
+  PERFORM safedelete.policy_is_readable(label);
+  EXECUTE format('SECURITY LABEL FOR safedelete ON %s %s IS %L', kind, target, label);
+END $$;
+COMMENT ON FUNCTION safedelete.label_table(regclass, text) IS 'SECURITY LABEL ON TABLE, from SQL; NULL takes the label away';
+
+CREATE FUNCTION safedelete.label_schema(target regnamespace, label text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF NOT EXISTS (SELECT FROM pg_namespace n WHERE n.oid = target) THEN
+    RAISE EXCEPTION USING ERRCODE = 'undefined_schema', MESSAGE = format('schema with OID %s does not exist', coalesce(target::oid::text, 'NULL'));
+  END IF;
+  PERFORM safedelete.policy_is_readable(label);
+  EXECUTE format('SECURITY LABEL FOR safedelete ON SCHEMA %s IS %L', target, label);
+END $$;
+COMMENT ON FUNCTION safedelete.label_schema(regnamespace, text) IS 'SECURITY LABEL ON SCHEMA, from SQL; NULL takes the label away';
+
+CREATE FUNCTION safedelete.policy_text(policy jsonb) RETURNS text
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF policy IS NULL THEN
+    RAISE EXCEPTION USING ERRCODE = 'null_value_not_allowed', MESSAGE = 'policy must not be null',
+      HINT = 'clear_policy and clear_schema_policy take a policy away.';
+  END IF;
+  RETURN policy::text;
+END $$;
+COMMENT ON FUNCTION safedelete.policy_text(jsonb) IS 'a policy as a label';
+
+CREATE FUNCTION safedelete.set_policy(target regclass, policy jsonb) RETURNS void
+LANGUAGE sql VOLATILE
+BEGIN ATOMIC SELECT safedelete.label_table(target, safedelete.policy_text(policy)); END;
+COMMENT ON FUNCTION safedelete.set_policy(regclass, jsonb) IS 'sets the policy of a table, in place of the one it has';
+
+CREATE FUNCTION safedelete.clear_policy(target regclass) RETURNS void
+LANGUAGE sql VOLATILE
+BEGIN ATOMIC SELECT safedelete.label_table(target, NULL); END;
+COMMENT ON FUNCTION safedelete.clear_policy(regclass) IS 'takes the policy of a table away';
+
+CREATE FUNCTION safedelete.set_schema_policy(target regnamespace, policy jsonb) RETURNS void
+LANGUAGE sql VOLATILE
+BEGIN ATOMIC SELECT safedelete.label_schema(target, safedelete.policy_text(policy)); END;
+COMMENT ON FUNCTION safedelete.set_schema_policy(regnamespace, jsonb) IS 'sets the policy of a schema, in place of the one it has';
+
+CREATE FUNCTION safedelete.clear_schema_policy(target regnamespace) RETURNS void
+LANGUAGE sql VOLATILE
+BEGIN ATOMIC SELECT safedelete.label_schema(target, NULL); END;
+COMMENT ON FUNCTION safedelete.clear_schema_policy(regnamespace) IS 'takes the policy of a schema away';
+
+-- A label that cannot be read counts as the strictest policy; its policy is NULL here.
+CREATE VIEW safedelete.policies AS
+SELECT CASE WHEN n.oid IS NOT NULL THEN 'schema' WHEN c.relkind = 'p' THEN 'partitioned table'
+         WHEN c.relkind = 'f' THEN 'foreign table' ELSE 'table' END AS object_type,
+       CASE WHEN n.oid IS NOT NULL THEN quote_ident(n.nspname)
+         ELSE quote_ident(s.nspname) || '.' || quote_ident(c.relname) END AS object,
+       CASE WHEN safedelete.policy_is_readable(l.label) THEN l.label::jsonb END AS policy,
+       l.label
+FROM pg_catalog.pg_seclabel l
+LEFT JOIN pg_catalog.pg_class c ON l.classoid = 'pg_catalog.pg_class'::regclass AND c.oid = l.objoid
+LEFT JOIN pg_catalog.pg_namespace s ON s.oid = c.relnamespace
+LEFT JOIN pg_catalog.pg_namespace n ON l.classoid = 'pg_catalog.pg_namespace'::regclass AND n.oid = l.objoid
+WHERE l.provider = 'safedelete' AND l.objsubid = 0;
+COMMENT ON VIEW safedelete.policies IS 'every table and schema with a policy';
+GRANT SELECT ON safedelete.policies TO PUBLIC;

@@ -1,0 +1,42 @@
+//! What `safedelete.policies` and `safedelete.settings_for` ask.
+
+use pgrx::pg_sys;
+use safedelete_core::policy::{Key, Policy};
+
+use crate::pg::function::{self, Rows, Value, function};
+use crate::policy;
+
+function!(
+    /// `policy_is_readable(label text) RETURNS bool`: whether this version can read a label. NULL for
+    /// NULL; raises nothing.
+    safedelete_policy_is_readable,
+    pg_finfo_safedelete_policy_is_readable,
+    |call| {
+        // Declared STRICT.
+        let label = function::text(call, 0).unwrap_or_default();
+        Ok(pg_sys::Datum::from(Policy::parse(&label).is_ok()))
+    }
+);
+
+function!(
+    /// `policy_of(target regclass) RETURNS TABLE (setting text, value text, source text)`: the keys that
+    /// labels name for a table, the value in force, and the object whose label it is. `override` comes
+    /// always, for no setting shows it.
+    safedelete_policy_of,
+    pg_finfo_safedelete_policy_of,
+    |call| {
+        let rows = Rows::of(call);
+        let Some(table) = function::oid(call, 0) else { return Ok(pg_sys::Datum::from(0)) };
+        let layers = policy::of(table).layers;
+        let effective = policy::effective(table);
+        for key in Key::ALL {
+            let source = match layers.as_ref().and_then(|layers| layers.origin(key)) {
+                Some(origin) => format!("policy on {}", origin.object()),
+                None if key == Key::Override => "default".to_owned(),
+                None => continue,
+            };
+            rows.put(vec![key.word().into(), Value::Text(effective.value(key)), Value::Text(source)]);
+        }
+        Ok(pg_sys::Datum::from(0))
+    }
+);

@@ -1,0 +1,69 @@
+//! Parts of a table that have policies of their own (partitions, children), in a write that names the
+//! whole: each row counts for the parts it lies in, beside the whole.
+
+use pgrx::pg_sys;
+use rustc_hash::FxHashMap;
+
+use super::attach::Orders;
+use super::task::Task;
+use crate::pg::nodes;
+use crate::policy;
+use crate::refusal::Frozen;
+
+struct Part {
+    relation: pg_sys::Oid,
+    task: Task,
+    count: u64,
+    threshold: u64,
+}
+
+pub struct Parts {
+    whole: pg_sys::Oid,
+    parts: Vec<Part>,
+    /// By the relation a row is stored in: the parts it lies in.
+    of_leaf: FxHashMap<pg_sys::Oid, Box<[usize]>>,
+}
+
+impl Parts {
+    /// The parts that `orders` names, as far as their policies have them guarded.
+    pub fn start(orders: &Orders, referential: bool) -> Option<Parts> {
+        let parts: Vec<_> = nodes::oids(orders.parts)
+            .filter(|part| policy::effective(*part).guards(orders.command))
+            .map(|relation| {
+                let task = Task::of_part(relation, orders.relation, orders.command, referential);
+                Part { relation, count: 0, threshold: task.first_threshold(), task }
+            })
+            .collect();
+        (!parts.is_empty()).then(|| Parts { whole: orders.relation, parts, of_leaf: FxHashMap::default() })
+    }
+
+    /// Whether one of them may end in a refusal.
+    pub fn may_refuse(&self) -> bool {
+        self.parts.iter().any(|part| part.task.may_refuse())
+    }
+
+    /// `rows` more, stored in `leaf`.
+    pub fn count(&mut self, leaf: pg_sys::Oid, rows: u64) -> Result<(), Frozen> {
+        let Parts { whole, parts, of_leaf } = self;
+        let lies_in = of_leaf.entry(leaf).or_insert_with(|| {
+            let labelled = policy::labelled_below(leaf, *whole);
+            (0..parts.len()).filter(|i| labelled.contains(&parts[*i].relation)).collect()
+        });
+        for i in lies_in.iter() {
+            let part = &mut parts[*i];
+            part.count += rows;
+            if part.count > part.threshold {
+                part.threshold = part.task.check(part.count)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// All rows are counted.
+    pub fn finish(&mut self) -> Result<(), Frozen> {
+        for part in self.parts.iter_mut().filter(|part| part.count > 0) {
+            part.task.finish(part.count)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,143 @@
+//! What an SQL function in Rust needs: the version-1 calling convention, arguments, and rows of a
+//! result. The functions are bare frames like any other; see `api`.
+
+use core::ffi::c_char;
+
+use pgrx::pg_sys;
+
+use super::{frame, raw};
+
+/// What `pg_finfo_*` functions give.
+pub static VERSION_1: pg_sys::Pg_finfo_record = pg_sys::Pg_finfo_record { api_version: 1 };
+
+/// Exports an SQL function: `function!(name, pg_finfo_name, body)`, where `body` takes the call and
+/// gives a Datum, or a report that is raised as an error.
+macro_rules! function {
+    ($(#[$about:meta])* $name:ident, $finfo:ident, $body:expr) => {
+        #[doc(hidden)]
+        #[unsafe(no_mangle)]
+        pub extern "C" fn $finfo() -> *const pgrx::pg_sys::Pg_finfo_record {
+            &raw const $crate::pg::function::VERSION_1
+        }
+
+        $(#[$about])*
+        ///
+        /// # Safety
+        /// A bare frame: PostgreSQL calls it with a call that fits its declaration.
+        #[unsafe(no_mangle)]
+        pub unsafe extern "C-unwind" fn $name(call: pgrx::pg_sys::FunctionCallInfo) -> pgrx::pg_sys::Datum {
+            let outcome = $crate::pg::frame::guarded(|| {
+                let body: fn(pgrx::pg_sys::FunctionCallInfo) -> Result<pgrx::pg_sys::Datum, safedelete_core::message::Report> = $body;
+                body(call).map_err(|report| $crate::refusal::freeze(&report, None))
+            });
+            match outcome {
+                Ok(datum) => datum,
+                Err(frozen) => {
+                    // SAFETY: this frame owns nothing.
+                    #[allow(ffi_unwind_calls, reason = "a bare frame: it owns nothing")]
+                    unsafe { $crate::refusal::raise(&frozen) };
+                    pgrx::pg_sys::Datum::from(0)
+                }
+            }
+        }
+    };
+}
+pub(crate) use function;
+
+/// An argument, from 0; `None` where it is NULL.
+fn datum(call: pg_sys::FunctionCallInfo, number: usize) -> Option<pg_sys::Datum> {
+    // SAFETY: PostgreSQL gives as many arguments as the function declares.
+    let argument = unsafe { &*(*call).args.as_ptr().add(number) };
+    (!argument.isnull).then_some(argument.value)
+}
+
+/// A `text` argument.
+pub fn text(call: pg_sys::FunctionCallInfo, number: usize) -> Option<String> {
+    let datum = datum(call, number)?;
+    // SAFETY: the declaration says text; text_to_cstring detoasts and copies.
+    super::relations::text(unsafe { pg_sys::text_to_cstring(datum.cast_mut_ptr()) })
+}
+
+/// An `oid` argument, `regclass` and the like among them.
+pub fn oid(call: pg_sys::FunctionCallInfo, number: usize) -> Option<pg_sys::Oid> {
+    datum(call, number).map(|datum| pg_sys::Oid::from(datum.value() as u32))
+}
+
+/// A value of a result row.
+pub enum Value {
+    Null,
+    Text(String),
+    Integer(i32),
+    Bigint(i64),
+    Double(f64),
+    Bool(bool),
+    Oid(pg_sys::Oid),
+    Timestamp(pg_sys::TimestampTz),
+}
+
+impl From<Option<String>> for Value {
+    fn from(text: Option<String>) -> Value {
+        text.map_or(Value::Null, Value::Text)
+    }
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Value {
+        Value::Text(text.to_owned())
+    }
+}
+
+/// The rows of a function that returns a set.
+pub struct Rows {
+    store: *mut pg_sys::Tuplestorestate,
+    descriptor: pg_sys::TupleDesc,
+}
+
+impl Rows {
+    /// Begins the result of a call; PostgreSQL's own error where the caller takes no set.
+    pub fn of(call: pg_sys::FunctionCallInfo) -> Rows {
+        frame::call(|| {
+            #[allow(ffi_unwind_calls, reason = "inside frame::call; the closure owns nothing")]
+            // SAFETY: a call of a function that is declared to return a set of rows.
+            unsafe {
+                raw::InitMaterializedSRF(call, 0)
+            }
+        });
+        // SAFETY: InitMaterializedSRF has filled it in.
+        let info = unsafe { &*(*call).resultinfo.cast::<pg_sys::ReturnSetInfo>() };
+        Rows { store: info.setResult, descriptor: info.setDesc }
+    }
+
+    /// Adds a row, a value for each column that the function declares.
+    pub fn put(&self, values: Vec<Value>) {
+        let mut datums = Vec::with_capacity(values.len());
+        let mut nulls = Vec::with_capacity(values.len());
+        for value in &values {
+            nulls.push(matches!(value, Value::Null));
+            datums.push(value.datum());
+        }
+        // SAFETY: the store and its descriptor live as long as the call; the values are copied.
+        unsafe {
+            pg_sys::tuplestore_putvalues(self.store, self.descriptor, datums.as_mut_ptr(), nulls.as_mut_ptr());
+        }
+    }
+}
+
+impl Value {
+    fn datum(&self) -> pg_sys::Datum {
+        match self {
+            Value::Null => pg_sys::Datum::from(0),
+            Value::Text(text) => {
+                // SAFETY: copies that many bytes into a new text value.
+                pg_sys::Datum::from(unsafe {
+                    pg_sys::cstring_to_text_with_len(text.as_ptr().cast::<c_char>(), text.len() as i32)
+                })
+            }
+            Value::Integer(number) => pg_sys::Datum::from(*number),
+            Value::Bigint(number) | Value::Timestamp(number) => pg_sys::Datum::from(*number),
+            Value::Double(number) => pg_sys::Datum::from(number.to_bits()),
+            Value::Bool(truth) => pg_sys::Datum::from(*truth),
+            Value::Oid(oid) => pg_sys::Datum::from(*oid),
+        }
+    }
+}

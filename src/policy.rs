@@ -1,0 +1,176 @@
+//! Policy per table and schema, and with it what is in force for a table: the settings, and over
+//! them, key by key, what the labels say: the table's own, its partition parents' upward, its
+//! schema's. Read once per relation and kept until an invalidation says that something changed:
+//! relcache's for a table, the namespace cache's for a schema (label.rs sends both). Asked by
+//! analysis, the guard, objects and authority; decides nothing itself.
+
+pub mod label;
+
+use std::rc::Rc;
+
+use once_cell::unsync::Lazy;
+use pgrx::pg_sys;
+use rustc_hash::FxHashMap as HashMap;
+use safedelete_core::limit::Bounds;
+use safedelete_core::message::{NotHonoured, Terms};
+use safedelete_core::policy::{self, Effective, Key, Policy};
+
+use crate::pg::local::Local;
+use crate::pg::relations;
+use crate::settings;
+
+/// The object that carries a label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    Table(pg_sys::Oid),
+    Schema(pg_sys::Oid),
+}
+
+impl Origin {
+    /// As messages name it: `table "public.events"`.
+    pub fn object(self) -> String {
+        match self {
+            Origin::Table(table) => {
+                format!("table \"{}.{}\"", relations::schema(table), relations::name(table))
+            }
+            Origin::Schema(schema) => format!("schema \"{}\"", relations::schema_name(schema)),
+        }
+    }
+}
+
+pub type Layers = policy::Layers<Origin>;
+
+/// What the labels say of a table.
+#[derive(Clone, Default)]
+pub struct TablePolicy {
+    /// `None` where no label speaks of it: nearly every table.
+    pub layers: Option<Rc<Layers>>,
+    /// The table itself and its partition parents, nearest first, as far as they carry labels.
+    labelled: Option<Rc<[pg_sys::Oid]>>,
+}
+
+#[derive(Default)]
+struct Cache {
+    tables: HashMap<pg_sys::Oid, TablePolicy>,
+    schemas: HashMap<pg_sys::Oid, Option<Rc<Policy>>>,
+    /// A label has been read: until then the settings alone say what is in force.
+    in_use: bool,
+}
+
+static CACHE: Local<Lazy<Cache>> = Local::new(Lazy::new(Cache::default));
+
+/// Whether any label has been read in this session.
+#[inline]
+pub fn in_use() -> bool {
+    CACHE.with(|cache| Lazy::get(cache).is_some_and(|cache| cache.in_use))
+}
+
+/// What the labels say of a table.
+pub fn of(table: pg_sys::Oid) -> TablePolicy {
+    if let Some(known) = CACHE.with(|cache| cache.tables.get(&table).cloned()) {
+        return known;
+    }
+    let as_of = settings::generation();
+    let read = read(table);
+    // Reading may take in invalidations, and what was read may be older than they are.
+    if as_of == settings::generation() {
+        CACHE.with(|cache| cache.tables.insert(table, read.clone()));
+        return read;
+    }
+    self::read(table)
+}
+
+/// What is in force for a table.
+pub fn effective(table: pg_sys::Oid) -> Effective {
+    over_settings(&of(table))
+}
+
+/// The settings, and a table's policy over them.
+#[inline]
+pub fn over_settings(policy: &TablePolicy) -> Effective {
+    match &policy.layers {
+        None => settings::effective(),
+        Some(layers) => settings::effective().under(&layers.policy),
+    }
+}
+
+/// Whether a table carries a label itself.
+pub fn has_own(table: pg_sys::Oid) -> bool {
+    of(table).labelled.is_some_and(|labelled| labelled.first() == Some(&table))
+}
+
+/// Of `part` and its partition parents those below `whole` that carry labels.
+pub fn labelled_below(part: pg_sys::Oid, whole: pg_sys::Oid) -> Vec<pg_sys::Oid> {
+    let Some(labelled) = of(part).labelled else { return Vec::new() };
+    let above = relations::partition_parents(whole);
+    labelled.iter().copied().filter(|table| *table != whole && !above.contains(table)).collect()
+}
+
+/// What bounds a write of a table, for the texts that tell it.
+pub fn terms(table: pg_sys::Oid, bounds: Bounds) -> Terms {
+    let policy = of(table);
+    let object = |key| policy.layers.as_ref()?.origin(key).map(Origin::object);
+    Terms {
+        bounds,
+        max_rows: object(Key::MaxRows),
+        max_fraction: object(Key::MaxFraction),
+        min_rows: object(Key::MinRows),
+    }
+}
+
+/// Why a session's budget does not count for a table, where policy says so.
+pub fn forbids_override(table: pg_sys::Oid) -> Option<NotHonoured> {
+    let layers = of(table).layers?;
+    if layers.policy.may_override != Some(false) {
+        return None;
+    }
+    Some(NotHonoured::Policy { object: layers.origin(Key::Override)?.object() })
+}
+
+/// Forgets what is known of a table, or (InvalidOid) of all. For the invalidation callbacks: raises
+/// nothing.
+pub fn forget(table: pg_sys::Oid) {
+    CACHE.with(|cache| {
+        if table != pg_sys::InvalidOid {
+            cache.tables.remove(&table);
+        } else {
+            cache.tables.clear();
+            cache.schemas.clear();
+        }
+    });
+}
+
+fn read(table: pg_sys::Oid) -> TablePolicy {
+    let mut layers: Option<Layers> = None;
+    let mut labelled = Vec::new();
+    let mut lay = |policy: &Policy, origin| {
+        layers = Some(match layers.take() {
+            None => Layers::of(policy, origin),
+            Some(above) => above.over(policy, origin),
+        });
+    };
+    for relation in std::iter::once(table).chain(relations::partition_parents(table)) {
+        let origin = Origin::Table(relation);
+        if let Some(policy) = label::read(origin) {
+            lay(&policy, origin);
+            labelled.push(relation);
+        }
+    }
+    let schema = relations::schema_oid(table);
+    if let Some(policy) = of_schema(schema) {
+        lay(&policy, Origin::Schema(schema));
+    }
+    if layers.is_some() {
+        CACHE.with(|cache| cache.in_use = true);
+    }
+    TablePolicy { layers: layers.map(Rc::new), labelled: (!labelled.is_empty()).then(|| labelled.into()) }
+}
+
+fn of_schema(schema: pg_sys::Oid) -> Option<Rc<Policy>> {
+    if let Some(known) = CACHE.with(|cache| cache.schemas.get(&schema).cloned()) {
+        return known;
+    }
+    let policy = label::read(Origin::Schema(schema)).map(Rc::new);
+    CACHE.with(|cache| cache.schemas.insert(schema, policy.clone()));
+    policy
+}

@@ -1,0 +1,174 @@
+//! The security label provider `safedelete`: checks a policy when it is written, says who may write
+//! one, and makes every session take it in; reads a label back. PostgreSQL keeps the labels (in
+//! pg_seclabel), dumps and restores them. Registered whatever `mode` is, so that dumps restore.
+
+use std::ffi::{CStr, CString};
+
+use core::ffi::c_char;
+
+use pgrx::pg_sys;
+use safedelete_core::message::{
+    self, Report, SQLSTATE_INVALID, SQLSTATE_NOT_ALLOWED, SQLSTATE_NOT_SUPPORTED, SQLSTATE_WARNING,
+};
+use safedelete_core::policy::{BadPolicy, Policy};
+
+use super::Origin;
+use crate::pg::{frame, relations, roles};
+use crate::{refusal, settings};
+
+const PROVIDER: &CStr = c"safedelete";
+
+/// Registers the provider.
+pub fn register() {
+    // SAFETY: called by _PG_init; the name and the hook live as long as the library.
+    unsafe { pg_sys::register_label_provider(PROVIDER.as_ptr(), Some(relabel)) };
+}
+
+/// A bare frame: SECURITY LABEL calls it after its own checks (the object exists and is the user's)
+/// and before it stores the label; NULL takes it away.
+#[allow(ffi_unwind_calls, reason = "a bare frame: it owns nothing and cannot panic")]
+unsafe extern "C-unwind" fn relabel(object: *const pg_sys::ObjectAddress, label: *const c_char) {
+    // SAFETY: PostgreSQL's arguments.
+    unsafe {
+        let refused = frame::guarded(|| {
+            let outcome = write(&*object, relations::text(label).as_deref());
+            outcome.err().map(|report| refusal::freeze(&report, None))
+        });
+        if let Some(frozen) = refused {
+            refusal::raise(&frozen);
+        }
+    }
+}
+
+fn write(object: &pg_sys::ObjectAddress, label: Option<&str>) -> Result<(), Report> {
+    let origin = labelled(object)?;
+    may_write(origin)?;
+    if let Some(label) = label {
+        Policy::parse(label).map_err(|bad| Report {
+            sqlstate: SQLSTATE_INVALID,
+            message: bad.message,
+            detail: Some(bad.detail),
+            hint: None,
+        })?;
+    }
+    invalidate(origin);
+    refusal::tell_policy(&message::policy_change(&origin.object(), label));
+    Ok(())
+}
+
+/// What a label on this object is about.
+fn labelled(object: &pg_sys::ObjectAddress) -> Result<Origin, Report> {
+    let refused = |detail: &str| {
+        Err(Report {
+            sqlstate: SQLSTATE_NOT_SUPPORTED,
+            message: "safedelete keeps policy for tables and schemas only".to_owned(),
+            detail: Some(detail.to_owned()),
+            hint: None,
+        })
+    };
+    match object.classId {
+        pg_sys::NamespaceRelationId => Ok(Origin::Schema(object.objectId)),
+        pg_sys::RelationRelationId if object.objectSubId != 0 => {
+            refused("A column has no policy of its own.")
+        }
+        pg_sys::RelationRelationId => match relations::kind(object.objectId) {
+            pg_sys::RELKIND_RELATION | pg_sys::RELKIND_PARTITIONED_TABLE | pg_sys::RELKIND_FOREIGN_TABLE => {
+                if relations::is_exempt(object.objectId) {
+                    return refused("System catalogs and temporary tables are never guarded.");
+                }
+                Ok(Origin::Table(object.objectId))
+            }
+            _ => refused("Views, materialized views and sequences have none: label the tables below."),
+        },
+        _ => refused("Tables are ordinary, partitioned and foreign tables, and partitions."),
+    }
+}
+
+fn may_write(origin: Origin) -> Result<(), Report> {
+    let user = roles::current().0;
+    let listed = settings::policy_roles();
+    // SAFETY: a catalog cache look-up.
+    if unsafe { pg_sys::superuser_arg(user) } || roles::is_member_of_any(user, &listed) {
+        return Ok(());
+    }
+    Err(Report {
+        sqlstate: SQLSTATE_NOT_ALLOWED,
+        message: format!("permission denied to change the policy on {}", origin.object()),
+        detail: Some(format!(
+            "Role \"{}\" is neither a superuser nor a member of a role in safedelete.policy_role.",
+            roles::name(user)
+        )),
+        hint: Some("A superuser can let a role write policy: ALTER SYSTEM SET safedelete.policy_role = 'role_name'; SELECT pg_reload_conf();".to_owned()),
+    })
+}
+
+/// Lets every session read the policy anew and plan anew, when this transaction commits (and this
+/// one when the command ends, or is undone): pg_seclabel itself tells nobody.
+fn invalidate(origin: Origin) {
+    match origin {
+        // SAFETY: queues invalidation messages; a table that is gone by now has none to tell.
+        Origin::Table(table) => unsafe {
+            for part in relations::members(table) {
+                if relations::kind(part) != 0 {
+                    pg_sys::CacheInvalidateRelcacheByRelid(part);
+                }
+            }
+        },
+        // The sessions' plans all hang on the namespace catalog, and so does `policy::forget`. Naming
+        // the schema's tables instead would miss those that no other session can see yet.
+        // SAFETY: queues an invalidation message.
+        Origin::Schema(_) => unsafe { pg_sys::CacheInvalidateCatalog(pg_sys::NamespaceRelationId) },
+    }
+}
+
+/// The label of an object, read. One that cannot be read, as a newer version may write, must open
+/// nothing: it counts as the strictest, with a WARNING.
+pub fn read(origin: Origin) -> Option<Policy> {
+    let label = text(origin)?;
+    Some(Policy::parse(&label).unwrap_or_else(|bad| {
+        warn_unreadable(origin, &bad);
+        Policy::STRICTEST
+    }))
+}
+
+/// The label of an object as it is stored.
+fn text(origin: Origin) -> Option<String> {
+    let (class, object) = match origin {
+        Origin::Table(table) => (pg_sys::RelationRelationId, table),
+        Origin::Schema(schema) => (pg_sys::NamespaceRelationId, schema),
+    };
+    let address = pg_sys::ObjectAddress { classId: class, objectId: object, objectSubId: 0 };
+    // SAFETY: a look-up in pg_seclabel that gives NULL where there is none.
+    relations::text(unsafe { pg_sys::GetSecurityLabel(&address, PROVIDER.as_ptr()) })
+}
+
+fn warn_unreadable(origin: Origin, bad: &BadPolicy) {
+    let object = origin.object();
+    refusal::warn(&Report {
+        sqlstate: SQLSTATE_WARNING,
+        message: format!("the policy on {object} cannot be read, so nothing may be modified there"),
+        detail: Some(format!("{}. {}", sentence(&bad.message), bad.detail)),
+        hint: Some(match origin {
+            Origin::Table(table) => format!(
+                "Write it anew: SELECT safedelete.set_policy({}, '{{\"max_rows\": 1000}}');",
+                quoted(&relations::qualified_name(table))
+            ),
+            Origin::Schema(schema) => format!(
+                "Write it anew: SELECT safedelete.set_schema_policy({}, '{{\"max_rows\": 1000}}');",
+                quoted(&relations::quoted_name(&relations::schema_name(schema)))
+            ),
+        }),
+    });
+}
+
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}
+
+/// As an SQL literal.
+fn quoted(text: &str) -> String {
+    let Ok(text) = CString::new(text) else { return String::new() };
+    // SAFETY: a NUL-terminated string, copied.
+    relations::text(unsafe { pg_sys::quote_literal_cstr(text.as_ptr()) }).unwrap_or_default()
+}
