@@ -225,6 +225,11 @@ unsafe extern "C-unwind" fn process_utility(
     // SAFETY: PostgreSQL's arguments, passed on as they came.
     unsafe {
         let utility = (*statement).utilityStmt;
+        if matches!(nodes::tag(utility), NodeTag::T_ExecuteStmt | NodeTag::T_DoStmt | NodeTag::T_CallStmt) {
+            // Inside a transaction that holds its locks already, PostgreSQL looks for invalidations no
+            // more; a policy that another session has written counts from this statement on.
+            raw::AcceptInvalidationMessages();
+        }
         let outer = levels::enter_utility(utility, is_explain_analyze(utility));
         match PREVIOUS_UTILITY {
             Some(previous) => previous(

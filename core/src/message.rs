@@ -185,6 +185,11 @@ fn hint(check: &str, purpose: &str, budget: &str, not_honoured: Option<&NotHonou
         Some(NotHonoured::Policy { object }) => {
             format!("{check} The policy on {object} allows no override; who may write policy can change it.")
         }
+        Some(NotHonoured::Role { roles, .. }) => {
+            format!(
+                "{check} A member of {roles} can declare with safedelete.allow_rows how many rows it may take."
+            )
+        }
         _ => format!(
             "{check} To {purpose}, run it in a transaction after: SET LOCAL safedelete.allow_rows = {budget}; SET LOCAL safedelete.reason = 'why';"
         ),
@@ -248,6 +253,7 @@ pub fn too_many_rows(
         Reach::WholeTable => match limit.source {
             // The size would be told twice.
             Source::Fraction { .. } | Source::MinRows { .. } => "The statement takes every row".to_owned(),
+            _ if limit.rows == 0 => "The table is not empty".to_owned(),
             _ => format!("The table holds more than {}", rows(limit.rows)),
         },
     };
@@ -258,8 +264,9 @@ pub fn too_many_rows(
     }
     let budget = table_rows.map_or(count, |rows| (rows.max(0.0).round() as u64).max(count));
     let check = match reach {
-        _ if limit.rows == 0 => "Its limit lets none of its rows be modified.",
+        _ if limit.rows == 0 => "No row of the table is to be modified.",
         Reach::WholeTable => "Check that these rows may go.",
+        Reach::Summed { in_transaction: true } => "Check the WHERE clause, or write in smaller transactions.",
         Reach::ForeignKey { .. } => "Check which rows refer to those that the statement names.",
         _ if command == Command::Merge => "Check the ON condition, or write in smaller batches.",
         _ if command == Command::Upsert => "Check which rows conflict, or write in smaller batches.",

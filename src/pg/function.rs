@@ -118,7 +118,12 @@ impl Rows {
         }
         // SAFETY: the store and its descriptor live as long as the call; the values are copied.
         unsafe {
-            pg_sys::tuplestore_putvalues(self.store, self.descriptor, datums.as_mut_ptr(), nulls.as_mut_ptr());
+            pg_sys::tuplestore_putvalues(
+                self.store,
+                self.descriptor,
+                datums.as_mut_ptr(),
+                nulls.as_mut_ptr(),
+            );
         }
     }
 }

@@ -112,6 +112,9 @@ unsafe extern "C-unwind" {
     // funcapi.h
     pub fn InitMaterializedSRF(call: pg_sys::FunctionCallInfo, flags: u32);
 
+    // utils/inval.h
+    pub fn AcceptInvalidationMessages();
+
     // utils/plancache.h
     pub fn ResetPlanCache();
 

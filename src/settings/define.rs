@@ -139,6 +139,8 @@ list_hooks!(check_policy, assign_policy, names::parse_roles, PARSED_POLICY_ROLE,
 /// Defines every setting and reserves the prefix, so that a misspelt name is an error.
 pub fn define() {
     let flags = GucFlags::default();
+    // SET takes `a, b` for a list as well as 'a, b'.
+    let list = GucFlags::from_bits_retain(pg_sys::GUC_LIST_INPUT as i32);
     // SAFETY: the hooks are bare frames: they run their Rust inside frame::guarded.
     unsafe {
         GucRegistry::define_enum_guc_with_hooks(
@@ -182,7 +184,7 @@ pub fn define() {
             c"A list of delete, update, merge, truncate, drop and upsert (INSERT ... ON CONFLICT DO UPDATE).",
             &COMMANDS,
             GucContext::Suset,
-            flags,
+            list,
             Some(check_commands),
             Some(assign_commands),
             None,
@@ -193,7 +195,7 @@ pub fn define() {
             c"A list of name, schema.name or schema.*, for tools that purge their own bookkeeping.",
             &EXEMPT_TABLES,
             GucContext::Suset,
-            flags,
+            list,
             Some(check_exempt),
             Some(assign_exempt),
             None,
@@ -204,7 +206,7 @@ pub fn define() {
             c"Membership counts, direct or not; a superuser is not a member by being a superuser. A name that is no role is nobody.",
             &BYPASS_ROLE,
             GucContext::Suset,
-            flags,
+            list,
             Some(check_bypass),
             Some(assign_bypass),
             None,
@@ -215,7 +217,7 @@ pub fn define() {
             c"An empty list allows any role.",
             &OVERRIDE_ROLE,
             GucContext::Suset,
-            flags,
+            list,
             Some(check_override),
             Some(assign_override),
             None,
@@ -226,7 +228,7 @@ pub fn define() {
             c"They need to own the table or schema as well, as SECURITY LABEL asks. Superusers may always.",
             &POLICY_ROLE,
             GucContext::Suset,
-            flags,
+            list,
             Some(check_policy),
             Some(assign_policy),
             None,
