@@ -1,0 +1,11 @@
+from django.db import migrations
+
+
+def remove(apps, schema_editor):
+    apps.get_model("shop", "Customer").objects.filter(pk=42).delete()
+    apps.get_model("shop", "Shipment").objects.all().delete()
+
+
+class Migration(migrations.Migration):
+    dependencies = [("shop", "0002_remove_customer_7")]
+    operations = [migrations.RunPython(remove)]
