@@ -100,3 +100,29 @@ LEFT JOIN pg_catalog.pg_namespace n ON l.classoid = 'pg_catalog.pg_namespace'::r
 WHERE l.provider = 'safedelete' AND l.objsubid = 0;
 COMMENT ON VIEW safedelete.policies IS 'every table and schema with a policy';
 GRANT SELECT ON safedelete.policies TO PUBLIC;
+
+-- Events and counters. Who may see an event is decided in read_events.
+CREATE FUNCTION safedelete.read_events(OUT "time" timestamptz, OUT database text, OUT "user" text, OUT login text,
+  OUT application text, OUT command text, OUT relation text, OUT rule text, OUT verdict text, OUT rows bigint,
+  OUT "limit" bigint, OUT limit_source text, OUT reason text, OUT query text) RETURNS SETOF record
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'safedelete_read_events';
+COMMENT ON FUNCTION safedelete.read_events() IS 'the ring of events, oldest first, as far as the role may see them';
+
+CREATE VIEW safedelete.events AS SELECT * FROM safedelete.read_events();
+COMMENT ON VIEW safedelete.events IS 'the newest refusals, warnings, overrides, bypasses and policy changes';
+GRANT SELECT ON safedelete.events TO PUBLIC;
+
+CREATE FUNCTION safedelete.read_stats(OUT datid oid, OUT database text, OUT guarded bigint, OUT refused_where bigint,
+  OUT refused_rows bigint, OUT warned bigint, OUT logged bigint, OUT overridden bigint, OUT bypassed bigint,
+  OUT rows_spooled bigint, OUT spool_bytes bigint, OUT since timestamptz) RETURNS SETOF record
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'safedelete_read_stats';
+COMMENT ON FUNCTION safedelete.read_stats() IS 'the counters of each database';
+
+CREATE VIEW safedelete.stats AS SELECT * FROM safedelete.read_stats();
+COMMENT ON VIEW safedelete.stats IS 'counters of each database since the server''s start or reset_stats()';
+GRANT SELECT ON safedelete.stats TO PUBLIC;
+
+CREATE FUNCTION safedelete.reset_stats() RETURNS void
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'safedelete_reset_stats';
+COMMENT ON FUNCTION safedelete.reset_stats() IS 'sets the counters of all databases to zero';
+REVOKE ALL ON FUNCTION safedelete.reset_stats() FROM PUBLIC;

@@ -97,8 +97,7 @@ pub unsafe fn examine(query: *mut pg_sys::Query) -> Option<Finding> {
     let (relation, only) = unsafe { ((*entry).relid, !(*entry).inh) };
     // SAFETY: a Query that writes `entry`.
     let target = unsafe { Target::of_query(query, entry)? };
-    let effective = target.effective();
-    let guarded = effective.guards(command);
+    let guarded = target.is_guarded(command);
     if !guarded && !target.has_parts() {
         return None;
     }
@@ -107,7 +106,7 @@ pub unsafe fn examine(query: *mut pg_sys::Query) -> Option<Finding> {
         relation,
         only,
         guarded,
-        frozen: effective.bounds.surely_within() == 0,
+        frozen: target.is_frozen(),
         qualification: Qualification::Qualified,
         target_index: 0,
         conditions: std::ptr::null_mut(),

@@ -2,3 +2,4 @@
 //! lives here. Their declarations, with what is written in SQL itself, are in sql/.
 
 mod policies;
+mod reports;

@@ -7,14 +7,16 @@ use pgrx::pg_sys;
 use crate::pg::relations;
 use crate::settings;
 
-/// Binary upgrade, an extension's script, logical replication's apply worker, autovacuum.
+/// Binary upgrade, an extension's script, autovacuum, and logical replication's apply workers:
+/// PostgreSQL's own, and background workers that replay another origin's changes (pglogical).
 pub fn of_process() -> bool {
     // SAFETY: reads backend variables.
     unsafe {
         pg_sys::IsBinaryUpgrade
             || pg_sys::creating_extension
             || pg_sys::MyBackendType == pg_sys::BackendType::B_AUTOVAC_WORKER
-            || (pg_sys::MyBackendType == pg_sys::BackendType::B_BG_WORKER && pg_sys::IsLogicalWorker())
+            || (pg_sys::MyBackendType == pg_sys::BackendType::B_BG_WORKER
+                && (pg_sys::IsLogicalWorker() || pg_sys::replorigin_session_origin != 0))
     }
 }
 

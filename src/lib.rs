@@ -13,6 +13,7 @@ mod levels;
 mod objects;
 mod pg;
 mod policy;
+mod record;
 mod refusal;
 mod settings;
 
@@ -32,6 +33,7 @@ pub extern "C-unwind" fn _PG_init() {
     settings::define();
     guard::node::register();
     policy::label::register();
+    record::install();
     hooks::install();
     // Plans that the session made before know nothing of guards.
     settings::forget_plans();

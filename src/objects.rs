@@ -10,8 +10,9 @@ use pgrx::pg_sys;
 use pgrx::pg_sys::NodeTag;
 use rustc_hash::{FxHashMap, FxHashSet};
 use safedelete_core::command::Command;
+use safedelete_core::event::Verdict;
 use safedelete_core::limit::Budget;
-use safedelete_core::message::{self, LetThrough};
+use safedelete_core::message;
 use safedelete_core::mode::Mode;
 
 use crate::guard::task::Task;
@@ -245,17 +246,17 @@ fn drop_database(database: pg_sys::Oid) -> Result<(), Frozen> {
     // SAFETY: a catalog look-up that gives NULL where there is none.
     let name = relations::text(unsafe { pg_sys::get_database_name(database) }).unwrap_or_default();
     let role = authority::role(false);
-    let tell = |how| refusal::tell(how, &message::drop_database(&name, None), None, None, role);
+    let tell = |how| refusal::tell(how, &message::drop_database(&name, None), None, role);
     if authority::bypasses(role) {
-        tell(LetThrough::Bypass);
+        tell(Verdict::Bypassed);
         return Ok(());
     }
     match (authority::budget(role, None), settings::mode()) {
-        (Ok(Some(Budget::Unlimited)), _) => tell(LetThrough::Override),
-        (_, Mode::Log) => tell(LetThrough::Logged),
-        (_, Mode::Warn) => tell(LetThrough::Warned),
+        (Ok(Some(Budget::Unlimited)), _) => tell(Verdict::Overridden),
+        (_, Mode::Log) => tell(Verdict::Logged),
+        (_, Mode::Warn) => tell(Verdict::Warned),
         (budget, _) => {
-            return Err(refusal::freeze(&message::drop_database(&name, budget.err().as_ref()), None));
+            return Err(refusal::refuse(&message::drop_database(&name, budget.err().as_ref()), None, role));
         }
     }
     Ok(())

@@ -11,6 +11,7 @@ use std::rc::Rc;
 use once_cell::unsync::Lazy;
 use pgrx::pg_sys;
 use rustc_hash::FxHashMap as HashMap;
+use safedelete_core::command::Command;
 use safedelete_core::limit::Bounds;
 use safedelete_core::message::{NotHonoured, Terms};
 use safedelete_core::policy::{self, Effective, Key, Policy};
@@ -31,7 +32,7 @@ impl Origin {
     pub fn object(self) -> String {
         match self {
             Origin::Table(table) => {
-                format!("table \"{}.{}\"", relations::schema(table), relations::name(table))
+                format!("table \"{}\"", relations::full_name(table))
             }
             Origin::Schema(schema) => format!("schema \"{}\"", relations::schema_name(schema)),
         }
@@ -91,6 +92,25 @@ pub fn over_settings(policy: &TablePolicy) -> Effective {
     match &policy.layers {
         None => settings::effective(),
         Some(layers) => settings::effective().under(&layers.policy),
+    }
+}
+
+/// Whether a command on a table of this policy is looked at. Asked of every write, so it asks for no
+/// more than that.
+#[inline]
+pub fn guards(policy: &TablePolicy, command: Command) -> bool {
+    match &policy.layers {
+        None => !settings::is_off() && settings::commands().contains(command),
+        Some(_) => over_settings(policy).guards(command),
+    }
+}
+
+/// The bounds of a table of this policy; asked of every write.
+#[inline]
+pub fn bounds(policy: &TablePolicy) -> Bounds {
+    match &policy.layers {
+        None => settings::bounds(),
+        Some(_) => over_settings(policy).bounds,
     }
 }
 

@@ -7,10 +7,11 @@ use std::ffi::CString;
 use core::ffi::{c_char, c_int};
 
 use pgrx::{PgLogLevel, pg_sys};
-use safedelete_core::message::{self, Circumstances, LetThrough, Report};
+use safedelete_core::event::Verdict;
+use safedelete_core::message::{self, Circumstances, Report};
 
 use crate::pg::{frame, raw, relations, roles};
-use crate::settings;
+use crate::{record, settings};
 
 /// A report in palloc'd memory: plain pointers, so that raising it leaks nothing of Rust's.
 #[derive(Clone, Copy)]
@@ -85,20 +86,22 @@ unsafe fn report(level: c_int, frozen: &Frozen) {
     }
 }
 
+/// A refusal, kept and counted, ready to be raised.
+pub fn refuse(what: &Report, relation: Option<pg_sys::Oid>, role: pg_sys::Oid) -> Frozen {
+    let name = relation.map(relations::full_name).unwrap_or_default();
+    record::event(Verdict::Refused, what.facts.as_ref(), &record::Circumstances { role, relation: &name });
+    freeze(what, relation)
+}
+
 /// Tells of a statement that went through although a rule refuses it: one LOG line, and in mode
 /// warn a WARNING to the client as well.
-pub fn tell(
-    how: LetThrough,
-    what: &Report,
-    relation: Option<pg_sys::Oid>,
-    count: Option<u64>,
-    role: pg_sys::Oid,
-) {
-    if how == LetThrough::Warned {
+pub fn tell(verdict: Verdict, what: &Report, relation: Option<pg_sys::Oid>, role: pg_sys::Oid) {
+    if verdict == Verdict::Warned {
         send(PgLogLevel::WARNING, &freeze(what, relation));
     }
-    let schema = relation.map(relations::schema).unwrap_or_default();
-    log(&with_circumstances(role, |who| message::log_line(how, what, count, &schema, who)));
+    let name = relation.map(relations::full_name).unwrap_or_default();
+    record::event(verdict, what.facts.as_ref(), &record::Circumstances { role, relation: &name });
+    log(&with_circumstances(role, |who| message::log_line(verdict, what, &name, who)));
 }
 
 /// Sends a WARNING that is about no statement.
@@ -106,17 +109,25 @@ pub fn warn(what: &Report) {
     send(PgLogLevel::WARNING, &freeze(what, None));
 }
 
-/// Writes the LOG line of a policy that has changed: `what` says how.
-pub fn tell_policy(what: &str) {
-    log(&with_circumstances(roles::current().0, |who| message::policy_line(what, who)));
+/// Tells of a policy that has changed; `object` as in `table "public.events"`.
+pub fn tell_policy(object: &str, label: Option<&str>) {
+    let role = roles::current().0;
+    record::event(Verdict::Policy, None, &record::Circumstances { role, relation: object });
+    log(&with_circumstances(role, |who| message::policy_line(object, label, who)));
 }
 
 /// Who is at work, and why, as a LOG line names it.
 fn with_circumstances(role: pg_sys::Oid, line: impl FnOnce(&Circumstances) -> String) -> String {
-    // SAFETY: reads backend variables; application_name is NULL or NUL-terminated.
-    let (session, application) =
-        unsafe { (pg_sys::GetSessionUserId(), relations::text(pg_sys::application_name)) };
+    // SAFETY: reads backend variables and the catalog; the strings are NULL or NUL-terminated.
+    let (session, application, database) = unsafe {
+        (
+            pg_sys::GetSessionUserId(),
+            relations::text(pg_sys::application_name),
+            relations::text(pg_sys::get_database_name(pg_sys::MyDatabaseId)),
+        )
+    };
     line(&Circumstances {
+        database: database.as_deref().unwrap_or_default(),
         user: &roles::name(role),
         session_user: &roles::name(session),
         application: application.as_deref().unwrap_or_default(),
@@ -125,20 +136,9 @@ fn with_circumstances(role: pg_sys::Oid, line: impl FnOnce(&Circumstances) -> St
     })
 }
 
-fn log(line: &str) {
-    let nothing = std::ptr::null();
-    let line = palloc_text(Some(line));
-    send(
-        PgLogLevel::LOG,
-        &Frozen {
-            sqlstate: 0,
-            message: line,
-            detail: nothing,
-            hint: nothing,
-            schema: nothing,
-            table: nothing,
-        },
-    );
+/// Writes a LOG line.
+pub fn log(line: &str) {
+    send(PgLogLevel::LOG, &freeze(&Report::plain(*b"00000", line.to_owned(), None, None), None));
 }
 
 /// Reports what is no error.

@@ -58,6 +58,8 @@ static OVERRIDE_ROLE: GucSetting<Option<CString>> = GucSetting::<Option<CString>
 
 static POLICY_ROLE: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
 
+static EVENTS_MAX: GucSetting<i32> = GucSetting::<i32>::new(1000);
+
 static PARSED_COMMANDS: Local<Commands> = Local::new(Commands::DEFAULT);
 static PARSED_EXEMPT_TABLES: Local<Vec<TableName>> = Local::new(Vec::new());
 static PARSED_BYPASS_ROLE: Local<Vec<String>> = Local::new(Vec::new());
@@ -104,7 +106,8 @@ fn require_where() -> bool {
     REQUIRE_WHERE.get()
 }
 
-fn commands() -> Commands {
+#[inline]
+pub fn commands() -> Commands {
     PARSED_COMMANDS.get()
 }
 
@@ -150,6 +153,11 @@ pub fn has_exempt_tables() -> bool {
 
 pub fn bypass_roles() -> Vec<String> {
     PARSED_BYPASS_ROLE.with(|roles| roles.clone())
+}
+
+/// How many events the ring keeps.
+pub fn events_max() -> u64 {
+    u64::try_from(EVENTS_MAX.get()).unwrap_or(0)
 }
 
 /// Roles whose members may write policy.

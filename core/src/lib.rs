@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod command;
+pub mod event;
 pub mod limit;
 pub mod message;
 pub mod mode;

@@ -3,6 +3,7 @@
 //! are plain, and no row value appears anywhere.
 
 use crate::command::Command;
+use crate::event::Verdict;
 use crate::limit::{Bounds, Limit, Source};
 
 /// SQLSTATE of rule `where` (cardinality_violation, which PostgREST answers with 400).
@@ -18,6 +19,40 @@ pub const SQLSTATE_NOT_SUPPORTED: [u8; 5] = *b"0A000";
 /// warning
 pub const SQLSTATE_WARNING: [u8; 5] = *b"01000";
 
+/// needs preloading
+pub const SQLSTATE_NOT_READY: [u8; 5] = *b"55000";
+
+/// The two rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rule {
+    Where,
+    Rows,
+}
+
+impl Rule {
+    pub fn word(self) -> &'static str {
+        match self {
+            Rule::Where => "where",
+            Rule::Rows => "rows",
+        }
+    }
+
+    /// The rule that `rule as u64` numbers.
+    pub fn from_code(code: u64) -> Option<Rule> {
+        [Rule::Where, Rule::Rows].into_iter().find(|rule| *rule as u64 == code)
+    }
+}
+
+/// What a report of a rule is about, for those who count and keep them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Facts {
+    pub rule: Rule,
+    pub command: Command,
+    pub rows: Option<u64>,
+    pub limit: Option<u64>,
+    pub limit_source: String,
+}
+
 /// What raises, warns or is logged: an error report without a level.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Report {
@@ -25,6 +60,23 @@ pub struct Report {
     pub message: String,
     pub detail: Option<String>,
     pub hint: Option<String>,
+    /// Of a rule's report.
+    pub facts: Option<Facts>,
+}
+
+impl Report {
+    /// A report that is no rule's.
+    pub fn plain(sqlstate: [u8; 5], message: String, detail: Option<String>, hint: Option<String>) -> Report {
+        Report { sqlstate, message, detail, hint, facts: None }
+    }
+
+    /// The same, now that the rows are known.
+    pub fn of_rows(mut self, rows: u64) -> Report {
+        if let Some(facts) = &mut self.facts {
+            facts.rows = Some(rows);
+        }
+        self
+    }
 }
 
 /// Why rule `where` refuses.
@@ -176,6 +228,13 @@ pub fn unqualified(
             "-1",
             not_honoured,
         )),
+        facts: Some(Facts {
+            rule: Rule::Where,
+            command,
+            rows: None,
+            limit: None,
+            limit_source: String::new(),
+        }),
     }
 }
 
@@ -277,6 +336,13 @@ pub fn too_many_rows(
         message: format!("{tag} on table \"{table}\" exceeds the limit of {} rows", limit.rows),
         detail: Some(detail),
         hint: Some(hint(check, "declare how many rows it may take", &budget.to_string(), not_honoured)),
+        facts: Some(Facts {
+            rule: Rule::Rows,
+            command,
+            rows: Some(count),
+            limit: Some(limit.rows),
+            limit_source: explain_source(limit, terms),
+        }),
     }
 }
 
@@ -293,6 +359,13 @@ pub fn drop_database(database: &str, not_honoured: Option<&NotHonoured>) -> Repo
         message: format!("DROP on database \"{database}\" is not allowed"),
         detail: Some(detail),
         hint: Some("To drop it on purpose, run it after: SET safedelete.allow_rows = -1; SET safedelete.reason = 'why';".to_owned()),
+        facts: Some(Facts {
+            rule: Rule::Rows,
+            command: Command::Drop,
+            rows: None,
+            limit: None,
+            limit_source: "commands".to_owned(),
+        }),
     }
 }
 
@@ -325,22 +398,10 @@ pub fn explain_source(limit: &Limit, terms: &Terms) -> String {
     }
 }
 
-/// Which way a statement that the rules refuse went on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LetThrough {
-    /// `mode` is log.
-    Logged,
-    /// `mode` is warn.
-    Warned,
-    /// `allow_rows`.
-    Override,
-    /// `bypass_role`.
-    Bypass,
-}
-
-/// Who and what a LOG line names.
+/// Who is at work, as a LOG line names it.
 #[derive(Clone, Debug)]
 pub struct Circumstances<'a> {
+    pub database: &'a str,
     pub user: &'a str,
     pub session_user: &'a str,
     pub application: &'a str,
@@ -348,57 +409,76 @@ pub struct Circumstances<'a> {
     pub allow_rows: i32,
 }
 
-/// The LOG line of a statement that went through although a rule refuses it.
-pub fn log_line(
-    how: LetThrough,
-    report: &Report,
-    count: Option<u64>,
-    schema: &str,
-    who: &Circumstances,
-) -> String {
-    let what = match how {
-        LetThrough::Logged => "let through by safedelete.mode = log",
-        LetThrough::Warned => "let through by safedelete.mode = warn",
-        LetThrough::Override => "let through by safedelete.allow_rows",
-        LetThrough::Bypass => "let through by safedelete.bypass_role",
-    };
-    let mut facts = format!("{what}; schema \"{schema}\", {}", who.names());
-    if let Some(count) = count {
-        facts.push_str(&format!(", {}", rows(count)));
+/// The LOG line of a statement that went through although a rule refuses it: fields as key=value, texts
+/// in double quotes.
+pub fn log_line(verdict: Verdict, report: &Report, relation: &str, who: &Circumstances) -> String {
+    let mut line = LogLine::of(verdict);
+    if let Some(facts) = &report.facts {
+        line.word("rule", facts.rule.word());
+        line.text("command", facts.command.tag());
+        line.text("relation", relation);
+        line.number("rows", facts.rows);
+        line.number("limit", facts.limit);
+        line.text("limit_source", &facts.limit_source);
     }
-    if how == LetThrough::Override {
-        facts.push_str(&format!(", allow_rows {}", who.allow_rows));
-    }
-    one_line(&format!("{} [{facts}, reason \"{}\"]", report.message, who.reason))
+    line.circumstances(who);
+    line.number("allow_rows", Some(i64::from(who.allow_rows)));
+    line.text("message", &report.message);
+    line.0
 }
 
-/// What happened to a policy; `object` as in `table "public.events"`.
-pub fn policy_change(object: &str, label: Option<&str>) -> String {
-    match label {
-        Some(label) => format!("policy on {object} set to {label}"),
-        None => format!("policy on {object} cleared"),
+/// The LOG line of a policy that has changed; `object` as in `table "public.events"`.
+pub fn policy_line(object: &str, label: Option<&str>, who: &Circumstances) -> String {
+    let mut line = LogLine::of(Verdict::Policy);
+    line.text("object", object);
+    line.text("policy", label.unwrap_or("cleared"));
+    line.circumstances(who);
+    line.0
+}
+
+struct LogLine(String);
+
+impl LogLine {
+    fn of(verdict: Verdict) -> LogLine {
+        LogLine(format!("safedelete: verdict={}", verdict.word()))
     }
-}
 
-/// The LOG line of a policy that has changed.
-pub fn policy_line(change: &str, who: &Circumstances) -> String {
-    one_line(&format!("{change} [{}, reason \"{}\"]", who.names(), who.reason))
-}
+    fn word(&mut self, key: &str, word: &str) {
+        self.0.push_str(&format!(" {key}={word}"));
+    }
 
-impl Circumstances<'_> {
-    fn names(&self) -> String {
-        let mut names = format!("user \"{}\"", self.user);
-        if self.session_user != self.user {
-            names.push_str(&format!(", session user \"{}\"", self.session_user));
+    fn number<N: ToString>(&mut self, key: &str, number: Option<N>) {
+        if let Some(number) = number {
+            self.word(key, &number.to_string());
         }
-        names.push_str(&format!(", application \"{}\"", self.application));
-        names
     }
-}
 
-/// Blanks replace line breaks in what users wrote, so that nobody can forge a second line.
-fn one_line(text: &str) -> String {
-    text.replace(|c: char| c.is_control(), " ")
+    /// Blanks replace line breaks in what users wrote, so that nobody can forge a second line, and
+    /// quotes are escaped, so that nobody can forge a field. An empty text is left out.
+    fn text(&mut self, key: &str, text: &str) {
+        if text.is_empty() {
+            return;
+        }
+        self.0.push_str(&format!(" {key}=\""));
+        for letter in text.chars() {
+            match letter {
+                '"' | '\\' => self.0.extend(['\\', letter]),
+                letter if letter.is_control() => self.0.push(' '),
+                letter => self.0.push(letter),
+            }
+        }
+        self.0.push('"');
+    }
+
+    fn circumstances(&mut self, who: &Circumstances) {
+        self.text("database", who.database);
+        self.text("user", who.user);
+        if who.session_user != who.user {
+            self.text("session_user", who.session_user);
+        }
+        self.text("application", who.application);
+        self.text("reason", who.reason);
+    }
 }
 
 #[cfg(test)]
@@ -476,14 +556,33 @@ mod tests {
         assert_eq!(explain_limit(Some(&limit), &terms), "3 rows (max_rows, policy on schema \"audit\")");
     }
 
+    #[test]
+    fn a_log_line_is_key_and_value() {
+        let limit = BOUNDS.limit(Some(5000.0)).unwrap();
+        let reach = Reach::Selected;
+        let report = too_many_rows(Command::Delete, "t", 501, Some(5000.0), &limit, &TERMS, &reach, None);
+        let who = Circumstances {
+            database: "shop",
+            user: "app",
+            session_user: "login",
+            application: "nightly",
+            reason: "INC \"7\"\nrows=1",
+            allow_rows: -1,
+        };
+        assert_eq!(
+            log_line(Verdict::Overridden, &report, "public.t", &who),
+            r#"safedelete: verdict=overridden rule=rows command="DELETE" relation="public.t" rows=501 limit=500 limit_source="max_fraction 0.1 of about 5000" database="shop" user="app" session_user="login" application="nightly" reason="INC \"7\" rows=1" allow_rows=-1 message="DELETE on table \"t\" exceeds the limit of 500 rows""#
+        );
+    }
+
     proptest! {
         #[test]
         fn a_log_line_is_one_line(reason in ".*", application in "(?s).*") {
             let report = unqualified(Command::Update, "t", &Unqualified::NoWhere, None);
-            let who = Circumstances { user: "a", session_user: "b", application: &application,
+            let who = Circumstances { database: "d", user: "a", session_user: "b", application: &application,
                 reason: &reason, allow_rows: -1 };
-            let line = log_line(LetThrough::Override, &report, Some(7), "s", &who);
-            prop_assert!(!line.contains('\n') && line.contains("7 rows"));
+            let line = log_line(Verdict::Overridden, &report, "s.t", &who);
+            prop_assert!(!line.contains('\n') && line.contains("rule=where"));
         }
     }
 }

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use once_cell::unsync::Lazy;
 use pgrx::pg_sys;
 use pgrx::pg_sys::NodeTag;
-use safedelete_core::policy::Effective;
+use safedelete_core::command::Command;
 
 use crate::pg::local::Local;
 use crate::pg::{compat, nodes, relations};
@@ -178,10 +178,16 @@ impl Target {
         !inherited && self.columns.not_null.get(attribute as usize - 1).copied().unwrap_or(false)
     }
 
-    /// What is in force for the table.
+    /// Whether a command on the table is looked at.
     #[inline]
-    pub fn effective(&self) -> Effective {
-        policy::over_settings(&self.columns.policy)
+    pub fn is_guarded(&self, command: Command) -> bool {
+        policy::guards(&self.columns.policy, command)
+    }
+
+    /// Whether not even one row of the table is free.
+    #[inline]
+    pub fn is_frozen(&self) -> bool {
+        policy::bounds(&self.columns.policy).surely_within() == 0
     }
 
     /// Whether parts of the table, that may have policies of their own, are written with it.

@@ -16,6 +16,7 @@ use super::spool::{self, Spool};
 use super::task::{self, Start, Task};
 use super::{explain, measure};
 use crate::pg::{frame, nodes, raw};
+use crate::record::{self, stats::Counter};
 use crate::refusal::{self, Frozen};
 
 /// What the node does with the next row.
@@ -500,6 +501,11 @@ unsafe fn collect(guard: *mut GuardState) {
             // The sum holds these rows before a trigger of the first can write more.
             finish(guard);
         }
+        frame::guarded(|| {
+            let (rows, bytes) = (*guard).spool.totals();
+            record::count(Counter::RowsSpooled, rows);
+            record::count(Counter::SpoolBytes, bytes);
+        });
         (*guard).stage = Stage::Replay;
     }
 }

@@ -18,6 +18,15 @@ pub struct Spool {
     pub slot: *mut pg_sys::TupleTableSlot,
     store: *mut pg_sys::Tuplestorestate,
     store_slot: *mut pg_sys::TupleTableSlot,
+    in_store: u64,
+    blocks_on_disk: i64,
+}
+
+impl Spool {
+    /// The rows that were kept, and the bytes of them that went to disk.
+    pub fn totals(&self) -> (u64, u64) {
+        (self.stored as u64 + self.in_store, self.blocks_on_disk as u64 * u64::from(pg_sys::BLCKSZ))
+    }
 }
 
 /// A row identity, as a spool packs it.
@@ -108,7 +117,10 @@ pub unsafe fn keep(guard: *mut GuardState, estate: *mut pg_sys::EState, slot: *m
             (*guard).spool.store = raw::tuplestore_begin_heap(false, false, pg_sys::work_mem);
             pg_sys::CurrentMemoryContext = previous;
         }
+        let written = pg_sys::pgBufferUsage.temp_blks_written;
         raw::tuplestore_puttupleslot((*guard).spool.store, slot);
+        (*guard).spool.in_store += 1;
+        (*guard).spool.blocks_on_disk += pg_sys::pgBufferUsage.temp_blks_written - written;
     }
 }
 

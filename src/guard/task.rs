@@ -5,8 +5,9 @@
 
 use pgrx::pg_sys;
 use safedelete_core::command::Command;
+use safedelete_core::event::Verdict;
 use safedelete_core::limit::{self, Bounds, Budget, Limit, Source};
-use safedelete_core::message::{self, LetThrough, NotHonoured, Reach, Report, Unqualified};
+use safedelete_core::message::{self, NotHonoured, Reach, Report, Unqualified};
 use safedelete_core::mode::Mode;
 
 use super::attach::{Flow, Orders};
@@ -16,6 +17,7 @@ use crate::analysis::{self, Qualification};
 use crate::ledger;
 use crate::levels;
 use crate::pg::relations::{self, Wait};
+use crate::record::{self, stats::Counter};
 use crate::refusal::{self, Frozen};
 use crate::settings::{self, Scope};
 use crate::{authority, exemption, policy};
@@ -47,9 +49,9 @@ pub struct Task {
     /// TRUNCATE and DROP: the size that their count is taken for.
     whole: Option<f64>,
     /// Rule `where` refuses the statement, and this lets it through, up to so many rows.
-    overridden: Option<(LetThrough, Report, Budget)>,
+    overridden: Option<(Verdict, Report, Budget)>,
     /// It is over this limit, and this let it through.
-    over: Option<(LetThrough, Limit)>,
+    over: Option<(Verdict, Limit)>,
     /// The table that the statement names, where this is a part of it.
     part_of: Option<pg_sys::Oid>,
     pub distinct: Option<Rows>,
@@ -66,6 +68,7 @@ pub unsafe fn start(orders: &Orders, parameters: pg_sys::ParamListInfo, eflags: 
     if (!guarded && orders.parts.is_null()) || exemption::of_process() {
         return Start::Pass;
     }
+    record::count(Counter::Guarded, 1);
     let mode = effective.mode;
     let referential = levels::is_referential(eflags);
     let role = authority::role(referential);
@@ -79,14 +82,14 @@ pub unsafe fn start(orders: &Orders, parameters: pg_sys::ParamListInfo, eflags: 
             };
             let unlimited = Budget::Unlimited;
             overridden = Some(match (bypassed, authority::budget(role, Some(orders.relation)), mode) {
-                (true, ..) => (LetThrough::Bypass, report(None), unlimited),
-                (_, Ok(Some(budget)), _) => (LetThrough::Override, report(None), budget),
-                (_, _, Mode::Log) => (LetThrough::Logged, report(None), unlimited),
-                (_, _, Mode::Warn) => (LetThrough::Warned, report(None), unlimited),
+                (true, ..) => (Verdict::Bypassed, report(None), unlimited),
+                (_, Ok(Some(budget)), _) => (Verdict::Overridden, report(None), budget),
+                (_, _, Mode::Log) => (Verdict::Logged, report(None), unlimited),
+                (_, _, Mode::Warn) => (Verdict::Warned, report(None), unlimited),
                 (_, refused, _) => {
                     let refused = refused.err().or_else(|| policy::forbids_override(orders.relation));
                     let report = report(refused.as_ref());
-                    return Start::Refuse(refusal::freeze(&report, Some(orders.relation)));
+                    return Start::Refuse(refusal::refuse(&report, Some(orders.relation), role));
                 }
             });
         }
@@ -197,14 +200,14 @@ impl Task {
             free = self.judge(count, sum)?.saturating_add(sum - count.min(sum));
         }
         let told = match (&self.overridden, &self.over) {
-            (Some((how, report, _)), _) => Some((*how, report.clone())),
+            (Some((how, report, _)), _) => Some((*how, report.clone().of_rows(sum))),
             (None, Some((how, limit))) => Some((*how, self.report(sum, limit, count, None))),
             (None, None) => None,
         };
         if let Some((how, report)) = told
             && ledger::report_once(self.relation)
         {
-            refusal::tell(how, &report, Some(self.relation), Some(sum), self.role);
+            refusal::tell(how, &report, Some(self.relation), self.role);
         }
         Ok(free)
     }
@@ -229,14 +232,14 @@ impl Task {
             return Ok(budgeted(limit.rows - before));
         }
         if self.bypassed {
-            self.over = Some((LetThrough::Bypass, limit));
+            self.over = Some((Verdict::Bypassed, limit));
             return Ok(u64::MAX);
         }
         let (limit, not_honoured) = match authority::budget(self.role, Some(self.relation)) {
             Ok(Some(budget)) => match limit::with_budget(Some(limit), budget) {
                 Some(wider) if sum > wider.rows => (wider, None),
                 wider => {
-                    self.over = Some((LetThrough::Override, limit));
+                    self.over = Some((Verdict::Overridden, limit));
                     let next = wider.map_or(u64::MAX, |wider| wider.rows - before);
                     return Ok(budgeted(next));
                 }
@@ -257,8 +260,8 @@ impl Task {
     ) -> Result<u64, Frozen> {
         let how = match self.mode {
             Mode::Enforce => return Err(self.refuse(sum, &limit, count, not_honoured)),
-            Mode::Warn => LetThrough::Warned,
-            _ => LetThrough::Logged,
+            Mode::Warn => Verdict::Warned,
+            _ => Verdict::Logged,
         };
         self.over = Some((how, limit));
         Ok(u64::MAX)
@@ -294,7 +297,7 @@ impl Task {
 
     #[cold]
     fn refuse(&self, sum: u64, limit: &Limit, count: u64, not_honoured: Option<&NotHonoured>) -> Frozen {
-        refusal::freeze(&self.report(sum, limit, count, not_honoured), Some(self.relation))
+        refusal::refuse(&self.report(sum, limit, count, not_honoured), Some(self.relation), self.role)
     }
 
     /// The task of a write that carries no node.

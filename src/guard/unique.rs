@@ -7,7 +7,7 @@ use pgrx::pg_sys::NodeTag;
 use rustc_hash::FxHashMap;
 
 use crate::pg::local::Local;
-use crate::pg::nodes;
+use crate::pg::{nodes, relations};
 
 struct Index {
     /// Of a unique index that is checked at once (a deferrable constraint's may hold duplicates
@@ -41,6 +41,10 @@ pub fn forget(relation: pg_sys::Oid) {
 pub unsafe fn is_lookup(index: pg_sys::Oid, quals: *mut pg_sys::List) -> bool {
     if let Some(verdict) = KNOWN.with(|known| known.verdict(index, quals)) {
         return verdict;
+    }
+    if relations::kind(index) != pg_sys::RELKIND_INDEX {
+        // An index that another extension only supposes, for EXPLAIN. Its OID may be another's later.
+        return false;
     }
     learn(index, quals);
     KNOWN.with(|known| known.verdict(index, quals)).unwrap_or(false)

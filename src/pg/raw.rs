@@ -112,6 +112,13 @@ unsafe extern "C-unwind" {
     // funcapi.h
     pub fn InitMaterializedSRF(call: pg_sys::FunctionCallInfo, flags: u32);
 
+    // storage/ipc.h, storage/shmem.h, storage/lwlock.h
+    pub fn RequestAddinShmemSpace(size: usize);
+    pub fn ShmemInitStruct(name: *const c_char, size: usize, found: *mut bool) -> *mut c_void;
+    pub fn LWLockAcquire(lock: *mut pg_sys::LWLock, mode: pg_sys::LWLockMode::Type) -> bool;
+    pub fn LWLockRelease(lock: *mut pg_sys::LWLock);
+    pub fn on_shmem_exit(function: pg_sys::pg_on_exit_callback, argument: pg_sys::Datum);
+
     // utils/inval.h
     pub fn AcceptInvalidationMessages();
 

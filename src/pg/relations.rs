@@ -31,6 +31,11 @@ pub fn schema_name(schema: pg_sys::Oid) -> String {
     text(unsafe { pg_sys::get_namespace_name(schema) }).unwrap_or_else(|| schema.to_u32().to_string())
 }
 
+/// A relation's name with its schema's, as messages give names: unquoted.
+pub fn full_name(relation: pg_sys::Oid) -> String {
+    format!("{}.{}", schema(relation), name(relation))
+}
+
 /// A relation's name with its schema's, quoted where SQL needs it.
 pub fn qualified_name(relation: pg_sys::Oid) -> String {
     format!("{}.{}", quoted_name(&schema(relation)), quoted_name(&name(relation)))

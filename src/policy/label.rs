@@ -8,7 +8,7 @@ use core::ffi::c_char;
 
 use pgrx::pg_sys;
 use safedelete_core::message::{
-    self, Report, SQLSTATE_INVALID, SQLSTATE_NOT_ALLOWED, SQLSTATE_NOT_SUPPORTED, SQLSTATE_WARNING,
+    Report, SQLSTATE_INVALID, SQLSTATE_NOT_ALLOWED, SQLSTATE_NOT_SUPPORTED, SQLSTATE_WARNING,
 };
 use safedelete_core::policy::{BadPolicy, Policy};
 
@@ -44,27 +44,19 @@ fn write(object: &pg_sys::ObjectAddress, label: Option<&str>) -> Result<(), Repo
     let origin = labelled(object)?;
     may_write(origin)?;
     if let Some(label) = label {
-        Policy::parse(label).map_err(|bad| Report {
-            sqlstate: SQLSTATE_INVALID,
-            message: bad.message,
-            detail: Some(bad.detail),
-            hint: None,
-        })?;
+        Policy::parse(label)
+            .map_err(|bad| Report::plain(SQLSTATE_INVALID, bad.message, Some(bad.detail), None))?;
     }
     invalidate(origin);
-    refusal::tell_policy(&message::policy_change(&origin.object(), label));
+    refusal::tell_policy(&origin.object(), label);
     Ok(())
 }
 
 /// What a label on this object is about.
 fn labelled(object: &pg_sys::ObjectAddress) -> Result<Origin, Report> {
     let refused = |detail: &str| {
-        Err(Report {
-            sqlstate: SQLSTATE_NOT_SUPPORTED,
-            message: "safedelete keeps policy for tables and schemas only".to_owned(),
-            detail: Some(detail.to_owned()),
-            hint: None,
-        })
+        let message = "safedelete keeps policy for tables and schemas only".to_owned();
+        Err(Report::plain(SQLSTATE_NOT_SUPPORTED, message, Some(detail.to_owned()), None))
     };
     match object.classId {
         pg_sys::NamespaceRelationId => Ok(Origin::Schema(object.objectId)),
@@ -91,15 +83,15 @@ fn may_write(origin: Origin) -> Result<(), Report> {
     if unsafe { pg_sys::superuser_arg(user) } || roles::is_member_of_any(user, &listed) {
         return Ok(());
     }
-    Err(Report {
-        sqlstate: SQLSTATE_NOT_ALLOWED,
-        message: format!("permission denied to change the policy on {}", origin.object()),
-        detail: Some(format!(
+    Err(Report::plain(
+        SQLSTATE_NOT_ALLOWED,
+        format!("permission denied to change the policy on {}", origin.object()),
+        Some(format!(
             "Role \"{}\" is neither a superuser nor a member of a role in safedelete.policy_role.",
             roles::name(user)
         )),
-        hint: Some("A superuser can let a role write policy: ALTER SYSTEM SET safedelete.policy_role = 'role_name'; SELECT pg_reload_conf();".to_owned()),
-    })
+        Some("A superuser can let a role write policy: ALTER SYSTEM SET safedelete.policy_role = 'role_name'; SELECT pg_reload_conf();".to_owned()),
+    ))
 }
 
 /// Lets every session read the policy anew and plan anew, when this transaction commits (and this
@@ -144,11 +136,11 @@ fn text(origin: Origin) -> Option<String> {
 
 fn warn_unreadable(origin: Origin, bad: &BadPolicy) {
     let object = origin.object();
-    refusal::warn(&Report {
-        sqlstate: SQLSTATE_WARNING,
-        message: format!("the policy on {object} cannot be read, so nothing may be modified there"),
-        detail: Some(format!("{}. {}", sentence(&bad.message), bad.detail)),
-        hint: Some(match origin {
+    refusal::warn(&Report::plain(
+        SQLSTATE_WARNING,
+        format!("the policy on {object} cannot be read, so nothing may be modified there"),
+        Some(format!("{}. {}", sentence(&bad.message), bad.detail)),
+        Some(match origin {
             Origin::Table(table) => format!(
                 "Write it anew: SELECT safedelete.set_policy({}, '{{\"max_rows\": 1000}}');",
                 quoted(&relations::qualified_name(table))
@@ -158,7 +150,7 @@ fn warn_unreadable(origin: Origin, bad: &BadPolicy) {
                 quoted(&relations::quoted_name(&relations::schema_name(schema)))
             ),
         }),
-    });
+    ));
 }
 
 fn sentence(text: &str) -> String {

@@ -301,6 +301,19 @@ pub fn define() {
             None,
         );
     }
+    // SAFETY: reads a backend variable.
+    let preloading = unsafe { pg_sys::process_shared_preload_libraries_in_progress };
+    GucRegistry::define_int_guc(
+        c"safedelete.events_max",
+        c"Sets how many events the ring in shared memory keeps.",
+        c"About 2 kB each. It counts when the server starts, with safedelete in shared_preload_libraries.",
+        &EVENTS_MAX,
+        0,
+        1_000_000,
+        // Where the library comes later, a postmaster's setting could not be defined any more.
+        if preloading { GucContext::Postmaster } else { GucContext::Sighup },
+        flags,
+    );
     GucRegistry::define_string_guc(
         c"safedelete.reason",
         c"Says why an override is used; it goes to the log.",

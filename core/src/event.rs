@@ -1,0 +1,222 @@
+//! Events: what the ring in shared memory keeps of refusals, of what went through although a rule
+//! refuses it, and of policy changes. An event has a fixed size, so that a writer needs no
+//! allocation in shared memory and an old one is simply written over.
+
+use crate::command::Command;
+use crate::message::Rule;
+
+/// What became of a statement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Refused,
+    /// `mode` is warn.
+    Warned,
+    /// `mode` is log.
+    Logged,
+    /// `allow_rows`.
+    Overridden,
+    /// `bypass_role`.
+    Bypassed,
+    /// No statement's: a policy was written.
+    Policy,
+}
+
+impl Verdict {
+    const ALL: [Verdict; 6] = [
+        Verdict::Refused,
+        Verdict::Warned,
+        Verdict::Logged,
+        Verdict::Overridden,
+        Verdict::Bypassed,
+        Verdict::Policy,
+    ];
+
+    pub fn word(self) -> &'static str {
+        match self {
+            Verdict::Refused => "refused",
+            Verdict::Warned => "warned",
+            Verdict::Logged => "logged",
+            Verdict::Overridden => "overridden",
+            Verdict::Bypassed => "bypassed",
+            Verdict::Policy => "policy",
+        }
+    }
+}
+
+/// One event. Roles are kept by OID, too: who may see it hangs on that.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event {
+    /// Microseconds, as PostgreSQL's timestamptz counts them.
+    pub time: i64,
+    pub role: u32,
+    pub session_role: u32,
+    pub verdict: Verdict,
+    pub rule: Option<Rule>,
+    pub command: Option<Command>,
+    pub rows: Option<u64>,
+    pub limit: Option<u64>,
+    pub database: String,
+    pub user: String,
+    pub session_user: String,
+    pub application: String,
+    /// `schema.table`, or the name of a database or schema.
+    pub relation: String,
+    pub limit_source: String,
+    pub reason: String,
+    pub query: String,
+}
+
+/// The size of an encoded event, in words of eight bytes.
+pub const WORDS: usize = 256;
+const BYTES: usize = WORDS * 8;
+const HEAD: usize = 48;
+/// The most bytes of each text, in the order of the fields; with two bytes of length each they fit.
+const ROOM: [usize; 8] = [63, 63, 63, 63, 129, 160, 255, 1150];
+const _: () = assert!(HEAD + 63 * 4 + 129 + 160 + 255 + 1150 + 2 * ROOM.len() <= BYTES);
+
+pub type Encoded = [u64; WORDS];
+
+impl Event {
+    /// Packs the event; texts that are too long are cut at a character's boundary.
+    pub fn encode(&self) -> Box<Encoded> {
+        let mut bytes = vec![0u8; BYTES];
+        let mut put = |at: usize, value: u64| bytes[at..at + 8].copy_from_slice(&value.to_le_bytes());
+        put(0, self.time as u64);
+        put(8, u64::from(self.role) << 32 | u64::from(self.session_role));
+        put(16, self.rows.unwrap_or(u64::MAX));
+        put(24, self.limit.unwrap_or(u64::MAX));
+        put(32, self.verdict as u64);
+        let command = self.command.map_or(0xff, |command| command.code() as u64);
+        put(40, self.rule.map_or(0xff, |rule| rule as u64) << 8 | command);
+        let mut at = HEAD;
+        for (text, room) in self.texts().into_iter().zip(ROOM) {
+            let text = cut(text, room);
+            bytes[at..at + 2].copy_from_slice(&(text.len() as u16).to_le_bytes());
+            bytes[at + 2..at + 2 + text.len()].copy_from_slice(text.as_bytes());
+            at += 2 + text.len();
+        }
+        let mut words = Box::new([0; WORDS]);
+        for (word, chunk) in words.iter_mut().zip(bytes.chunks_exact(8)) {
+            *word = u64::from_le_bytes(chunk.try_into().unwrap_or_default());
+        }
+        words
+    }
+
+    fn texts(&self) -> [&str; 8] {
+        [
+            &self.database,
+            &self.user,
+            &self.session_user,
+            &self.application,
+            &self.relation,
+            &self.limit_source,
+            &self.reason,
+            &self.query,
+        ]
+    }
+
+    /// Unpacks an event; `None` where it is none (of another version, or damaged).
+    pub fn decode(words: &Encoded) -> Option<Event> {
+        let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+        let number = |at: usize| words[at / 8];
+        let (rule, command) = (number(40) >> 8, number(40) & 0xff);
+        let mut at = HEAD;
+        let mut text = || {
+            let length = usize::from(u16::from_le_bytes([*bytes.get(at)?, *bytes.get(at + 1)?]));
+            let found = std::str::from_utf8(bytes.get(at + 2..at + 2 + length)?).ok()?;
+            at += 2 + length;
+            Some(found.to_owned())
+        };
+        Some(Event {
+            time: number(0) as i64,
+            role: (number(8) >> 32) as u32,
+            session_role: number(8) as u32,
+            verdict: *Verdict::ALL.get(usize::try_from(number(32)).ok()?)?,
+            rule: if rule == 0xff { None } else { Some(Rule::from_code(rule)?) },
+            command: if command == 0xff { None } else { Some(Command::from_code(command as i32)?) },
+            rows: Some(number(16)).filter(|rows| *rows != u64::MAX),
+            limit: Some(number(24)).filter(|limit| *limit != u64::MAX),
+            database: text()?,
+            user: text()?,
+            session_user: text()?,
+            application: text()?,
+            relation: text()?,
+            limit_source: text()?,
+            reason: text()?,
+            query: text()?,
+        })
+    }
+}
+
+/// At most so many bytes of a text, whole characters.
+fn cut(text: &str, room: usize) -> &str {
+    let mut end = text.len().min(room);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn event(text: &str) -> Event {
+        Event {
+            time: -5,
+            role: 10,
+            session_role: u32::MAX,
+            verdict: Verdict::Overridden,
+            rule: Some(Rule::Rows),
+            command: Some(Command::Drop),
+            rows: Some(7),
+            limit: None,
+            database: text.into(),
+            user: text.into(),
+            session_user: text.into(),
+            application: text.into(),
+            relation: text.into(),
+            limit_source: text.into(),
+            reason: text.into(),
+            query: text.into(),
+        }
+    }
+
+    #[test]
+    fn what_is_no_event_is_nothing() {
+        assert!(Event::decode(&[u64::MAX; WORDS]).is_none());
+        let mut words = *event("x").encode();
+        words[6] = u64::MAX;
+        assert!(Event::decode(&words).is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn a_short_event_comes_back(text in ".{0,15}") {
+            let event = event(&text);
+            prop_assert_eq!(Event::decode(&event.encode()), Some(event));
+        }
+
+        #[test]
+        fn a_long_one_is_cut_at_a_character(text in "[a-zäß\u{20ac}\u{1f600}]{0,3000}") {
+            let event = event(&text);
+            let back = Event::decode(&event.encode()).unwrap();
+            for (long, short) in event.texts().into_iter().zip(back.texts()) {
+                prop_assert!(long.starts_with(short));
+                prop_assert!(short.len() + 4 > 63.min(long.len()));
+            }
+        }
+
+        #[test]
+        fn any_words_decode_or_do_not(seed in any::<[u64; 32]>()) {
+            let mut words = [0; WORDS];
+            for (i, word) in words.iter_mut().enumerate() {
+                *word = seed[i % 32].rotate_left(i as u32);
+            }
+            words[4] %= 8;
+            words[5] %= 0x400;
+            let _ = Event::decode(&words);
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! What `safedelete.events`, `safedelete.stats` and `reset_stats()` ask.
+
+use pgrx::pg_sys;
+use safedelete_core::event::Event;
+use safedelete_core::message::{Report, SQLSTATE_NOT_READY};
+
+use crate::pg::function::{Rows, Value, function};
+use crate::pg::{relations, roles};
+use crate::record::{self, Memory, ring};
+
+/// The shared memory, or why there is none (55000).
+fn memory() -> Result<&'static Memory, Report> {
+    record::memory().ok_or_else(|| {
+        Report::plain(
+            SQLSTATE_NOT_READY,
+            "safedelete must be loaded via shared_preload_libraries to keep events and counters".to_owned(),
+            None,
+            Some("Add it and restart the server: ALTER SYSTEM SET shared_preload_libraries = 'safedelete'; (with the libraries that stand there already)".to_owned()),
+        )
+    })
+}
+
+fn sees_all() -> bool {
+    let user = roles::current().0;
+    // SAFETY: catalog cache look-ups.
+    unsafe { pg_sys::superuser_arg(user) || pg_sys::has_privs_of_role(user, pg_sys::ROLE_PG_MONITOR.into()) }
+}
+
+function!(
+    /// `read_events() RETURNS SETOF record`: the ring's events, oldest first. Superusers and members of
+    /// pg_monitor see all; others those of their own role, as the role that was judged or that had
+    /// logged in. Raises 55000 where the library was not preloaded.
+    safedelete_read_events,
+    pg_finfo_safedelete_read_events,
+    |call| {
+        let memory = memory()?;
+        let rows = Rows::of(call);
+        let (all, own) = (sees_all(), roles::current().0.to_u32());
+        let events = ring::read(memory).into_iter().filter_map(|(_, event)| Event::decode(&event));
+        for event in events.filter(|event| all || event.role == own || event.session_role == own) {
+            let number = |count: Option<u64>| count.map_or(Value::Null, |count| Value::Bigint(count as i64));
+            let text = |text: String| if text.is_empty() { Value::Null } else { Value::Text(text) };
+            rows.put(vec![
+                Value::Timestamp(event.time),
+                text(event.database),
+                text(event.user),
+                text(event.session_user),
+                text(event.application),
+                event.command.map_or(Value::Null, |command| command.tag().into()),
+                text(event.relation),
+                event.rule.map_or(Value::Null, |rule| rule.word().into()),
+                event.verdict.word().into(),
+                number(event.rows),
+                number(event.limit),
+                text(event.limit_source),
+                text(event.reason),
+                text(event.query),
+            ]);
+        }
+        Ok(pg_sys::Datum::from(0))
+    }
+);
+
+function!(
+    /// `read_stats() RETURNS SETOF record`: the counters of each database. Raises 55000 where the library
+    /// was not preloaded.
+    safedelete_read_stats,
+    pg_finfo_safedelete_read_stats,
+    |call| {
+        let stats = memory()?.stats();
+        let rows = Rows::of(call);
+        for counted in stats.read() {
+            // SAFETY: a catalog look-up that gives NULL where there is none.
+            let name = relations::text(unsafe { pg_sys::get_database_name(counted.database) });
+            let mut values = vec![Value::Oid(counted.database), Value::from(name)];
+            values.extend(counted.counters.map(|count| Value::Bigint(count as i64)));
+            values.push(Value::Timestamp(stats.since()));
+            rows.put(values);
+        }
+        Ok(pg_sys::Datum::from(0))
+    }
+);
+
+function!(
+    /// `reset_stats() RETURNS void`: counts from zero again, in every database. EXECUTE is the
+    /// owner's to grant. Raises 55000 where the library was not preloaded.
+    safedelete_reset_stats,
+    pg_finfo_safedelete_reset_stats,
+    |_| {
+        let stats = memory()?.stats();
+        // SAFETY: reads the clock.
+        stats.reset(unsafe { pg_sys::GetCurrentTimestamp() });
+        Ok(pg_sys::Datum::from(0))
+    }
+);

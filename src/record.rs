@@ -1,0 +1,168 @@
+//! What is kept for those who look afterwards: the ring of events and the counters, in shared memory.
+//! Written by refusal.rs and the guard while statements run, read by the SQL functions. Needs
+//! shared_preload_libraries; without it nothing is kept, and `memory()` says so.
+//!
+//! The memory holds atomics alone: a writer waits for nobody, and a reader never sees half an event.
+
+mod file;
+pub mod ring;
+pub mod stats;
+
+use core::ffi::c_int;
+use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+
+use pgrx::pg_sys;
+use safedelete_core::event::{Event, Verdict};
+use safedelete_core::message::Facts;
+
+use crate::pg::{frame, raw, relations, roles};
+use crate::settings;
+
+/// The head of the shared memory; the ring's slots follow it.
+#[repr(C)]
+pub struct Memory {
+    /// How many slots the ring has.
+    slots: u64,
+    /// How many events have been written, ever.
+    written: AtomicU64,
+    stats: stats::Stats,
+}
+
+static MEMORY: AtomicPtr<Memory> = AtomicPtr::new(std::ptr::null_mut());
+
+static mut PREVIOUS_REQUEST: pg_sys::shmem_request_hook_type = None;
+static mut PREVIOUS_STARTUP: pg_sys::shmem_startup_hook_type = None;
+
+/// Asks for the memory, where shared_preload_libraries loads the library.
+pub fn install() {
+    // SAFETY: called once, by _PG_init, in the postmaster (or a backend that starts alone).
+    unsafe {
+        if !pg_sys::process_shared_preload_libraries_in_progress {
+            return;
+        }
+        PREVIOUS_REQUEST = pg_sys::shmem_request_hook;
+        pg_sys::shmem_request_hook = Some(request);
+        PREVIOUS_STARTUP = pg_sys::shmem_startup_hook;
+        pg_sys::shmem_startup_hook = Some(startup);
+    }
+}
+
+impl Memory {
+    pub fn stats(&self) -> &stats::Stats {
+        &self.stats
+    }
+}
+
+/// Adds to a counter of the current database.
+pub fn count(counter: stats::Counter, more: u64) {
+    if let Some(memory) = memory() {
+        memory.stats.add(counter, more);
+    }
+}
+
+/// The shared memory; `None` where the library was not preloaded.
+pub fn memory() -> Option<&'static Memory> {
+    // SAFETY: set once, by `startup`, to memory that lives as long as the server and holds atomics.
+    unsafe { MEMORY.load(Ordering::Relaxed).as_ref() }
+}
+
+fn size(slots: u64) -> usize {
+    size_of::<Memory>() + slots as usize * size_of::<ring::Slot>()
+}
+
+/// Why this hook: shared memory is asked for before the server knows how much there will be.
+#[allow(ffi_unwind_calls, reason = "a bare frame: it owns nothing and cannot panic")]
+unsafe extern "C-unwind" fn request() {
+    // SAFETY: PostgreSQL calls the hook once, with the settings read.
+    unsafe {
+        if let Some(previous) = PREVIOUS_REQUEST {
+            previous();
+        }
+        raw::RequestAddinShmemSpace(size(settings::events_max()));
+    }
+}
+
+/// Why this hook: shared memory is there now. The postmaster reads what the last one left; after a
+/// crash of a backend it comes again, to empty memory and no file.
+#[allow(ffi_unwind_calls, reason = "a bare frame: it owns nothing and cannot panic")]
+unsafe extern "C-unwind" fn startup() {
+    // SAFETY: as PostgreSQL asks of the hook: the lock is held while the memory is attached.
+    unsafe {
+        if let Some(previous) = PREVIOUS_STARTUP {
+            previous();
+        }
+        let slots = settings::events_max();
+        let mut found = false;
+        let lock = &raw mut (*pg_sys::MainLWLockArray.add(ADDIN_SHMEM_INIT_LOCK)).lock;
+        raw::LWLockAcquire(lock, pg_sys::LWLockMode::LW_EXCLUSIVE);
+        let memory = raw::ShmemInitStruct(c"safedelete".as_ptr(), size(slots), &mut found).cast::<Memory>();
+        if !found {
+            memory.cast::<u8>().write_bytes(0, size(slots));
+            (*memory).slots = slots;
+            frame::guarded(|| (*memory).stats.start(pg_sys::GetCurrentTimestamp()));
+        }
+        MEMORY.store(memory, Ordering::Relaxed);
+        raw::LWLockRelease(lock);
+        if !pg_sys::IsUnderPostmaster {
+            raw::on_shmem_exit(Some(shutdown), pg_sys::Datum::from(0));
+            if !found {
+                frame::guarded(file::read);
+            }
+        }
+    }
+}
+
+/// storage/lwlocknames.h: AddinShmemInitLock, the same in 15 to 18.
+const ADDIN_SHMEM_INIT_LOCK: usize = 21;
+
+/// A bare frame: the postmaster stops. After a crash the memory may hold anything.
+unsafe extern "C-unwind" fn shutdown(code: c_int, _: pg_sys::Datum) {
+    if code == 0 {
+        frame::guarded(file::write);
+    }
+}
+
+/// Who and what an event tells beside a rule's facts.
+pub struct Circumstances<'a> {
+    pub role: pg_sys::Oid,
+    /// `schema.table`, or a database's or a schema's name.
+    pub relation: &'a str,
+}
+
+/// Keeps an event and counts it.
+pub fn event(verdict: Verdict, facts: Option<&Facts>, about: &Circumstances) {
+    let Some(memory) = memory() else { return };
+    memory.stats.count_event(verdict, facts.map(|facts| facts.rule));
+    if memory.slots == 0 {
+        return;
+    }
+    // SAFETY: reads backend variables; the strings are NULL or NUL-terminated.
+    let (session, application, query, database, time) = unsafe {
+        (
+            pg_sys::GetSessionUserId(),
+            relations::text(pg_sys::application_name),
+            relations::text(pg_sys::debug_query_string),
+            relations::text(pg_sys::get_database_name(pg_sys::MyDatabaseId)),
+            pg_sys::GetCurrentTimestamp(),
+        )
+    };
+    let event = Event {
+        time,
+        role: about.role.to_u32(),
+        session_role: session.to_u32(),
+        verdict,
+        rule: facts.map(|facts| facts.rule),
+        command: facts.map(|facts| facts.command),
+        rows: facts.and_then(|facts| facts.rows),
+        limit: facts.and_then(|facts| facts.limit),
+        database: database.unwrap_or_default(),
+        user: roles::name(about.role),
+        session_user: roles::name(session),
+        application: application.unwrap_or_default(),
+        relation: about.relation.to_owned(),
+        limit_source: facts.map(|facts| facts.limit_source.clone()).unwrap_or_default(),
+        reason: settings::reason(),
+        query: query.unwrap_or_default(),
+    };
+    ring::write(memory, &event.encode());
+}

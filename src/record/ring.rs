@@ -1,0 +1,81 @@
+//! The ring of events. Each slot is a sequence lock: odd while it is written, then twice the number of
+//! its event and two. Who wants to write takes the next number; where its slot is still being
+//! written (by somebody who was overtaken by a whole round), it takes another. Readers look at the
+//! sequence before and after.
+
+use std::sync::atomic::{AtomicU64, Ordering, fence};
+
+use safedelete_core::event::{Encoded, WORDS};
+
+use super::Memory;
+
+#[repr(C)]
+pub struct Slot {
+    sequence: AtomicU64,
+    words: [AtomicU64; WORDS],
+}
+
+impl Memory {
+    /// The slots behind the head.
+    fn slots(&self) -> &[Slot] {
+        // SAFETY: `startup` asked for so much memory, zeroed it, and it holds atomics alone.
+        unsafe {
+            let first = std::ptr::from_ref(self).add(1).cast::<Slot>();
+            std::slice::from_raw_parts(first, self.slots as usize)
+        }
+    }
+}
+
+/// Writes an event in place of the oldest.
+pub fn write(memory: &Memory, event: &Encoded) {
+    let slots = memory.slots();
+    // As many tries as there can be writers would do; a ring smaller than that may lose an event.
+    for _ in 0..1000 {
+        let number = memory.written.fetch_add(1, Ordering::Relaxed);
+        let slot = &slots[(number % memory.slots) as usize];
+        let before = slot.sequence.load(Ordering::Relaxed);
+        if before & 1 == 1 || before > 2 * number {
+            continue;
+        }
+        let writing = 2 * number + 1;
+        if slot.sequence.compare_exchange(before, writing, Ordering::Acquire, Ordering::Relaxed).is_err() {
+            continue;
+        }
+        fence(Ordering::Release);
+        for (word, value) in slot.words.iter().zip(event) {
+            word.store(*value, Ordering::Relaxed);
+        }
+        slot.sequence.store(writing + 1, Ordering::Release);
+        return;
+    }
+}
+
+/// Every whole event with its number, the oldest first.
+pub fn read(memory: &Memory) -> Vec<(u64, Box<Encoded>)> {
+    let mut events: Vec<_> = memory.slots().iter().filter_map(read_slot).collect();
+    events.sort_unstable_by_key(|(number, _)| *number);
+    events
+}
+
+fn read_slot(slot: &Slot) -> Option<(u64, Box<Encoded>)> {
+    // Who writes is about to be done; where writers overtake the reader all the time, it goes on.
+    for _ in 0..1000 {
+        let before = slot.sequence.load(Ordering::Acquire);
+        if before == 0 {
+            return None;
+        }
+        if before & 1 == 1 {
+            std::hint::spin_loop();
+            continue;
+        }
+        let mut event = Box::new([0; WORDS]);
+        for (value, word) in event.iter_mut().zip(&slot.words) {
+            *value = word.load(Ordering::Relaxed);
+        }
+        fence(Ordering::Acquire);
+        if slot.sequence.load(Ordering::Relaxed) == before {
+            return Some((before / 2 - 1, event));
+        }
+    }
+    None
+}

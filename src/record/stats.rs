@@ -1,0 +1,117 @@
+//! Counters per database, in shared memory: plain atomics, in a table of databases by OID.
+
+use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
+
+use pgrx::pg_sys;
+use safedelete_core::event::Verdict;
+use safedelete_core::message::Rule;
+
+/// More databases than these share the last place, and show without a name.
+const DATABASES: usize = 256;
+
+/// What is counted.
+#[derive(Clone, Copy)]
+pub enum Counter {
+    /// Statements that ran with a guard node.
+    Guarded,
+    RefusedWhere,
+    RefusedRows,
+    Warned,
+    Logged,
+    Overridden,
+    Bypassed,
+    /// Rows that guards have collected before the first was written.
+    RowsSpooled,
+    /// Of what they collected, bytes that went to disk.
+    SpoolBytes,
+}
+
+pub const COUNTERS: usize = 9;
+
+#[repr(C)]
+struct Database {
+    oid: AtomicU32,
+    counters: [AtomicU64; COUNTERS],
+}
+
+#[repr(C)]
+pub struct Stats {
+    since: AtomicI64,
+    databases: [Database; DATABASES],
+}
+
+/// What one database has counted; the OID is 0 for those that found no place.
+pub struct Counted {
+    pub database: pg_sys::Oid,
+    pub counters: [u64; COUNTERS],
+}
+
+impl Stats {
+    pub fn start(&self, now: pg_sys::TimestampTz) {
+        self.since.store(now, Ordering::Relaxed);
+    }
+
+    pub fn since(&self) -> pg_sys::TimestampTz {
+        self.since.load(Ordering::Relaxed)
+    }
+
+    /// Adds to a counter of the current database.
+    pub fn add(&self, counter: Counter, more: u64) {
+        // SAFETY: reads a backend variable.
+        let place = self.place(unsafe { pg_sys::MyDatabaseId }.to_u32());
+        place.counters[counter as usize].fetch_add(more, Ordering::Relaxed);
+    }
+
+    /// Counts an event.
+    pub fn count_event(&self, verdict: Verdict, rule: Option<Rule>) {
+        let counter = match (verdict, rule) {
+            (Verdict::Refused, Some(Rule::Where)) => Counter::RefusedWhere,
+            (Verdict::Refused, _) => Counter::RefusedRows,
+            (Verdict::Warned, _) => Counter::Warned,
+            (Verdict::Logged, _) => Counter::Logged,
+            (Verdict::Overridden, _) => Counter::Overridden,
+            (Verdict::Bypassed, _) => Counter::Bypassed,
+            (Verdict::Policy, _) => return,
+        };
+        self.add(counter, 1);
+    }
+
+    /// A database's place: its own, or the first free one, or the last.
+    fn place(&self, oid: u32) -> &Database {
+        let last = &self.databases[DATABASES - 1];
+        let (first, order) = (oid as usize % (DATABASES - 1), Ordering::Relaxed);
+        for step in 0..DATABASES - 1 {
+            let place = &self.databases[(first + step) % (DATABASES - 1)];
+            match place.oid.load(order) {
+                known if known == oid => return place,
+                0 => match place.oid.compare_exchange(0, oid, order, order) {
+                    Ok(_) => return place,
+                    Err(taken) if taken == oid => return place,
+                    Err(_) => {}
+                },
+                _ => {}
+            }
+        }
+        last
+    }
+
+    /// What every database has counted.
+    pub fn read(&self) -> Vec<Counted> {
+        self.databases
+            .iter()
+            .map(|place| Counted {
+                database: place.oid.load(Ordering::Relaxed).into(),
+                counters: std::array::from_fn(|i| place.counters[i].load(Ordering::Relaxed)),
+            })
+            .filter(|counted| counted.counters.iter().any(|count| *count > 0))
+            .collect()
+    }
+
+    /// Counts from zero again.
+    pub fn reset(&self, now: pg_sys::TimestampTz) {
+        for counter in self.databases.iter().flat_map(|place| &place.counters) {
+            counter.store(0, Ordering::Relaxed);
+        }
+        self.start(now);
+    }
+}
