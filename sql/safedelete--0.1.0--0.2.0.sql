@@ -126,3 +126,15 @@ CREATE FUNCTION safedelete.reset_stats() RETURNS void
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'safedelete_reset_stats';
 COMMENT ON FUNCTION safedelete.reset_stats() IS 'sets the counters of all databases to zero';
 REVOKE ALL ON FUNCTION safedelete.reset_stats() FROM PUBLIC;
+
+-- What would happen.
+CREATE FUNCTION safedelete.check(sql text, OUT statement integer, OUT line integer, OUT command text, OUT relation text,
+  OUT verdict text, OUT rule text, OUT sqlstate text, OUT message text, OUT detail text, OUT hint text,
+  OUT estimated_rows bigint, OUT table_rows bigint) RETURNS SETOF record
+LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'safedelete_check';
+COMMENT ON FUNCTION safedelete.check(text) IS 'what the guard would say of each statement of a script, and of each table it writes; runs nothing';
+
+CREATE FUNCTION safedelete.dry_run(sql text, OUT relation regclass, OUT command text, OUT rows bigint, OUT table_rows bigint,
+  OUT fraction double precision, OUT by text, OUT verdict text, OUT message text) RETURNS SETOF record
+LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'safedelete_dry_run';
+COMMENT ON FUNCTION safedelete.dry_run(text) IS 'runs statements, counts what they, their foreign keys and their triggers write, and rolls it back';

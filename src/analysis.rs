@@ -14,6 +14,7 @@ use pgrx::pg_sys;
 use pgrx::pg_sys::NodeTag;
 use safedelete_core::command::Command;
 
+use crate::dry_run;
 use crate::pg::{compat, frame, nodes, raw};
 use target::Target;
 
@@ -98,7 +99,7 @@ pub unsafe fn examine(query: *mut pg_sys::Query) -> Option<Finding> {
     // SAFETY: a Query that writes `entry`.
     let target = unsafe { Target::of_query(query, entry)? };
     let guarded = target.is_guarded(command);
-    if !guarded && !target.has_parts() {
+    if !guarded && !target.has_parts() && !dry_run::is_on() {
         return None;
     }
     let mut finding = Finding {

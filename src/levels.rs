@@ -203,6 +203,13 @@ pub fn enter_utility(utility: *mut pg_sys::Node, explaining: bool) -> Level {
     outer
 }
 
+/// Enters a statement that counts as one of the client's, although another one runs it.
+pub fn enter_as_clients() -> Level {
+    let outer = enter_utility(std::ptr::null_mut(), false);
+    CURRENT.with(|level| level.owner = Owner(level.serial));
+    outer
+}
+
 /// Back to where [`enter_query`] or [`enter_utility`] came from.
 #[inline]
 pub fn leave(outer: Level) {

@@ -5,6 +5,8 @@
 mod analysis;
 mod api;
 mod authority;
+mod check;
+mod dry_run;
 mod exemption;
 mod guard;
 mod hooks;

@@ -12,7 +12,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use safedelete_core::command::Command;
 use safedelete_core::event::Verdict;
 use safedelete_core::limit::Budget;
-use safedelete_core::message;
+use safedelete_core::message::{self, Report};
 use safedelete_core::mode::Mode;
 
 use crate::guard::task::Task;
@@ -22,7 +22,7 @@ use crate::pg::nodes;
 use crate::pg::relations::{self, Wait};
 use crate::refusal::{self, Frozen};
 use crate::settings;
-use crate::{authority, exemption, policy};
+use crate::{authority, dry_run, exemption, policy};
 
 /// Tables up to so many pages are counted whole.
 const SMALL_PAGES: u32 = 128;
@@ -98,9 +98,9 @@ fn take_whole(command: Command, relation: pg_sys::Oid) -> Result<(), Frozen> {
     };
     if !holds_rows
         || relations::is_exempt(relation)
-        || !is_judged(command, relation)
+        || !(is_judged(command, relation) || dry_run::is_on())
         || exemption::of_process()
-        || exemption::of_table(relation)
+        || (exemption::of_table(relation) && !dry_run::is_on())
         // The hook comes before PostgreSQL's own check, whose error comes first.
         || (command == Command::Truncate && !relations::may_truncate(relation))
         || !running(|running| running.judged.insert(relation))
@@ -114,8 +114,9 @@ fn take_whole(command: Command, relation: pg_sys::Oid) -> Result<(), Frozen> {
     // The table that the statement names counts, with the tree below it.
     let counts_above = !is_named(relation, false) && ancestors.iter().any(|above| is_named(*above, true));
     // A part counts by itself, too, where it has a policy of its own.
+    let guarded = policy::effective(relation).guards(command) && !exemption::of_table(relation);
     let counts_for_itself =
-        policy::effective(relation).guards(command) && (!counts_above || policy::has_own(relation));
+        (guarded || dry_run::is_on()) && (!counts_above || (guarded && policy::has_own(relation)));
     // The tree's parts end here, before the foreign keys of the whole tree are looked up.
     if command == Command::Truncate && (!counts_for_itself || is_referenced(&named)) {
         return Ok(());
@@ -124,7 +125,8 @@ fn take_whole(command: Command, relation: pg_sys::Oid) -> Result<(), Frozen> {
         && (kind == pg_sys::RELKIND_PARTITIONED_TABLE || is_named(relation, true));
     let members = if tree { relations::members(relation) } else { vec![relation] };
     let probe = Task::of_whole_table(command, relation, 0.0);
-    let (mut rows, mut size) = rows_of(&members, probe.surely_within_budget());
+    let within = if dry_run::is_on() { None } else { Some(probe.surely_within_budget()) };
+    let (mut rows, mut size) = rows_of(&members, within);
     if command == Command::Drop {
         let below = running(|running| {
             for above in &ancestors {
@@ -138,7 +140,24 @@ fn take_whole(command: Command, relation: pg_sys::Oid) -> Result<(), Frozen> {
         rows += below;
         size += below as f64;
     }
-    Task::of_whole_table(command, relation, size).finish(rows)
+    let task = Task::of_whole_table(command, relation, size);
+    if guarded { task } else { task.unguarded() }.finish(rows)
+}
+
+/// What would become of a TRUNCATE or DROP of these tables, which are `relation` with what goes with it;
+/// and their size.
+pub fn preview(
+    command: Command,
+    relation: pg_sys::Oid,
+    members: &[pg_sys::Oid],
+) -> (Option<(Verdict, Report)>, f64) {
+    let within = Task::of_whole_table(command, relation, 0.0).surely_within_budget();
+    let (rows, size) = rows_of(members, Some(within));
+    let guarded = policy::effective(relation).guards(command)
+        && !relations::is_exempt(relation)
+        && !exemption::of_table(relation);
+    let outcome = if guarded { Task::of_whole_table(command, relation, size).preview(rows) } else { None };
+    (outcome, size)
 }
 
 /// Whether a command on a table is judged at all: for itself, or dropped for the sake of what it is
@@ -151,11 +170,14 @@ fn is_judged(command: Command, relation: pg_sys::Oid) -> bool {
 
 /// The rows of some tables, and their size for the fraction: exact where they are small; else the
 /// estimate, unless reading on shows that no more than `within` are there (dead rows are no rows).
-fn rows_of(members: &[pg_sys::Oid], within: u64) -> (u64, f64) {
+/// Without a `within`, exact.
+fn rows_of(members: &[pg_sys::Oid], within: Option<u64>) -> (u64, f64) {
     let pages: Vec<_> = members.iter().map(|member| relations::pages(*member)).collect();
     let stored: u32 = pages.iter().flatten().fold(0, |sum, pages| sum.saturating_add(*pages));
-    let (most, last_page) =
-        if stored <= SMALL_PAGES { (u64::MAX - 1, u32::MAX) } else { (within, MOST_PAGES) };
+    let (most, last_page) = match within {
+        Some(within) if stored > SMALL_PAGES => (within, MOST_PAGES),
+        _ => (u64::MAX - 1, u32::MAX),
+    };
     let mut counted = 0;
     let mut ended = true;
     for (member, _) in members.iter().zip(&pages).filter(|(_, pages)| pages.is_some_and(|p| p > 0)) {

@@ -1,6 +1,7 @@
 //! The quarantine: everything that has to know how PostgreSQL lays out memory, raises errors or
 //! differs between majors. Other rooms call these and stay readable.
 
+pub mod attempt;
 pub mod compat;
 pub mod frame;
 pub mod function;

@@ -13,7 +13,7 @@ use safedelete_core::command::Command;
 use crate::pg::local::Local;
 use crate::pg::{compat, nodes, relations};
 use crate::policy::{self, TablePolicy};
-use crate::{exemption, settings};
+use crate::{dry_run, exemption, settings};
 
 /// Of a relation's columns, counted from 0.
 #[derive(Default)]
@@ -150,7 +150,7 @@ impl Target {
                 return None;
             }
             let columns = columns(relation);
-            if columns.are_unguarded(relation) {
+            if columns.are_unguarded(relation) && !dry_run::is_on() {
                 return None;
             }
             let mut index = (*query).resultRelation;

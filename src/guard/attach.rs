@@ -7,6 +7,7 @@ use safedelete_core::command::Command;
 
 use super::{node, unique};
 use crate::analysis::{Finding, Qualification};
+use crate::dry_run;
 use crate::levels;
 use crate::pg::{compat, nodes, relations};
 use crate::policy;
@@ -125,8 +126,10 @@ impl Orders {
 pub unsafe fn attach(plan: *mut pg_sys::PlannedStmt, findings: &[Option<Finding>]) {
     // SAFETY: a finished plan, ours to change until the planner hook returns.
     unsafe {
-        if let ([Some(finding)], Some(modify)) =
-            (findings, nodes::cast::<pg_sys::ModifyTable, _>((*plan).planTree, NodeTag::T_ModifyTable))
+        let counts_all = dry_run::is_on();
+        if !counts_all
+            && let ([Some(finding)], Some(modify)) =
+                (findings, nodes::cast::<pg_sys::ModifyTable, _>((*plan).planTree, NodeTag::T_ModifyTable))
             && (*modify).canSetTag
             && is_point_write(plan, modify, finding)
         {
@@ -150,12 +153,32 @@ pub unsafe fn attach(plan: *mut pg_sys::PlannedStmt, findings: &[Option<Finding>
                 continue;
             };
             let parts = parts_with_policy(plan, modify, &finding);
-            if finding.guarded || !parts.is_empty() {
+            if finding.guarded || counts_all || !parts.is_empty() {
                 let id = next_id.get_or_insert_with(|| highest_id(plan) + 1);
                 wrap(plan, modify, finding, &parts, *id);
                 *id += 1;
             }
         }
+    }
+}
+
+/// How many rows the planner expects below the ModifyTable of each finding.
+///
+/// # Safety
+/// `plan` is what the planner made of the Query that `findings` describe.
+pub unsafe fn estimates(plan: *mut pg_sys::PlannedStmt, findings: &[Option<Finding>]) -> Vec<Option<f64>> {
+    // SAFETY: a finished plan.
+    unsafe {
+        let mut targets = Vec::new();
+        for subplan in nodes::items::<pg_sys::Plan>((*plan).subplans) {
+            find_modify_tables(subplan, &mut targets);
+        }
+        find_modify_tables((*plan).planTree, &mut targets);
+        let rows = |finding: &Finding| {
+            let modify = targets.iter().find(|modify| writes(plan, **modify, finding))?;
+            Some((*(**modify).plan.lefttree).plan_rows)
+        };
+        findings.iter().map(|finding| finding.as_ref().and_then(rows)).collect()
     }
 }
 

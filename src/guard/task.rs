@@ -13,7 +13,8 @@ use safedelete_core::mode::Mode;
 use super::attach::{Flow, Orders};
 use super::parts::Parts;
 use super::rows::Rows;
-use crate::analysis::{self, Qualification};
+use crate::analysis::{self, Qualification, target};
+use crate::dry_run::{self, By};
 use crate::ledger;
 use crate::levels;
 use crate::pg::relations::{self, Wait};
@@ -52,6 +53,10 @@ pub struct Task {
     overridden: Option<(Verdict, Report, Budget)>,
     /// It is over this limit, and this let it through.
     over: Option<(Verdict, Limit)>,
+    /// Why a budget does not count, where that is told with `over`.
+    not_honoured: Option<NotHonoured>,
+    /// Nothing is refused, told or kept: what would be is asked for by `outcome`, or noted.
+    rehearses: bool,
     /// The table that the statement names, where this is a part of it.
     part_of: Option<pg_sys::Oid>,
     pub distinct: Option<Rows>,
@@ -65,7 +70,9 @@ pub struct Task {
 pub unsafe fn start(orders: &Orders, parameters: pg_sys::ParamListInfo, eflags: i32) -> Start {
     let effective = policy::effective(orders.relation);
     let guarded = effective.guards(orders.command);
-    if (!guarded && orders.parts.is_null()) || exemption::of_process() {
+    let rehearses = dry_run::is_on();
+    let guarded = guarded && !(rehearses && target::is_unguarded(orders.relation));
+    if (!guarded && !rehearses && orders.parts.is_null()) || exemption::of_process() {
         return Start::Pass;
     }
     record::count(Counter::Guarded, 1);
@@ -86,6 +93,7 @@ pub unsafe fn start(orders: &Orders, parameters: pg_sys::ParamListInfo, eflags: 
                 (_, Ok(Some(budget)), _) => (Verdict::Overridden, report(None), budget),
                 (_, _, Mode::Log) => (Verdict::Logged, report(None), unlimited),
                 (_, _, Mode::Warn) => (Verdict::Warned, report(None), unlimited),
+                (_, refused, _) if rehearses => (Verdict::Refused, report(refused.err().as_ref()), unlimited),
                 (_, refused, _) => {
                     let refused = refused.err().or_else(|| policy::forbids_override(orders.relation));
                     let report = report(refused.as_ref());
@@ -96,7 +104,7 @@ pub unsafe fn start(orders: &Orders, parameters: pg_sys::ParamListInfo, eflags: 
     }
     let bounds = if guarded { effective.bounds } else { Bounds::UNLIMITED };
     let parts = if orders.parts.is_null() { None } else { Parts::start(orders, referential) };
-    if bounds.unlimited() && overridden.is_none() && parts.is_none() {
+    if bounds.unlimited() && overridden.is_none() && parts.is_none() && !rehearses {
         return Start::Pass;
     }
     let unlimited = matches!(overridden, Some((.., Budget::Unlimited)));
@@ -114,12 +122,14 @@ pub unsafe fn start(orders: &Orders, parameters: pg_sys::ParamListInfo, eflags: 
         whole: None,
         overridden,
         over: None,
+        not_honoured: None,
+        rehearses,
         part_of: None,
         distinct: orders.repeats.then(Rows::default),
         parts,
     };
     let threshold = task.first_threshold();
-    let spool = orders.flow == Flow::Rows && may_refuse && !referential && !bypassed;
+    let spool = orders.flow == Flow::Rows && may_refuse && !referential && !bypassed && !rehearses;
     Start::Watch { task: Box::into_raw(Box::new(task)), threshold, spool }
 }
 
@@ -141,13 +151,18 @@ unsafe fn unqualified(orders: &Orders, parameters: pg_sys::ParamListInfo) -> Opt
         },
         known => known,
     };
+    unqualified_by(qualification, orders.relation)
+}
+
+/// What rule `where` says of a finding.
+pub fn unqualified_by(qualification: Qualification, relation: pg_sys::Oid) -> Option<Unqualified> {
     match qualification {
         Qualification::Qualified | Qualification::Deferred => None,
         Qualification::NoWhere => Some(Unqualified::NoWhere),
         // Column 0 is the row itself.
         Qualification::MatchesEveryRow | Qualification::OuterColumn(0) => Some(Unqualified::MatchesEveryRow),
         Qualification::OuterColumn(column) => {
-            Some(Unqualified::OuterColumn(relations::column(orders.relation, column)))
+            Some(Unqualified::OuterColumn(relations::column(relation, column)))
         }
     }
 }
@@ -199,17 +214,42 @@ impl Task {
         if sum > free {
             free = self.judge(count, sum)?.saturating_add(sum - count.min(sum));
         }
-        let told = match (&self.overridden, &self.over) {
-            (Some((how, report, _)), _) => Some((*how, report.clone().of_rows(sum))),
-            (None, Some((how, limit))) => Some((*how, self.report(sum, limit, count, None))),
-            (None, None) => None,
-        };
+        let told = self.outcome(count, sum);
+        if self.rehearses {
+            let by = By::now(self.referential);
+            dry_run::note(self.relation, self.command, by, count, self.size(), self.part_of.is_some(), told);
+            return Ok(free);
+        }
         if let Some((how, report)) = told
             && ledger::report_once(self.relation)
         {
             refusal::tell(how, &report, Some(self.relation), self.role);
         }
         Ok(free)
+    }
+
+    /// What became of the rows that have been judged; `None` where no rule has a word to say.
+    fn outcome(&self, count: u64, sum: u64) -> Option<(Verdict, Report)> {
+        match (&self.overridden, &self.over) {
+            (Some((how, report, _)), _) => Some((*how, report.clone().of_rows(sum))),
+            (None, Some((how, limit))) => {
+                Some((*how, self.report(sum, limit, count, self.not_honoured.as_ref())))
+            }
+            (None, None) => None,
+        }
+    }
+
+    /// What rule `rows` would say of so many rows, by themselves.
+    pub fn preview(mut self, rows: u64) -> Option<(Verdict, Report)> {
+        self.rehearses = true;
+        // A rehearsal refuses nothing.
+        self.judge(rows, rows).ok()?;
+        self.outcome(rows, rows)
+    }
+
+    /// The same task of a table that is not guarded: only counted.
+    pub fn unguarded(self) -> Task {
+        Task { bounds: Bounds::UNLIMITED, ..self }
     }
 
     /// `count` rows of this statement, `sum` with those before it.
@@ -259,6 +299,10 @@ impl Task {
         not_honoured: Option<&NotHonoured>,
     ) -> Result<u64, Frozen> {
         let how = match self.mode {
+            Mode::Enforce if self.rehearses => {
+                self.not_honoured = not_honoured.cloned();
+                Verdict::Refused
+            }
             Mode::Enforce => return Err(self.refuse(sum, &limit, count, not_honoured)),
             Mode::Warn => Verdict::Warned,
             _ => Verdict::Logged,
@@ -317,6 +361,8 @@ impl Task {
             whole: None,
             overridden: None,
             over: None,
+            not_honoured: None,
+            rehearses: dry_run::is_on(),
             part_of: None,
             distinct: None,
             parts: None,

@@ -22,6 +22,11 @@ use super::raw;
 /// The unwinding of an error that PostgreSQL still holds on its own error stack.
 struct PostgresError;
 
+/// Whether an unwinding is that of an error that PostgreSQL still holds.
+pub fn is_postgres_error(payload: &(dyn std::any::Any + Send)) -> bool {
+    payload.is::<PostgresError>()
+}
+
 /// Runs `f` for a bare frame. `T` is `Copy` so that the caller's frame stays free of destructors.
 pub fn guarded<T: Copy>(f: impl FnOnce() -> T) -> T {
     let stopped = || match catch_unwind(AssertUnwindSafe(f)) {

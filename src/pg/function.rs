@@ -70,7 +70,6 @@ pub enum Value {
     Integer(i32),
     Bigint(i64),
     Double(f64),
-    Bool(bool),
     Oid(pg_sys::Oid),
     Timestamp(pg_sys::TimestampTz),
 }
@@ -141,7 +140,6 @@ impl Value {
             Value::Integer(number) => pg_sys::Datum::from(*number),
             Value::Bigint(number) | Value::Timestamp(number) => pg_sys::Datum::from(*number),
             Value::Double(number) => pg_sys::Datum::from(number.to_bits()),
-            Value::Bool(truth) => pg_sys::Datum::from(*truth),
             Value::Oid(oid) => pg_sys::Datum::from(*oid),
         }
     }

@@ -45,6 +45,15 @@ pub fn range_table_entry(rtable: *const pg_sys::List, index: u32) -> Option<*mut
     items(rtable).nth((index as usize).checked_sub(1)?)
 }
 
+/// The characters of a String node.
+///
+/// # Safety
+/// `node` is a String node.
+pub unsafe fn string(node: *mut pg_sys::Node) -> *const core::ffi::c_char {
+    // SAFETY: by contract.
+    unsafe { (*node.cast::<pg_sys::String>()).sval }
+}
+
 /// Casts that change a value's type but not the value.
 pub fn strip_relabel(mut node: *mut pg_sys::Node) -> *mut pg_sys::Node {
     while let Some(relabel) = cast::<pg_sys::RelabelType, _>(node, NodeTag::T_RelabelType) {

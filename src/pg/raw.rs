@@ -112,6 +112,41 @@ unsafe extern "C-unwind" {
     // funcapi.h
     pub fn InitMaterializedSRF(call: pg_sys::FunctionCallInfo, flags: u32);
 
+    // access/xact.h, utils/elog.h
+    pub fn BeginInternalSubTransaction(name: *const c_char);
+    pub fn RollbackAndReleaseCurrentSubTransaction();
+    pub fn ReThrowError(error: *mut pg_sys::ErrorData) -> !;
+
+    // executor/spi.h
+    pub fn SPI_connect() -> c_int;
+    pub fn SPI_execute(text: *const c_char, read_only: bool, count: core::ffi::c_long) -> c_int;
+    pub fn SPI_finish() -> c_int;
+
+    // parser/parser.h, tcop/tcopprot.h, utils/guc.h, miscadmin.h
+    pub fn raw_parser(text: *const c_char, mode: pg_sys::RawParseMode::Type) -> *mut pg_sys::List;
+    pub fn pg_analyze_and_rewrite_fixedparams(
+        statement: *mut pg_sys::RawStmt,
+        text: *const c_char,
+        types: *const pg_sys::Oid,
+        count: c_int,
+        environment: *mut pg_sys::QueryEnvironment,
+    ) -> *mut pg_sys::List;
+    pub fn pg_analyze_and_rewrite_varparams(
+        statement: *mut pg_sys::RawStmt,
+        text: *const c_char,
+        types: *mut *mut pg_sys::Oid,
+        count: *mut c_int,
+        environment: *mut pg_sys::QueryEnvironment,
+    ) -> *mut pg_sys::List;
+    pub fn pg_plan_query(
+        query: *mut pg_sys::Query,
+        text: *const c_char,
+        options: c_int,
+        parameters: pg_sys::ParamListInfo,
+    ) -> *mut pg_sys::PlannedStmt;
+    pub fn ExecSetVariableStmt(statement: *mut pg_sys::VariableSetStmt, top_level: bool);
+    pub fn ProcessInterrupts();
+
     // storage/ipc.h, storage/shmem.h, storage/lwlock.h
     pub fn RequestAddinShmemSpace(size: usize);
     pub fn ShmemInitStruct(name: *const c_char, size: usize, found: *mut bool) -> *mut c_void;

@@ -319,6 +319,79 @@ fn parents(relation: pg_sys::Oid) -> Vec<pg_sys::Oid> {
     parents
 }
 
+/// The tables with foreign keys to these, that are not among them; `None` where there are none.
+pub fn referring_tables(tables: &[pg_sys::Oid]) -> Option<Vec<pg_sys::Oid>> {
+    // SAFETY: reads pg_constraint.
+    let found = unsafe { pg_sys::heap_truncate_find_FKs(nodes::oid_list(tables)) };
+    let more: Vec<_> = nodes::oids(found).filter(|table| !tables.contains(table)).collect();
+    (!more.is_empty()).then_some(more)
+}
+
+/// The tables of a schema that hold rows.
+pub fn tables_of_schema(schema: pg_sys::Oid) -> Vec<pg_sys::Oid> {
+    let mut found = Vec::new();
+    // SAFETY: a scan of pg_class; all is closed again.
+    unsafe {
+        let catalog = pg_sys::table_open(pg_sys::RelationRelationId, pg_sys::AccessShareLock as i32);
+        let mut key: pg_sys::ScanKeyData = std::mem::zeroed();
+        pg_sys::ScanKeyInit(
+            &mut key,
+            pg_sys::Anum_pg_class_relnamespace as i16,
+            pg_sys::BTEqualStrategyNumber as u16,
+            pg_sys::F_OIDEQ.into(),
+            schema.into(),
+        );
+        let none = std::ptr::null_mut();
+        let scan = pg_sys::systable_beginscan(catalog, pg_sys::InvalidOid, false, none, 1, &mut key);
+        loop {
+            let tuple = pg_sys::systable_getnext(scan);
+            if tuple.is_null() {
+                break;
+            }
+            let form = &*pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_class>();
+            if form.relkind as u8 == pg_sys::RELKIND_RELATION {
+                found.push(form.oid);
+            }
+        }
+        pg_sys::systable_endscan(scan);
+        pg_sys::table_close(catalog, pg_sys::AccessShareLock as i32);
+    }
+    found
+}
+
+/// A function's name with its schema's, quoted where SQL needs it, and parentheses.
+pub fn function_name(function: pg_sys::Oid) -> String {
+    // SAFETY: catalog cache look-ups.
+    let (schema, name) = unsafe {
+        (
+            text(pg_sys::get_namespace_name(pg_sys::get_func_namespace(function))),
+            text(pg_sys::get_func_name(function)),
+        )
+    };
+    format!("{}.{}()", quoted_name(&schema.unwrap_or_default()), quoted_name(&name.unwrap_or_default()))
+}
+
+/// catalog/pg_language.dat, whose OIDs pgrx does not bind; the same in 15 to 18.
+const INTERNAL_LANGUAGE: u32 = 12;
+const C_LANGUAGE: u32 = 13;
+
+/// Whether a function may write by SQL: volatile, and not one of PostgreSQL's or another library's in C.
+pub fn may_run_sql(function: pg_sys::Oid) -> bool {
+    // SAFETY: a catalog cache look-up, released below.
+    unsafe {
+        let tuple = pg_sys::SearchSysCache1(pg_sys::SysCacheIdentifier::PROCOID as i32, function.into());
+        if tuple.is_null() {
+            return false;
+        }
+        let form = &*pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_proc>();
+        let writes = form.provolatile as u8 == pg_sys::PROVOLATILE_VOLATILE
+            && form.prolang != INTERNAL_LANGUAGE.into()
+            && form.prolang != C_LANGUAGE.into();
+        pg_sys::ReleaseSysCache(tuple);
+        writes
+    }
+}
+
 /// Whether the current user may truncate a table.
 pub fn may_truncate(relation: pg_sys::Oid) -> bool {
     // SAFETY: a catalog cache look-up.

@@ -1,0 +1,67 @@
+//! What `safedelete.check` and `safedelete.dry_run` ask.
+
+use pgrx::pg_sys;
+
+use crate::pg::function::{self, Rows, Value, function};
+use crate::{check, dry_run};
+
+fn rounded(rows: Option<f64>) -> Value {
+    rows.map_or(Value::Null, |rows| Value::Bigint(rows.round() as i64))
+}
+
+function!(
+    /// `check(sql text) RETURNS SETOF record`: what the guard would say of each statement of a script, and
+    /// of each table that it writes. Runs nothing. Raises the SQLSTATE of a syntax error.
+    safedelete_check,
+    pg_finfo_safedelete_check,
+    |call| {
+        let rows = Rows::of(call);
+        let text = function::text(call, 0).unwrap_or_default();
+        for row in check::check(&text)? {
+            let finding = row.finding;
+            rows.put(vec![
+                Value::Integer(row.statement as i32),
+                Value::Integer(row.line as i32),
+                Value::Text(finding.command),
+                Value::from(finding.relation),
+                finding.verdict.word().into(),
+                finding.rule.map_or(Value::Null, |rule| rule.word().into()),
+                Value::from(finding.sqlstate.map(|code| String::from_utf8_lossy(&code).into_owned())),
+                Value::from(finding.message),
+                Value::from(finding.detail),
+                Value::from(finding.hint),
+                rounded(finding.estimated_rows),
+                rounded(finding.table_rows),
+            ]);
+        }
+        Ok(pg_sys::Datum::from(0))
+    }
+);
+
+function!(
+    /// `dry_run(sql text) RETURNS SETOF record`: runs statements, counts what they, their foreign keys and
+    /// their triggers write in each table, and rolls it all back. A refusal is a row. Raises 0A000 for
+    /// transaction control, 55000 inside another dry run, and the errors of the statements themselves.
+    safedelete_dry_run,
+    pg_finfo_safedelete_dry_run,
+    |call| {
+        let rows = Rows::of(call);
+        let text = function::text(call, 0).unwrap_or_default();
+        for note in dry_run::run(&text)? {
+            let share = note.table_rows.filter(|rows| *rows > 0.0).map(|rows| note.rows as f64 / rows);
+            let (verdict, report) = note.told.unzip();
+            let message = report.map(|report| report.message);
+            rows.put(vec![
+                Value::Oid(note.relation),
+                note.command.tag().into(),
+                Value::Bigint(note.rows as i64),
+                rounded(note.table_rows),
+                share.map_or(Value::Null, Value::Double),
+                note.by.word().into(),
+                verdict.map_or("ok", |verdict| verdict.word()).into(),
+                Value::from(message),
+            ]);
+        }
+        Ok(pg_sys::Datum::from(0))
+    }
+);

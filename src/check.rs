@@ -1,0 +1,127 @@
+//! `safedelete.check`: what the guard would say of a script, without running it. Each statement is
+//! analysed as PostgreSQL would analyse it, in a subtransaction that is rolled back, and judged by
+//! the guard's own analysis, with the caller's settings, policy and role. Decides how a script is
+//! read; every verdict is analysis's, policy's and the guard's.
+//!
+//! * script.rs splits the script into statements;
+//! * session.rs follows the settings that a script sets for itself;
+//! * statement.rs judges one statement;
+//! * body.rs looks into what a statement carries along: DO blocks, function bodies.
+
+mod body;
+pub mod script;
+mod session;
+mod statement;
+
+use safedelete_core::message::{Report, Rule};
+
+use crate::pg::{frame, raw};
+use script::Script;
+use session::Session;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Ok,
+    Refused,
+    Unknown,
+}
+
+impl Verdict {
+    pub fn word(self) -> &'static str {
+        match self {
+            Verdict::Ok => "ok",
+            Verdict::Refused => "refused",
+            Verdict::Unknown => "unknown",
+        }
+    }
+}
+
+/// What is found of a statement, or of one of the writes in it.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    pub command: String,
+    pub relation: Option<String>,
+    pub verdict: Verdict,
+    pub rule: Option<Rule>,
+    pub sqlstate: Option<[u8; 5]>,
+    pub message: Option<String>,
+    pub detail: Option<String>,
+    pub hint: Option<String>,
+    pub estimated_rows: Option<f64>,
+    pub table_rows: Option<f64>,
+}
+
+impl Finding {
+    pub fn ok(command: &str) -> Finding {
+        Finding {
+            command: command.to_owned(),
+            relation: None,
+            verdict: Verdict::Ok,
+            rule: None,
+            sqlstate: None,
+            message: None,
+            detail: None,
+            hint: None,
+            estimated_rows: None,
+            table_rows: None,
+        }
+    }
+
+    pub fn unknown(command: &str, reason: &str) -> Finding {
+        Finding { verdict: Verdict::Unknown, message: Some(reason.to_owned()), ..Finding::ok(command) }
+    }
+
+    /// The same, with what a rule has to say.
+    pub fn told(self, verdict: Verdict, report: Report) -> Finding {
+        Finding {
+            verdict,
+            rule: report.facts.map(|facts| facts.rule),
+            sqlstate: Some(report.sqlstate),
+            message: Some(report.message),
+            detail: report.detail,
+            hint: report.hint,
+            ..self
+        }
+    }
+}
+
+/// A finding with the statement it belongs to.
+pub struct Row {
+    pub statement: usize,
+    pub line: usize,
+    pub finding: Finding,
+}
+
+/// Checks a script.
+///
+/// # Errors
+/// A syntax error.
+pub fn check(text: &str) -> Result<Vec<Row>, Report> {
+    let script = Script::parse(text)?;
+    let mut session = Session::begin();
+    let mut rows = Vec::new();
+    for statement in script.statements() {
+        check_for_interrupts();
+        let findings = statement::judge(&mut session, statement.raw, script.text());
+        rows.extend(findings.into_iter().map(|finding| Row {
+            statement: statement.number,
+            line: statement.line,
+            finding,
+        }));
+    }
+    session.end();
+    Ok(rows)
+}
+
+/// CHECK_FOR_INTERRUPTS().
+fn check_for_interrupts() {
+    frame::call(|| {
+        #[allow(ffi_unwind_calls, reason = "inside frame::call; the closure owns nothing")]
+        // SAFETY: reads a backend variable; ProcessInterrupts may raise a cancel.
+        unsafe {
+            if pgrx::pg_sys::InterruptPending != 0 {
+                raw::ProcessInterrupts();
+            }
+        }
+    });
+}

@@ -1,0 +1,144 @@
+//! What a statement carries along and the guard meets only when it runs: DO blocks, bodies of functions
+//! that are created, functions that are called.
+
+use std::ffi::CStr;
+
+use pgrx::pg_sys;
+use pgrx::pg_sys::NodeTag;
+
+use super::script::Script;
+use super::statement;
+use super::{Finding, Verdict};
+use crate::pg::{frame, nodes, raw, relations};
+
+/// A DO block.
+///
+/// # Safety
+/// `block` is a DO.
+pub unsafe fn of_do(block: *mut pg_sys::DoStmt, _: &CStr) -> Vec<Finding> {
+    // SAFETY: by contract; its options are DefElems.
+    let (language, source) = unsafe { options((*block).args) };
+    let language = language.unwrap_or_else(|| "plpgsql".to_owned());
+    let _ = source;
+    vec![Finding::unknown("DO", &format!("a DO block in {language} is not looked into"))]
+}
+
+/// CREATE FUNCTION and CREATE PROCEDURE: never refused themselves, but what they would run may be.
+///
+/// # Safety
+/// `create` is a CREATE FUNCTION or CREATE PROCEDURE.
+pub unsafe fn of_function(
+    command: &str,
+    create: *mut pg_sys::CreateFunctionStmt,
+    text: &CStr,
+) -> Vec<Finding> {
+    // SAFETY: by contract; its options are DefElems.
+    let ((language, source), sql_body) = unsafe { (options((*create).options), (*create).sql_body) };
+    let findings = if !sql_body.is_null() {
+        of_statements(bodies(sql_body), text)
+    } else {
+        match (language.as_deref(), source) {
+            (Some("sql"), Some(source)) => of_sql(&source),
+            (Some("c" | "internal"), _) => Vec::new(),
+            (Some(language), _) => {
+                vec![Finding::unknown(command, &format!("a body in {language} is not looked into"))]
+            }
+            (None, _) => vec![Finding::unknown(command, "the body is not looked into")],
+        }
+    };
+    // The worst of the body is told; the statement itself goes through.
+    let told: Vec<_> = findings.into_iter().filter(|finding| finding.verdict != Verdict::Ok).collect();
+    if told.is_empty() { vec![Finding::ok(command)] } else { told }
+}
+
+/// Language and source of a DO block or a function, from its options.
+///
+/// # Safety
+/// `list` holds DefElems.
+unsafe fn options(list: *mut pg_sys::List) -> (Option<String>, Option<String>) {
+    let (mut language, mut source) = (None, None);
+    // SAFETY: by contract; `as` of a function is a list of strings, of DO a string.
+    unsafe {
+        for option in nodes::items::<pg_sys::DefElem>(list) {
+            match CStr::from_ptr((*option).defname).to_bytes() {
+                b"language" => language = relations::text(nodes::string((*option).arg)),
+                b"as" => {
+                    let text = match nodes::cast::<pg_sys::List, _>((*option).arg, NodeTag::T_List) {
+                        Some(parts) => {
+                            nodes::items::<pg_sys::Node>(parts).next().map(|part| nodes::string(part))
+                        }
+                        None => Some(nodes::string((*option).arg)),
+                    };
+                    source = text.and_then(|text| relations::text(text));
+                }
+                _ => {}
+            }
+        }
+    }
+    (language, source)
+}
+
+/// A body in SQL as a text.
+fn of_sql(source: &str) -> Vec<Finding> {
+    match Script::parse(source) {
+        Ok(script) => {
+            let statements: Vec<_> = script.statements().map(|statement| statement.node).collect();
+            of_statements(statements, script.text())
+        }
+        Err(report) => {
+            vec![Finding { sqlstate: Some(report.sqlstate), ..Finding::unknown("SELECT", &report.message) }]
+        }
+    }
+}
+
+fn of_statements(statements: Vec<*mut pg_sys::Node>, text: &CStr) -> Vec<Finding> {
+    statements.into_iter().flat_map(|node| statement::inner(node, text, true)).collect()
+}
+
+/// The statements of BEGIN ATOMIC, or the one of RETURN.
+fn bodies(body: *mut pg_sys::Node) -> Vec<*mut pg_sys::Node> {
+    match nodes::cast::<pg_sys::List, _>(body, NodeTag::T_List) {
+        Some(list) => nodes::items::<pg_sys::Node>(list).flat_map(bodies).collect(),
+        None if nodes::tag(body) == NodeTag::T_ReturnStmt => Vec::new(),
+        None => vec![body],
+    }
+}
+
+/// A function that a query calls and that may write: volatile, and in a language whose functions run
+/// SQL. Its name, with its schema's.
+pub fn unread_function(query: *mut pg_sys::Query) -> Option<String> {
+    let mut found = pg_sys::InvalidOid;
+    let context: *mut pg_sys::Oid = &mut found;
+    frame::call(|| {
+        #[allow(ffi_unwind_calls, reason = "inside frame::call; the closure owns nothing")]
+        // SAFETY: the walker only reads the tree and writes `found`.
+        unsafe {
+            raw::query_tree_walker(query, function_walker, context.cast(), 0)
+        }
+    });
+    (found != pg_sys::InvalidOid).then(|| relations::function_name(found))
+}
+
+#[allow(ffi_unwind_calls, reason = "a bare frame: it owns nothing and cannot panic")]
+unsafe extern "C-unwind" fn function_walker(
+    node: *mut pg_sys::Node,
+    context: *mut core::ffi::c_void,
+) -> bool {
+    // SAFETY: a node or NULL; `context` is the Oid of unread_function.
+    unsafe {
+        match nodes::tag(node) {
+            NodeTag::T_Invalid => false,
+            NodeTag::T_Query => raw::query_tree_walker(node.cast(), function_walker, context, 0),
+            tag => {
+                if tag == NodeTag::T_FuncExpr {
+                    let function = (*node.cast::<pg_sys::FuncExpr>()).funcid;
+                    if frame::guarded(|| relations::may_run_sql(function)) {
+                        *context.cast::<pg_sys::Oid>() = function;
+                        return true;
+                    }
+                }
+                raw::expression_tree_walker(node, function_walker, context)
+            }
+        }
+    }
+}

@@ -1,0 +1,487 @@
+//! One statement of a script: what it writes, and what the guard would say.
+
+use std::ffi::CStr;
+
+use pgrx::pg_sys;
+use pgrx::pg_sys::NodeTag;
+use safedelete_core::command::Command;
+use safedelete_core::event;
+use safedelete_core::limit::Budget;
+use safedelete_core::message::{self, Report, Rule, Unqualified};
+
+use super::session::Session;
+use super::{Finding, Verdict, body};
+use crate::analysis::{self, Qualification};
+use crate::guard::attach;
+use crate::guard::task::{self, Task};
+use crate::objects;
+use crate::pg::attempt::{Failure, attempt};
+use crate::pg::relations::{self, Wait};
+use crate::pg::{frame, nodes, raw};
+use crate::{authority, exemption, policy, settings};
+
+/// The findings of a statement: one, or one for each table that it writes.
+pub fn judge(session: &mut Session, statement: *mut pg_sys::RawStmt, text: &CStr) -> Vec<Finding> {
+    // SAFETY: the parser's statement.
+    let node = unsafe { (*statement).stmt };
+    let command = command_name(node);
+    // SAFETY: each cast follows the tag.
+    unsafe {
+        match nodes::tag(node) {
+            NodeTag::T_TransactionStmt => {
+                session.transaction((*node.cast::<pg_sys::TransactionStmt>()).kind);
+                vec![Finding::ok(&command)]
+            }
+            NodeTag::T_VariableSetStmt => match session.set(node.cast()) {
+                Ok(()) => vec![Finding::ok(&command)],
+                Err(failure) => vec![failed(&command, &failure)],
+            },
+            NodeTag::T_PrepareStmt => {
+                let prepare = &*node.cast::<pg_sys::PrepareStmt>();
+                session.prepared.insert(relations::text(prepare.name).unwrap_or_default(), prepare.query);
+                vec![Finding::ok(&command)]
+            }
+            NodeTag::T_ExecuteStmt => {
+                let name = relations::text((*node.cast::<pg_sys::ExecuteStmt>()).name).unwrap_or_default();
+                match session.prepared.get(&name).copied() {
+                    Some(query) => inner(query, text, true),
+                    None => vec![Finding::unknown(&command, "the script does not prepare the statement")],
+                }
+            }
+            NodeTag::T_InsertStmt
+            | NodeTag::T_DeleteStmt
+            | NodeTag::T_UpdateStmt
+            | NodeTag::T_MergeStmt
+            | NodeTag::T_SelectStmt => inner(node, text, false),
+            // Plain EXPLAIN runs nothing.
+            NodeTag::T_ExplainStmt if is_analyze(node.cast()) => {
+                inner((*node.cast::<pg_sys::ExplainStmt>()).query, text, false)
+            }
+            NodeTag::T_CopyStmt if !(*node.cast::<pg_sys::CopyStmt>()).query.is_null() => {
+                inner((*node.cast::<pg_sys::CopyStmt>()).query, text, false)
+            }
+            NodeTag::T_CreateTableAsStmt => {
+                inner((*node.cast::<pg_sys::CreateTableAsStmt>()).query, text, false)
+            }
+            NodeTag::T_DeclareCursorStmt => {
+                inner((*node.cast::<pg_sys::DeclareCursorStmt>()).query, text, false)
+            }
+            NodeTag::T_TruncateStmt => truncate(node.cast()),
+            NodeTag::T_DropStmt => drop_objects(&command, node.cast()),
+            NodeTag::T_DropOwnedStmt if guards_anything(Command::Drop) => {
+                vec![Finding::unknown(&command, "what the roles own is not looked into")]
+            }
+            NodeTag::T_DropdbStmt => vec![drop_database(&command, node.cast())],
+            NodeTag::T_DoStmt => body::of_do(node.cast(), text),
+            NodeTag::T_CreateFunctionStmt => body::of_function(&command, node.cast(), text),
+            NodeTag::T_CallStmt => {
+                vec![Finding::unknown(&command, "what a procedure runs is not looked into")]
+            }
+            _ => vec![Finding::ok(&command)],
+        }
+    }
+}
+
+pub fn command_name(node: *mut pg_sys::Node) -> String {
+    // SAFETY: the parser's statement; a tag's name is a constant.
+    let name = unsafe { pg_sys::GetCommandTagName(pg_sys::CreateCommandTag(node)) };
+    relations::text(name).unwrap_or_default()
+}
+
+/// # Safety
+/// `explain` is an EXPLAIN.
+unsafe fn is_analyze(explain: *mut pg_sys::ExplainStmt) -> bool {
+    // SAFETY: options are DefElems with names.
+    unsafe {
+        nodes::items::<pg_sys::DefElem>((*explain).options)
+            .filter(|option| CStr::from_ptr((**option).defname) == c"analyze")
+            .any(|option| attempt(|| pg_sys::defGetBoolean(option)).unwrap_or(true))
+    }
+}
+
+/// A statement that PostgreSQL plans, by itself or inside another.
+pub fn inner(node: *mut pg_sys::Node, text: &CStr, with_parameters: bool) -> Vec<Finding> {
+    let command = command_name(node);
+    match attempt(|| plannable(&command, node, text, with_parameters)) {
+        Ok(findings) => findings,
+        Err(failure) => {
+            let failure = failure.unless_interrupted();
+            match unqualified_by_form(node) {
+                Some((command, table)) => vec![bare(command, &table)],
+                None => vec![failed(&command, &failure)],
+            }
+        }
+    }
+}
+
+fn failed(command: &str, failure: &Failure) -> Finding {
+    Finding {
+        sqlstate: Some(failure.sqlstate),
+        hint: failure.hint.clone(),
+        ..Finding::unknown(command, &failure.message)
+    }
+}
+
+fn plannable(command: &str, node: *mut pg_sys::Node, text: &CStr, with_parameters: bool) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for query in nodes::items::<pg_sys::Query>(analyse(node, text, with_parameters)) {
+        findings.extend(of_query(query, text));
+    }
+    if findings.is_empty() {
+        findings.push(Finding::ok(command));
+    }
+    findings
+}
+
+/// Parse analysis and rewriting, PostgreSQL's own.
+fn analyse(node: *mut pg_sys::Node, text: &CStr, with_parameters: bool) -> *mut pg_sys::List {
+    // SAFETY: makes a node in the current memory context.
+    let statement = unsafe {
+        let statement = pg_sys::palloc0(size_of::<pg_sys::RawStmt>()).cast::<pg_sys::RawStmt>();
+        (*statement).type_ = NodeTag::T_RawStmt;
+        // Analysis may scribble on the tree.
+        (*statement).stmt = pg_sys::copyObjectImpl(node.cast()).cast();
+        statement
+    };
+    frame::call(|| {
+        let (mut types, mut count) = (std::ptr::null_mut(), 0);
+        #[allow(ffi_unwind_calls, reason = "inside frame::call; the closure owns nothing")]
+        // SAFETY: a statement of its own, and the text that its locations point into.
+        unsafe {
+            if with_parameters {
+                raw::pg_analyze_and_rewrite_varparams(
+                    statement,
+                    text.as_ptr(),
+                    &mut types,
+                    &mut count,
+                    std::ptr::null_mut(),
+                )
+            } else {
+                raw::pg_analyze_and_rewrite_fixedparams(
+                    statement,
+                    text.as_ptr(),
+                    std::ptr::null(),
+                    0,
+                    std::ptr::null_mut(),
+                )
+            }
+        }
+    })
+}
+
+/// The findings of an analysed statement.
+pub fn of_query(query: *mut pg_sys::Query, text: &CStr) -> Vec<Finding> {
+    // SAFETY: analysis's Query.
+    if unsafe { (*query).commandType } == pg_sys::CmdType::CMD_UTILITY {
+        return Vec::new();
+    }
+    let mut findings = Vec::new();
+    let called = body::unread_function(query);
+    let written = analysis::analyse(query);
+    if written.iter().any(Option::is_some) {
+        let estimates = estimates(query, text, &written);
+        for (write, rows) in written.iter().zip(estimates) {
+            findings.extend(write.map(|write| of_write(&write, rows)));
+        }
+    } else {
+        findings.extend(unguarded_write(query));
+    }
+    if let Some(function) = called {
+        let reason = format!("calls function {function}, which is not looked into");
+        findings.push(Finding::unknown("SELECT", &reason));
+    }
+    findings
+}
+
+/// A write that is not guarded, to tell its table.
+fn unguarded_write(query: *mut pg_sys::Query) -> Option<Finding> {
+    // SAFETY: analysis's Query; its result relation is a range table entry of a relation.
+    unsafe {
+        let command = match (*query).commandType {
+            pg_sys::CmdType::CMD_DELETE => Command::Delete,
+            pg_sys::CmdType::CMD_UPDATE => Command::Update,
+            pg_sys::CmdType::CMD_MERGE => Command::Merge,
+            _ => return None,
+        };
+        let entry = nodes::range_table_entry((*query).rtable, (*query).resultRelation as u32)?;
+        Some(Finding {
+            relation: Some(relations::qualified_name((*entry).relid)),
+            ..Finding::ok(command.tag())
+        })
+    }
+}
+
+/// The rows that PostgreSQL expects each write to select.
+fn estimates(
+    query: *mut pg_sys::Query,
+    text: &CStr,
+    written: &[Option<analysis::Finding>],
+) -> Vec<Option<f64>> {
+    let plan = frame::call(|| {
+        #[allow(ffi_unwind_calls, reason = "inside frame::call; the closure owns nothing")]
+        // SAFETY: analysis's Query, which nobody needs any more.
+        unsafe {
+            raw::pg_plan_query(
+                query,
+                text.as_ptr(),
+                pg_sys::CURSOR_OPT_PARALLEL_OK as i32,
+                std::ptr::null_mut(),
+            )
+        }
+    });
+    // SAFETY: the plan is that of the query.
+    unsafe { attach::estimates(plan, written) }
+}
+
+/// What the guard would say of one write.
+fn of_write(write: &analysis::Finding, estimate: Option<f64>) -> Finding {
+    let size = relations::size(write.relation, write.only, Wait::Never);
+    let finding = Finding {
+        relation: Some(relations::qualified_name(write.relation)),
+        estimated_rows: estimate,
+        table_rows: size,
+        ..Finding::ok(write.command.tag())
+    };
+    let effective = policy::effective(write.relation);
+    if !effective.guards(write.command) || exemption::of_process() {
+        return finding;
+    }
+    if effective.require_where
+        && let Some(told) = by_where(write)
+    {
+        return match told {
+            Some((verdict, report)) => finding.told(verdict, report),
+            None => Finding {
+                verdict: Verdict::Unknown,
+                rule: Some(Rule::Where),
+                message: Some(
+                    "whether the condition restricts the rows depends on the parameters".to_owned(),
+                ),
+                ..finding
+            },
+        };
+    }
+    let Some(rows) = estimate else { return finding };
+    let rows = (rows.round() as u64).max(1);
+    let task = Task::of_point_write(write.command, write.relation, write.only, false);
+    match task.preview(rows) {
+        None => finding,
+        Some((event::Verdict::Refused, report)) => {
+            // Only an exact count refuses; but where no row may be written there is nothing to count.
+            let none_free = report.facts.as_ref().is_some_and(|facts| facts.limit == Some(0));
+            if none_free {
+                finding.told(Verdict::Refused, report)
+            } else {
+                finding.told(Verdict::Unknown, estimated(report, rows))
+            }
+        }
+        Some((_, report)) => finding.told(Verdict::Ok, report),
+    }
+}
+
+/// Rule `rows` judged by the planner's estimate.
+fn estimated(report: Report, rows: u64) -> Report {
+    let detail = report.detail.map(|detail| {
+        let limit = detail.split_once(';').map_or("", |(_, limit)| limit);
+        format!("PostgreSQL expects the statement to select about {rows} rows;{limit}")
+    });
+    let message = report.message.replacen(" exceeds ", " may exceed ", 1);
+    Report { message, detail, ..report }
+}
+
+/// Rule `where`: `None` where it has nothing to say, `Some(None)` where the parameters decide.
+#[allow(clippy::option_option, reason = "three answers, named above")]
+fn by_where(write: &analysis::Finding) -> Option<Option<(Verdict, Report)>> {
+    if write.qualification == Qualification::Deferred {
+        return Some(None);
+    }
+    let why = task::unqualified_by(write.qualification, write.relation)?;
+    let role = authority::role(false);
+    let report = |not_honoured| {
+        message::unqualified(write.command, &relations::name(write.relation), &why, not_honoured)
+    };
+    let budget = authority::budget(role, Some(write.relation));
+    let enforced = policy::effective(write.relation).mode == safedelete_core::mode::Mode::Enforce;
+    if authority::bypasses(role) || !enforced || matches!(budget, Ok(Some(Budget::Unlimited))) {
+        return Some(Some((Verdict::Ok, report(None))));
+    }
+    if let Ok(Some(Budget::Rows(rows))) = budget {
+        // Every row, within a declared number of them.
+        let fits = relations::size(write.relation, write.only, Wait::Never)
+            .is_none_or(|size| size.round() as u64 <= rows);
+        return Some(Some((if fits { Verdict::Ok } else { Verdict::Unknown }, report(None))));
+    }
+    let forbidden = budget.err().or_else(|| policy::forbids_override(write.relation));
+    Some(Some((Verdict::Refused, report(forbidden.as_ref()))))
+}
+
+/// A statement that cannot be analysed, and whose form shows that it has no WHERE.
+fn bare(command: Command, table: &str) -> Finding {
+    let effective = settings::effective();
+    let finding = Finding { relation: Some(relations::quoted_name(table)), ..Finding::ok(command.tag()) };
+    if !effective.guards(command) || !effective.require_where {
+        return Finding {
+            verdict: Verdict::Unknown,
+            message: Some("the table is not there".to_owned()),
+            ..finding
+        };
+    }
+    let report = message::unqualified(command, table, &Unqualified::NoWhere, None);
+    let role = authority::role(false);
+    let allowed = authority::bypasses(role)
+        || matches!(authority::budget(role, None), Ok(Some(_)))
+        || settings::is_exempt(table, String::new);
+    finding.told(if allowed { Verdict::Unknown } else { Verdict::Refused }, report)
+}
+
+/// The first DELETE or UPDATE without a WHERE, as far as the bare parse tree shows it.
+pub fn unqualified_by_form(node: *mut pg_sys::Node) -> Option<(Command, String)> {
+    // SAFETY: each cast follows the tag.
+    unsafe {
+        let (with, found) = match nodes::tag(node) {
+            NodeTag::T_DeleteStmt => {
+                let delete = &*node.cast::<pg_sys::DeleteStmt>();
+                let bare = delete.whereClause.is_null().then_some((Command::Delete, delete.relation));
+                (delete.withClause, bare)
+            }
+            NodeTag::T_UpdateStmt => {
+                let update = &*node.cast::<pg_sys::UpdateStmt>();
+                let bare = update.whereClause.is_null().then_some((Command::Update, update.relation));
+                (update.withClause, bare)
+            }
+            NodeTag::T_SelectStmt => ((*node.cast::<pg_sys::SelectStmt>()).withClause, None),
+            NodeTag::T_InsertStmt => ((*node.cast::<pg_sys::InsertStmt>()).withClause, None),
+            _ => return None,
+        };
+        if let Some((command, table)) = found {
+            return Some((command, relations::text((*table).relname).unwrap_or_default()));
+        }
+        if with.is_null() {
+            return None;
+        }
+        nodes::items::<pg_sys::CommonTableExpr>((*with).ctes)
+            .find_map(|cte| unqualified_by_form((*cte).ctequery))
+    }
+}
+
+/// Whether some table may have a command guarded.
+fn guards_anything(command: Command) -> bool {
+    settings::effective().guards(command) || policy::in_use()
+}
+
+/// # Safety
+/// `truncate` is a TRUNCATE.
+unsafe fn truncate(truncate: *mut pg_sys::TruncateStmt) -> Vec<Finding> {
+    // SAFETY: by contract; its relations are RangeVars.
+    unsafe {
+        let named: Vec<_> = nodes::items::<pg_sys::RangeVar>((*truncate).relations).collect();
+        let mut findings = Vec::new();
+        let mut reached = Vec::new();
+        for name in named {
+            let table = look_up(name);
+            if table == pg_sys::InvalidOid {
+                let missing = relations::text((*name).relname).unwrap_or_default();
+                let reason = format!("relation \"{missing}\" does not exist");
+                findings.push(Finding {
+                    relation: Some(relations::quoted_name(&missing)),
+                    ..Finding::unknown(Command::Truncate.tag(), &reason)
+                });
+                continue;
+            }
+            let members = if (*name).inh { relations::members(table) } else { vec![table] };
+            findings.push(of_whole(Command::Truncate, table, &members));
+            reached.extend(members);
+        }
+        if (*truncate).behavior == pg_sys::DropBehavior::DROP_CASCADE {
+            while let Some(more) = relations::referring_tables(&reached) {
+                findings.extend(more.iter().map(|table| of_whole(Command::Truncate, *table, &[*table])));
+                reached.extend(more);
+            }
+        }
+        findings
+    }
+}
+
+/// What the guard would say of a table that is taken whole.
+fn of_whole(command: Command, table: pg_sys::Oid, members: &[pg_sys::Oid]) -> Finding {
+    let (outcome, size) = objects::preview(command, table, members);
+    let finding = Finding {
+        relation: Some(relations::qualified_name(table)),
+        estimated_rows: Some(size),
+        table_rows: Some(size),
+        ..Finding::ok(command.tag())
+    };
+    match outcome {
+        None => finding,
+        Some((event::Verdict::Refused, report)) => finding.told(Verdict::Refused, report),
+        Some((_, report)) => finding.told(Verdict::Ok, report),
+    }
+}
+
+/// # Safety
+/// `name` is a RangeVar.
+unsafe fn look_up(name: *mut pg_sys::RangeVar) -> pg_sys::Oid {
+    let flags = pg_sys::RVROption::RVR_MISSING_OK;
+    attempt(|| {
+        // SAFETY: by contract; looked up without locking.
+        unsafe {
+            pg_sys::RangeVarGetRelidExtended(name, pg_sys::NoLock as i32, flags, None, std::ptr::null_mut())
+        }
+    })
+    .unwrap_or(pg_sys::InvalidOid)
+}
+
+/// # Safety
+/// `drop` is a DROP of objects that have names.
+unsafe fn drop_objects(command: &str, drop: *mut pg_sys::DropStmt) -> Vec<Finding> {
+    // SAFETY: by contract; a table's name is a list of strings, a schema's a string.
+    unsafe {
+        let mut findings = Vec::new();
+        match (*drop).removeType {
+            pg_sys::ObjectType::OBJECT_TABLE => {
+                for name in nodes::items::<pg_sys::List>((*drop).objects) {
+                    let table = look_up(pg_sys::makeRangeVarFromNameList(name));
+                    if table != pg_sys::InvalidOid {
+                        findings.push(of_whole(Command::Drop, table, &relations::members(table)));
+                    }
+                }
+            }
+            pg_sys::ObjectType::OBJECT_SCHEMA => {
+                for name in nodes::items::<pg_sys::Node>((*drop).objects) {
+                    let schema = pg_sys::get_namespace_oid(nodes::string(name), true);
+                    findings.extend(
+                        relations::tables_of_schema(schema)
+                            .into_iter()
+                            .map(|table| of_whole(Command::Drop, table, &[table])),
+                    );
+                }
+            }
+            _ => {}
+        }
+        for finding in &mut findings {
+            finding.command = command.to_owned();
+        }
+        if findings.is_empty() {
+            findings.push(Finding::ok(command));
+        }
+        findings
+    }
+}
+
+/// # Safety
+/// `drop` is a DROP DATABASE.
+unsafe fn drop_database(command: &str, drop: *mut pg_sys::DropdbStmt) -> Finding {
+    let effective = settings::effective();
+    let finding = Finding::ok(command);
+    let role = authority::role(false);
+    if !effective.guards(Command::Drop) || authority::bypasses(role) {
+        return finding;
+    }
+    // SAFETY: by contract.
+    let name = relations::text(unsafe { (*drop).dbname }).unwrap_or_default();
+    let budget = authority::budget(role, None);
+    let passes = matches!(budget, Ok(Some(Budget::Unlimited)))
+        || effective.mode != safedelete_core::mode::Mode::Enforce;
+    let report = message::drop_database(&name, budget.err().as_ref());
+    finding.told(if passes { Verdict::Ok } else { Verdict::Refused }, report)
+}

@@ -1,0 +1,172 @@
+//! `safedelete.dry_run`: runs statements in a subtransaction that is rolled back, and notes what they,
+//! their foreign keys and their triggers would write. While it runs, every write carries a guard
+//! node, point writes and tables that are not guarded among them, and nothing is refused: what
+//! would be is noted.
+
+use pgrx::pg_sys;
+use pgrx::pg_sys::NodeTag;
+use safedelete_core::command::Command;
+use safedelete_core::event::Verdict;
+use safedelete_core::message::{Report, SQLSTATE_NOT_READY, SQLSTATE_NOT_SUPPORTED};
+
+use crate::check::script::Script;
+use crate::pg::attempt::attempt;
+use crate::pg::local::Local;
+use crate::pg::{frame, nodes, raw};
+use crate::{ledger, levels, settings};
+
+/// What wrote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    Statement,
+    Cascade,
+    Trigger,
+}
+
+impl By {
+    /// What writes now.
+    pub fn now(referential: bool) -> By {
+        if referential {
+            return By::Cascade;
+        }
+        if trigger_depth() > RUN.with(|run| run.as_ref().map_or(0, |run| run.trigger_depth)) {
+            By::Trigger
+        } else {
+            By::Statement
+        }
+    }
+
+    pub fn word(self) -> &'static str {
+        match self {
+            By::Statement => "statement",
+            By::Cascade => "cascade",
+            By::Trigger => "trigger",
+        }
+    }
+}
+
+/// What was written in one table in one way.
+pub struct Note {
+    pub relation: pg_sys::Oid,
+    pub command: Command,
+    pub by: By,
+    pub rows: u64,
+    /// About how many rows the table has; `None` for what has no size.
+    pub table_rows: Option<f64>,
+    /// The first word that a rule had to say.
+    pub told: Option<(Verdict, Report)>,
+}
+
+struct Run {
+    trigger_depth: i32,
+    notes: Vec<Note>,
+}
+
+static RUN: Local<Option<Run>> = Local::new(None);
+
+/// Whether a dry run is going on.
+#[inline]
+pub fn is_on() -> bool {
+    RUN.with(|run| run.is_some())
+}
+
+fn trigger_depth() -> i32 {
+    // SAFETY: the function reads a backend variable and no argument.
+    unsafe { pg_sys::pg_trigger_depth(std::ptr::null_mut()).value() as i32 }
+}
+
+/// Notes what a guarded write has come to. A part of a table is counted with the whole; it is noted
+/// where its own policy has a word to say.
+pub fn note(
+    relation: pg_sys::Oid,
+    command: Command,
+    by: By,
+    rows: u64,
+    table_rows: Option<f64>,
+    is_part: bool,
+    told: Option<(Verdict, Report)>,
+) {
+    if is_part && told.is_none() {
+        return;
+    }
+    RUN.with(|run| {
+        let Some(run) = run else { return };
+        let same = |note: &&mut Note| note.relation == relation && note.command == command && note.by == by;
+        match run.notes.iter_mut().find(same) {
+            Some(note) => {
+                note.rows += rows;
+                note.told = note.told.take().or(told);
+            }
+            None => run.notes.push(Note { relation, command, by, rows, table_rows, told }),
+        }
+    });
+}
+
+/// Runs a script and rolls it back; what it wrote, in the order in which it first wrote.
+///
+/// # Errors
+/// 55000 inside another dry run, 0A000 for transaction control. An error of a statement's own goes on as
+/// it came, after the rollback.
+pub fn run(text: &str) -> Result<Vec<Note>, Report> {
+    if is_on() {
+        let message = "dry_run cannot run inside another dry_run".to_owned();
+        return Err(Report::plain(SQLSTATE_NOT_READY, message, None, None));
+    }
+    let script = Script::parse(text)?;
+    for statement in script.statements() {
+        refuse_transaction_control(statement.node, statement.line)?;
+    }
+    RUN.with(|run| *run = Some(Run { trigger_depth: trigger_depth(), notes: Vec::new() }));
+    // Cached plans of functions lack the nodes that count.
+    settings::forget_plans();
+    let outcome = attempt(|| {
+        script.statements().try_for_each(|statement| execute(&script.text_of(&statement), statement.line))
+    });
+    settings::forget_plans();
+    let notes = RUN.with(Option::take).map_or_else(Vec::new, |run| run.notes);
+    match outcome {
+        Ok(done) => done.map(|()| notes),
+        Err(failure) => failure.throw_on(),
+    }
+}
+
+/// Runs one statement as the client would, and what it has deferred.
+fn execute(text: &std::ffi::CStr, line: usize) -> Result<(), Report> {
+    let outer = levels::enter_as_clients();
+    let done = frame::call(|| {
+        #[allow(ffi_unwind_calls, reason = "inside frame::call; the closure owns nothing")]
+        // SAFETY: SPI as any function in C uses it; an error gives its memory back with the
+        // subtransaction.
+        unsafe {
+            raw::SPI_connect();
+            let done = raw::SPI_execute(text.as_ptr(), false, 0);
+            if done >= 0 {
+                raw::SPI_execute(c"SET CONSTRAINTS ALL IMMEDIATE".as_ptr(), false, 0);
+            }
+            raw::SPI_finish();
+            done
+        }
+    });
+    ledger::forget(levels::current().owner);
+    levels::leave(outer);
+    if done < 0 {
+        let detail = format!("The statement on line {line} needs the client, as COPY FROM STDIN does.");
+        let message = "dry_run cannot run this statement".to_owned();
+        return Err(Report::plain(SQLSTATE_NOT_SUPPORTED, message, Some(detail), None));
+    }
+    Ok(())
+}
+
+fn refuse_transaction_control(statement: *mut pg_sys::Node, line: usize) -> Result<(), Report> {
+    if nodes::tag(statement) != NodeTag::T_TransactionStmt {
+        return Ok(());
+    }
+    Err(Report::plain(
+        SQLSTATE_NOT_SUPPORTED,
+        "dry_run cannot run transaction control".to_owned(),
+        Some(format!(
+            "There is a transaction command on line {line}; dry_run runs all statements in one subtransaction."
+        )),
+        Some("Leave BEGIN, COMMIT, ROLLBACK and savepoints out.".to_owned()),
+    ))
+}
