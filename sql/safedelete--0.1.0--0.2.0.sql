@@ -38,7 +38,7 @@ BEGIN
   IF kind IS NULL THEN
     RAISE EXCEPTION USING ERRCODE = 'undefined_table', MESSAGE = format('relation with OID %s does not exist', coalesce(target::oid::text, 'NULL'));
   END IF;
-  PERFORM safedelete.policy_is_readable(label);
+  PERFORM safedelete.policy_is_readable(coalesce(label, '{}'));
   EXECUTE format('SECURITY LABEL FOR safedelete ON %s %s IS %L', kind, target, label);
 END $$;
 COMMENT ON FUNCTION safedelete.label_table(regclass, text) IS 'SECURITY LABEL ON TABLE, from SQL; NULL takes the label away';
@@ -47,9 +47,9 @@ CREATE FUNCTION safedelete.label_schema(target regnamespace, label text) RETURNS
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   IF NOT EXISTS (SELECT FROM pg_namespace n WHERE n.oid = target) THEN
-    RAISE EXCEPTION USING ERRCODE = 'undefined_schema', MESSAGE = format('schema with OID %s does not exist', coalesce(target::oid::text, 'NULL'));
+    RAISE EXCEPTION USING ERRCODE = 'invalid_schema_name', MESSAGE = format('schema with OID %s does not exist', coalesce(target::oid::text, 'NULL'));
   END IF;
-  PERFORM safedelete.policy_is_readable(label);
+  PERFORM safedelete.policy_is_readable(coalesce(label, '{}'));
   EXECUTE format('SECURITY LABEL FOR safedelete ON SCHEMA %s IS %L', target, label);
 END $$;
 COMMENT ON FUNCTION safedelete.label_schema(regnamespace, text) IS 'SECURITY LABEL ON SCHEMA, from SQL; NULL takes the label away';
@@ -134,7 +134,7 @@ CREATE FUNCTION safedelete.check(sql text, OUT statement integer, OUT line integ
 LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'safedelete_check';
 COMMENT ON FUNCTION safedelete.check(text) IS 'what the guard would say of each statement of a script, and of each table it writes; runs nothing';
 
-CREATE FUNCTION safedelete.dry_run(sql text, OUT relation regclass, OUT command text, OUT rows bigint, OUT table_rows bigint,
+CREATE FUNCTION safedelete.dry_run(sql text, OUT relation text, OUT command text, OUT rows bigint, OUT table_rows bigint,
   OUT fraction double precision, OUT by text, OUT verdict text, OUT message text) RETURNS SETOF record
 LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'safedelete_dry_run';
 COMMENT ON FUNCTION safedelete.dry_run(text) IS 'runs statements, counts what they, their foreign keys and their triggers write, and rolls it back';

@@ -6,9 +6,11 @@
 //! * script.rs splits the script into statements;
 //! * session.rs follows the settings that a script sets for itself;
 //! * statement.rs judges one statement;
-//! * body.rs looks into what a statement carries along: DO blocks, function bodies.
+//! * body.rs looks into what a statement carries along: DO blocks, function bodies;
+//! * plpgsql.rs has PL/pgSQL's own parser take a block apart.
 
 mod body;
+mod plpgsql;
 pub mod script;
 mod session;
 mod statement;

@@ -12,7 +12,7 @@ use safedelete_core::message::{Report, SQLSTATE_NOT_READY, SQLSTATE_NOT_SUPPORTE
 use crate::check::script::Script;
 use crate::pg::attempt::attempt;
 use crate::pg::local::Local;
-use crate::pg::{frame, nodes, raw};
+use crate::pg::{frame, nodes, raw, relations};
 use crate::{ledger, levels, settings};
 
 /// What wrote.
@@ -47,7 +47,9 @@ impl By {
 
 /// What was written in one table in one way.
 pub struct Note {
-    pub relation: pg_sys::Oid,
+    relation: pg_sys::Oid,
+    /// As regclass shows it; the table may be gone after the rollback.
+    pub name: String,
     pub command: Command,
     pub by: By,
     pub rows: u64,
@@ -86,9 +88,11 @@ pub fn note(
     is_part: bool,
     told: Option<(Verdict, Report)>,
 ) {
-    if is_part && told.is_none() {
+    let selected_nothing = rows == 0 && by != By::Statement;
+    if told.is_none() && (is_part || selected_nothing) {
         return;
     }
+    let name = relations::visible_name(relation);
     RUN.with(|run| {
         let Some(run) = run else { return };
         let same = |note: &&mut Note| note.relation == relation && note.command == command && note.by == by;
@@ -97,7 +101,7 @@ pub fn note(
                 note.rows += rows;
                 note.told = note.told.take().or(told);
             }
-            None => run.notes.push(Note { relation, command, by, rows, table_rows, told }),
+            None => run.notes.push(Note { relation, name, command, by, rows, table_rows, told }),
         }
     });
 }

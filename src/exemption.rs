@@ -23,5 +23,7 @@ pub fn of_process() -> bool {
 /// A table of `exempt_tables`.
 pub fn of_table(relation: pg_sys::Oid) -> bool {
     settings::has_exempt_tables()
-        && settings::is_exempt(&relations::name(relation), || relations::schema(relation))
+        && settings::is_exempt(&relations::name_as_in_settings(relation), || {
+            relations::schema_as_in_settings(relation)
+        })
 }

@@ -128,6 +128,9 @@ fn deliver(plan: *mut pg_sys::PlannedStmt, carried: Carried) {
 unsafe extern "C-unwind" fn executor_start(query: *mut pg_sys::QueryDesc, eflags: c_int) {
     // SAFETY: PostgreSQL's arguments, passed on as they came.
     unsafe {
+        if writes(query) {
+            point::look_for_changes(query);
+        }
         if ledger::is_in_use() {
             // A statement that failed may have left a sum under the same portal's name.
             frame::guarded(|| {
@@ -140,10 +143,18 @@ unsafe extern "C-unwind" fn executor_start(query: *mut pg_sys::QueryDesc, eflags
             Some(previous) => previous(query, eflags),
             None => raw::standard_ExecutorStart(query, eflags),
         }
-        if (*query).operation != pg_sys::CmdType::CMD_SELECT || (*(*query).plannedstmt).hasModifyingCTE {
+        if writes(query) {
             measure::adopt(query);
         }
     }
+}
+
+/// # Safety
+/// `query` is about to start, or has.
+#[inline]
+unsafe fn writes(query: *mut pg_sys::QueryDesc) -> bool {
+    // SAFETY: by contract.
+    unsafe { (*query).operation != pg_sys::CmdType::CMD_SELECT || (*(*query).plannedstmt).hasModifyingCTE }
 }
 
 /// Why this hook: what a statement runs below itself belongs to its sum.
@@ -225,11 +236,6 @@ unsafe extern "C-unwind" fn process_utility(
     // SAFETY: PostgreSQL's arguments, passed on as they came.
     unsafe {
         let utility = (*statement).utilityStmt;
-        if matches!(nodes::tag(utility), NodeTag::T_ExecuteStmt | NodeTag::T_DoStmt | NodeTag::T_CallStmt) {
-            // Inside a transaction that holds its locks already, PostgreSQL looks for invalidations no
-            // more; a policy that another session has written counts from this statement on.
-            raw::AcceptInvalidationMessages();
-        }
         let outer = levels::enter_utility(utility, is_explain_analyze(utility));
         match PREVIOUS_UTILITY {
             Some(previous) => previous(

@@ -20,6 +20,7 @@ use crate::levels;
 use crate::pg::local::Local;
 use crate::pg::nodes;
 use crate::pg::relations::{self, Wait};
+use crate::pg::text;
 use crate::refusal::{self, Frozen};
 use crate::settings;
 use crate::{authority, dry_run, exemption, policy};
@@ -266,7 +267,7 @@ fn drop_database(database: pg_sys::Oid) -> Result<(), Frozen> {
         return Ok(());
     }
     // SAFETY: a catalog look-up that gives NULL where there is none.
-    let name = relations::text(unsafe { pg_sys::get_database_name(database) }).unwrap_or_default();
+    let name = text::from_server(unsafe { pg_sys::get_database_name(database) }).unwrap_or_default();
     let role = authority::role(false);
     let tell = |how| refusal::tell(how, &message::drop_database(&name, None), None, role);
     if authority::bypasses(role) {

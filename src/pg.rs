@@ -10,3 +10,4 @@ pub mod nodes;
 pub mod raw;
 pub mod relations;
 pub mod roles;
+pub mod text;

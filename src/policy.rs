@@ -21,7 +21,7 @@ use crate::pg::relations;
 use crate::settings;
 
 /// The object that carries a label.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Origin {
     Table(pg_sys::Oid),
     Schema(pg_sys::Oid),
@@ -53,7 +53,8 @@ pub struct TablePolicy {
 #[derive(Default)]
 struct Cache {
     tables: HashMap<pg_sys::Oid, TablePolicy>,
-    schemas: HashMap<pg_sys::Oid, Option<Rc<Policy>>>,
+    /// Labels that many tables hang on: of schemas and of partitioned tables.
+    far: HashMap<Origin, Option<Rc<Policy>>>,
     /// A label has been read: until then the settings alone say what is in force.
     in_use: bool,
 }
@@ -153,9 +154,10 @@ pub fn forget(table: pg_sys::Oid) {
     CACHE.with(|cache| {
         if table != pg_sys::InvalidOid {
             cache.tables.remove(&table);
+            cache.far.remove(&Origin::Table(table));
         } else {
             cache.tables.clear();
-            cache.schemas.clear();
+            cache.far.clear();
         }
     });
 }
@@ -169,16 +171,19 @@ fn read(table: pg_sys::Oid) -> TablePolicy {
             Some(above) => above.over(policy, origin),
         });
     };
-    for relation in std::iter::once(table).chain(relations::partition_parents(table)) {
-        let origin = Origin::Table(relation);
-        if let Some(policy) = label::read(origin) {
-            lay(&policy, origin);
-            labelled.push(relation);
+    if let Some(policy) = label::read(Origin::Table(table)) {
+        lay(&policy, Origin::Table(table));
+        labelled.push(table);
+    }
+    for parent in relations::partition_parents(table) {
+        if let Some(policy) = far(Origin::Table(parent)) {
+            lay(&policy, Origin::Table(parent));
+            labelled.push(parent);
         }
     }
-    let schema = relations::schema_oid(table);
-    if let Some(policy) = of_schema(schema) {
-        lay(&policy, Origin::Schema(schema));
+    let schema = Origin::Schema(relations::schema_oid(table));
+    if let Some(policy) = far(schema) {
+        lay(&policy, schema);
     }
     if layers.is_some() {
         CACHE.with(|cache| cache.in_use = true);
@@ -186,11 +191,14 @@ fn read(table: pg_sys::Oid) -> TablePolicy {
     TablePolicy { layers: layers.map(Rc::new), labelled: (!labelled.is_empty()).then(|| labelled.into()) }
 }
 
-fn of_schema(schema: pg_sys::Oid) -> Option<Rc<Policy>> {
-    if let Some(known) = CACHE.with(|cache| cache.schemas.get(&schema).cloned()) {
+fn far(origin: Origin) -> Option<Rc<Policy>> {
+    if let Some(known) = CACHE.with(|cache| cache.far.get(&origin).cloned()) {
         return known;
     }
-    let policy = label::read(Origin::Schema(schema)).map(Rc::new);
-    CACHE.with(|cache| cache.schemas.insert(schema, policy.clone()));
+    let as_of = settings::generation();
+    let policy = label::read(origin).map(Rc::new);
+    if as_of == settings::generation() {
+        CACHE.with(|cache| cache.far.insert(origin, policy.clone()));
+    }
     policy
 }

@@ -15,7 +15,7 @@ use pgrx::pg_sys;
 use safedelete_core::event::{Event, Verdict};
 use safedelete_core::message::Facts;
 
-use crate::pg::{frame, raw, relations, roles};
+use crate::pg::{frame, raw, roles, text};
 use crate::settings;
 
 /// The head of the shared memory; the ring's slots follow it.
@@ -140,9 +140,9 @@ pub fn event(verdict: Verdict, facts: Option<&Facts>, about: &Circumstances) {
     let (session, application, query, database, time) = unsafe {
         (
             pg_sys::GetSessionUserId(),
-            relations::text(pg_sys::application_name),
-            relations::text(pg_sys::debug_query_string),
-            relations::text(pg_sys::get_database_name(pg_sys::MyDatabaseId)),
+            text::from_server(pg_sys::application_name),
+            text::from_server(pg_sys::debug_query_string),
+            text::from_server(pg_sys::get_database_name(pg_sys::MyDatabaseId)),
             pg_sys::GetCurrentTimestamp(),
         )
     };

@@ -2,15 +2,13 @@
 //! that knows how a SQLSTATE is packed. A report is made by guarded code, frozen into PostgreSQL's
 //! memory, and raised by a bare frame that owns nothing.
 
-use std::ffi::CString;
-
 use core::ffi::{c_char, c_int};
 
 use pgrx::{PgLogLevel, pg_sys};
 use safedelete_core::event::Verdict;
 use safedelete_core::message::{self, Circumstances, Report};
 
-use crate::pg::{frame, raw, relations, roles};
+use crate::pg::{frame, raw, relations, roles, text};
 use crate::{record, settings};
 
 /// A report in palloc'd memory: plain pointers, so that raising it leaks nothing of Rust's.
@@ -30,10 +28,7 @@ pub fn pack(sqlstate: [u8; 5]) -> c_int {
 }
 
 fn palloc_text(text: Option<&str>) -> *const c_char {
-    let Some(text) = text else { return std::ptr::null() };
-    let text = CString::new(text.replace('\0', " ")).unwrap_or_default();
-    // SAFETY: a NUL-terminated string, copied.
-    unsafe { pg_sys::pstrdup(text.as_ptr()) }
+    text.map_or(std::ptr::null(), |text| text::to_server(text))
 }
 
 /// Freezes a report about a relation (`None`: it names none).
@@ -122,8 +117,8 @@ fn with_circumstances(role: pg_sys::Oid, line: impl FnOnce(&Circumstances) -> St
     let (session, application, database) = unsafe {
         (
             pg_sys::GetSessionUserId(),
-            relations::text(pg_sys::application_name),
-            relations::text(pg_sys::get_database_name(pg_sys::MyDatabaseId)),
+            text::from_server(pg_sys::application_name),
+            text::from_server(pg_sys::get_database_name(pg_sys::MyDatabaseId)),
         )
     };
     line(&Circumstances {

@@ -14,7 +14,7 @@ use safedelete_core::names::TableName;
 use safedelete_core::policy::Effective;
 
 use crate::pg::local::Local;
-use crate::pg::raw;
+use crate::pg::{raw, text};
 
 pub use define::define;
 
@@ -134,7 +134,7 @@ pub fn require_reason() -> bool {
 
 /// `reason`; empty where none is given.
 pub fn reason() -> String {
-    REASON.get().map(|reason| reason.to_string_lossy().into_owned()).unwrap_or_default()
+    REASON.get().and_then(|reason| text::from_server(reason.as_ptr())).unwrap_or_default()
 }
 
 /// Whether a table stands in `exempt_tables`; its schema is asked for only where its name fits.

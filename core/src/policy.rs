@@ -128,6 +128,12 @@ impl Policy {
             }
             Key::MaxFraction => {
                 let fraction = read::<f64>(value).filter(|fraction| (0.0..=1.0).contains(fraction))?;
+                // What is too small for a double is not meant to be none, and PostgreSQL's JSON cannot
+                // read it either.
+                let digits = value.split(['e', 'E']).next()?;
+                if fraction == 0.0 && digits.contains(|c| ('1'..='9').contains(&c)) {
+                    return None;
+                }
                 self.max_fraction = Some(fraction.abs());
             }
             Key::MinRows => {
@@ -367,7 +373,7 @@ mod tests {
         for (key, values) in [
             ("max_rows", "\"10\" 1.5 1e3 10.0 -2 2147483648 null true [] {} 99999999999999999999"),
             ("min_rows", "-1 null 0.5 \"1\""),
-            ("max_fraction", "1.5 -0.1 \"0.5\" null 1e400 [0.5]"),
+            ("max_fraction", "1.5 -0.1 \"0.5\" null 1e400 1e-99999 [0.5]"),
             ("mode", "\"on\" null 1 \"\\ud800\" \"\""),
             ("commands", "\"delete,\" \"select\" null 1 [1] [null] [\"delete,update\"] [\"\"] {}"),
             ("require_where", "\"on\" 1 null"),

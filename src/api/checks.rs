@@ -16,7 +16,7 @@ function!(
     pg_finfo_safedelete_check,
     |call| {
         let rows = Rows::of(call);
-        let text = function::text(call, 0).unwrap_or_default();
+        let text = function::text_argument(call, 0).unwrap_or_default();
         for row in check::check(&text)? {
             let finding = row.finding;
             rows.put(vec![
@@ -46,13 +46,13 @@ function!(
     pg_finfo_safedelete_dry_run,
     |call| {
         let rows = Rows::of(call);
-        let text = function::text(call, 0).unwrap_or_default();
+        let text = function::text_argument(call, 0).unwrap_or_default();
         for note in dry_run::run(&text)? {
             let share = note.table_rows.filter(|rows| *rows > 0.0).map(|rows| note.rows as f64 / rows);
             let (verdict, report) = note.told.unzip();
             let message = report.map(|report| report.message);
             rows.put(vec![
-                Value::Oid(note.relation),
+                Value::Text(note.name),
                 note.command.tag().into(),
                 Value::Bigint(note.rows as i64),
                 rounded(note.table_rows),

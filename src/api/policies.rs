@@ -13,7 +13,7 @@ function!(
     pg_finfo_safedelete_policy_is_readable,
     |call| {
         // Declared STRICT.
-        let label = function::text(call, 0).unwrap_or_default();
+        let label = function::text_argument(call, 0).unwrap_or_default();
         Ok(pg_sys::Datum::from(Policy::parse(&label).is_ok()))
     }
 );

@@ -7,20 +7,27 @@ use pgrx::pg_sys;
 use pgrx::pg_sys::NodeTag;
 
 use super::script::Script;
-use super::statement;
-use super::{Finding, Verdict};
-use crate::pg::{frame, nodes, raw, relations};
+use super::statement::{self, Parameters};
+use super::{Finding, Verdict, plpgsql};
+use crate::pg::{frame, nodes, raw, relations, text};
 
 /// A DO block.
 ///
 /// # Safety
 /// `block` is a DO.
-pub unsafe fn of_do(block: *mut pg_sys::DoStmt, _: &CStr) -> Vec<Finding> {
+pub unsafe fn of_do(block: *mut pg_sys::DoStmt) -> Vec<Finding> {
     // SAFETY: by contract; its options are DefElems.
-    let (language, source) = unsafe { options((*block).args) };
+    let (language, _) = unsafe { options((*block).args) };
     let language = language.unwrap_or_else(|| "plpgsql".to_owned());
-    let _ = source;
-    vec![Finding::unknown("DO", &format!("a DO block in {language} is not looked into"))]
+    if language != "plpgsql" {
+        return vec![Finding::unknown("DO", &format!("a DO block in {language} is not looked into"))];
+    }
+    // SAFETY: by contract.
+    match unsafe { plpgsql::look_into(block) } {
+        Ok(findings) if findings.is_empty() => vec![Finding::ok("DO")],
+        Ok(findings) => findings,
+        Err(failure) => vec![statement::failed("DO", &failure)],
+    }
 }
 
 /// CREATE FUNCTION and CREATE PROCEDURE: never refused themselves, but what they would run may be.
@@ -40,6 +47,7 @@ pub unsafe fn of_function(
         match (language.as_deref(), source) {
             (Some("sql"), Some(source)) => of_sql(&source),
             (Some("c" | "internal"), _) => Vec::new(),
+            (Some("plpgsql"), Some(source)) => of_plpgsql(command, &source),
             (Some(language), _) => {
                 vec![Finding::unknown(command, &format!("a body in {language} is not looked into"))]
             }
@@ -61,21 +69,42 @@ unsafe fn options(list: *mut pg_sys::List) -> (Option<String>, Option<String>) {
     unsafe {
         for option in nodes::items::<pg_sys::DefElem>(list) {
             match CStr::from_ptr((*option).defname).to_bytes() {
-                b"language" => language = relations::text(nodes::string((*option).arg)),
+                b"language" => language = text::from_server(nodes::string((*option).arg)),
                 b"as" => {
-                    let text = match nodes::cast::<pg_sys::List, _>((*option).arg, NodeTag::T_List) {
+                    let part = match nodes::cast::<pg_sys::List, _>((*option).arg, NodeTag::T_List) {
                         Some(parts) => {
                             nodes::items::<pg_sys::Node>(parts).next().map(|part| nodes::string(part))
                         }
                         None => Some(nodes::string((*option).arg)),
                     };
-                    source = text.and_then(|text| relations::text(text));
+                    source = part.and_then(text::from_server);
                 }
                 _ => {}
             }
         }
     }
     (language, source)
+}
+
+/// A body in PL/pgSQL, looked into as a DO block: where it names its arguments, or returns a value, it
+/// is none, and PL/pgSQL says so.
+fn of_plpgsql(command: &str, source: &str) -> Vec<Finding> {
+    // SAFETY: makes nodes in the current memory context.
+    let outcome = unsafe {
+        let option = pg_sys::makeDefElem(
+            c"as".as_ptr().cast_mut(),
+            pg_sys::makeString(text::to_server(source)).cast(),
+            -1,
+        );
+        let block = pg_sys::palloc0(size_of::<pg_sys::DoStmt>()).cast::<pg_sys::DoStmt>();
+        (*block).type_ = NodeTag::T_DoStmt;
+        (*block).args = nodes::list([option]);
+        plpgsql::look_into(block)
+    };
+    outcome.unwrap_or_else(|failure| {
+        let reason = format!("the body is not looked into: {}", failure.message);
+        vec![Finding::unknown(command, &reason)]
+    })
 }
 
 /// A body in SQL as a text.
@@ -92,7 +121,7 @@ fn of_sql(source: &str) -> Vec<Finding> {
 }
 
 fn of_statements(statements: Vec<*mut pg_sys::Node>, text: &CStr) -> Vec<Finding> {
-    statements.into_iter().flat_map(|node| statement::inner(node, text, true)).collect()
+    statements.into_iter().flat_map(|node| statement::inner(node, text, Parameters::Numbered)).collect()
 }
 
 /// The statements of BEGIN ATOMIC, or the one of RETURN.

@@ -3,10 +3,10 @@
 use std::ffi::{CStr, CString};
 
 use pgrx::pg_sys;
-use safedelete_core::message::{Report, SQLSTATE_INVALID};
+use safedelete_core::message::Report;
 
 use crate::pg::attempt::{Failure, stop};
-use crate::pg::{frame, nodes, raw};
+use crate::pg::{frame, nodes, raw, text};
 
 pub struct Script {
     text: CString,
@@ -32,9 +32,8 @@ impl Script {
     /// # Errors
     /// A syntax error (its own SQLSTATE), with the line. A psql command is told as such.
     pub fn parse(text: &str) -> Result<Script, Report> {
-        let text = CString::new(text).map_err(|_| {
-            Report::plain(SQLSTATE_INVALID, "the script holds a NUL character".to_owned(), None, None)
-        })?;
+        // SAFETY: palloc'd and NUL-terminated.
+        let text = unsafe { CStr::from_ptr(text::to_server(text)) }.to_owned();
         let parsed = stop(|| {
             frame::call(|| {
                 #[allow(ffi_unwind_calls, reason = "inside frame::call; the closure owns nothing")]
@@ -115,7 +114,7 @@ fn comment(text: &[u8]) -> usize {
 }
 
 fn syntax_error(text: &CStr, failure: Failure) -> Report {
-    let text = text.to_string_lossy();
+    let text = text::from_server(text.as_ptr()).unwrap_or_default();
     // Positions count characters, from 1.
     let before = usize::try_from(failure.position).unwrap_or(0).saturating_sub(1);
     let line = text.chars().take(before).filter(|c| *c == '\n').count();

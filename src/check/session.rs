@@ -9,12 +9,12 @@ use std::collections::HashMap;
 use pgrx::pg_sys;
 
 use crate::pg::attempt::{Failure, attempt};
-use crate::pg::{frame, raw, relations};
+use crate::pg::{frame, raw, text};
 
 pub struct Session {
     whole: i32,
-    /// Between BEGIN and COMMIT.
-    transaction: Option<i32>,
+    /// Between BEGIN and COMMIT: its level, and its settings that COMMIT keeps.
+    transaction: Option<(i32, Vec<*mut pg_sys::VariableSetStmt>)>,
     /// PREPARE's statements by name.
     pub prepared: HashMap<String, *mut pg_sys::Node>,
 }
@@ -24,9 +24,10 @@ fn new_level() -> i32 {
     unsafe { pg_sys::NewGUCNestLevel() }
 }
 
-fn end_level(level: i32, commit: bool) {
+/// Undoes what was set since `new_level`.
+fn end_level(level: i32) {
     // SAFETY: ends what `new_level` has begun.
-    unsafe { pg_sys::AtEOXact_GUC(commit, level) }
+    unsafe { pg_sys::AtEOXact_GUC(false, level) }
 }
 
 impl Session {
@@ -35,7 +36,7 @@ impl Session {
     }
 
     pub fn end(self) {
-        end_level(self.whole, false);
+        end_level(self.whole);
     }
 
     /// BEGIN, COMMIT and ROLLBACK of the script.
@@ -43,11 +44,14 @@ impl Session {
         use pg_sys::TransactionStmtKind::*;
         match kind {
             TRANS_STMT_BEGIN | TRANS_STMT_START if self.transaction.is_none() => {
-                self.transaction = Some(new_level());
+                self.transaction = Some((new_level(), Vec::new()));
             }
             TRANS_STMT_COMMIT | TRANS_STMT_ROLLBACK => {
-                if let Some(level) = self.transaction.take() {
-                    end_level(level, kind == TRANS_STMT_COMMIT);
+                if let Some((level, kept)) = self.transaction.take() {
+                    end_level(level);
+                    if kind == TRANS_STMT_COMMIT {
+                        kept.into_iter().for_each(apply);
+                    }
                 }
             }
             _ => {}
@@ -63,23 +67,30 @@ impl Session {
     /// `statement` is of the script.
     pub unsafe fn set(&mut self, statement: *mut pg_sys::VariableSetStmt) -> Result<(), Failure> {
         // SAFETY: by contract; RESET ALL has no name.
-        let name = relations::text(unsafe { (*statement).name }).unwrap_or_default();
+        let name = text::from_server(unsafe { (*statement).name }).unwrap_or_default();
         let followed = name.starts_with("safedelete.") || matches!(name.as_str(), "search_path" | "role");
         if !followed {
             return Ok(());
         }
-        let apply = || {
-            frame::call(|| {
-                #[allow(ffi_unwind_calls, reason = "inside frame::call; the closure owns nothing")]
-                // SAFETY: by contract.
-                unsafe {
-                    raw::ExecSetVariableStmt(statement, false)
-                }
-            });
-        };
         // Tried first where an error can be stopped; what is tried is rolled back.
-        attempt(apply).map_err(Failure::unless_interrupted)?;
-        apply();
+        attempt(|| apply(statement)).map_err(Failure::unless_interrupted)?;
+        apply(statement);
+        // SAFETY: by contract.
+        if let Some((_, kept)) = &mut self.transaction
+            && !unsafe { (*statement).is_local }
+        {
+            kept.push(statement);
+        }
         Ok(())
     }
+}
+
+fn apply(statement: *mut pg_sys::VariableSetStmt) {
+    frame::call(|| {
+        #[allow(ffi_unwind_calls, reason = "inside frame::call; the closure owns nothing")]
+        // SAFETY: a statement of the script.
+        unsafe {
+            raw::ExecSetVariableStmt(statement, false)
+        }
+    });
 }

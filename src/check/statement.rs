@@ -1,5 +1,6 @@
 //! One statement of a script: what it writes, and what the guard would say.
 
+use core::ffi::c_void;
 use std::ffi::CStr;
 
 use pgrx::pg_sys;
@@ -17,7 +18,7 @@ use crate::guard::task::{self, Task};
 use crate::objects;
 use crate::pg::attempt::{Failure, attempt};
 use crate::pg::relations::{self, Wait};
-use crate::pg::{frame, nodes, raw};
+use crate::pg::{frame, nodes, raw, text};
 use crate::{authority, exemption, policy, settings};
 
 /// The findings of a statement: one, or one for each table that it writes.
@@ -38,13 +39,13 @@ pub fn judge(session: &mut Session, statement: *mut pg_sys::RawStmt, text: &CStr
             },
             NodeTag::T_PrepareStmt => {
                 let prepare = &*node.cast::<pg_sys::PrepareStmt>();
-                session.prepared.insert(relations::text(prepare.name).unwrap_or_default(), prepare.query);
+                session.prepared.insert(text::from_server(prepare.name).unwrap_or_default(), prepare.query);
                 vec![Finding::ok(&command)]
             }
             NodeTag::T_ExecuteStmt => {
-                let name = relations::text((*node.cast::<pg_sys::ExecuteStmt>()).name).unwrap_or_default();
+                let name = text::from_server((*node.cast::<pg_sys::ExecuteStmt>()).name).unwrap_or_default();
                 match session.prepared.get(&name).copied() {
-                    Some(query) => inner(query, text, true),
+                    Some(query) => inner(query, text, Parameters::Numbered),
                     None => vec![Finding::unknown(&command, "the script does not prepare the statement")],
                 }
             }
@@ -52,19 +53,19 @@ pub fn judge(session: &mut Session, statement: *mut pg_sys::RawStmt, text: &CStr
             | NodeTag::T_DeleteStmt
             | NodeTag::T_UpdateStmt
             | NodeTag::T_MergeStmt
-            | NodeTag::T_SelectStmt => inner(node, text, false),
+            | NodeTag::T_SelectStmt => inner(node, text, Parameters::None),
             // Plain EXPLAIN runs nothing.
             NodeTag::T_ExplainStmt if is_analyze(node.cast()) => {
-                inner((*node.cast::<pg_sys::ExplainStmt>()).query, text, false)
+                inner((*node.cast::<pg_sys::ExplainStmt>()).query, text, Parameters::None)
             }
             NodeTag::T_CopyStmt if !(*node.cast::<pg_sys::CopyStmt>()).query.is_null() => {
-                inner((*node.cast::<pg_sys::CopyStmt>()).query, text, false)
+                inner((*node.cast::<pg_sys::CopyStmt>()).query, text, Parameters::None)
             }
             NodeTag::T_CreateTableAsStmt => {
-                inner((*node.cast::<pg_sys::CreateTableAsStmt>()).query, text, false)
+                inner((*node.cast::<pg_sys::CreateTableAsStmt>()).query, text, Parameters::None)
             }
             NodeTag::T_DeclareCursorStmt => {
-                inner((*node.cast::<pg_sys::DeclareCursorStmt>()).query, text, false)
+                inner((*node.cast::<pg_sys::DeclareCursorStmt>()).query, text, Parameters::None)
             }
             NodeTag::T_TruncateStmt => truncate(node.cast()),
             NodeTag::T_DropStmt => drop_objects(&command, node.cast()),
@@ -72,7 +73,7 @@ pub fn judge(session: &mut Session, statement: *mut pg_sys::RawStmt, text: &CStr
                 vec![Finding::unknown(&command, "what the roles own is not looked into")]
             }
             NodeTag::T_DropdbStmt => vec![drop_database(&command, node.cast())],
-            NodeTag::T_DoStmt => body::of_do(node.cast(), text),
+            NodeTag::T_DoStmt => body::of_do(node.cast()),
             NodeTag::T_CreateFunctionStmt => body::of_function(&command, node.cast(), text),
             NodeTag::T_CallStmt => {
                 vec![Finding::unknown(&command, "what a procedure runs is not looked into")]
@@ -85,7 +86,7 @@ pub fn judge(session: &mut Session, statement: *mut pg_sys::RawStmt, text: &CStr
 pub fn command_name(node: *mut pg_sys::Node) -> String {
     // SAFETY: the parser's statement; a tag's name is a constant.
     let name = unsafe { pg_sys::GetCommandTagName(pg_sys::CreateCommandTag(node)) };
-    relations::text(name).unwrap_or_default()
+    text::from_server(name).unwrap_or_default()
 }
 
 /// # Safety
@@ -99,10 +100,41 @@ unsafe fn is_analyze(explain: *mut pg_sys::ExplainStmt) -> bool {
     }
 }
 
+/// What the parameters of a statement are.
+#[derive(Clone, Copy)]
+pub enum Parameters {
+    None,
+    /// `$1` and so on, of types that the statement tells.
+    Numbered,
+    /// PL/pgSQL's variables, as this expression of it sees them.
+    Variables(*mut c_void),
+}
+
+/// A statement of a PL/pgSQL function. Called while PL/pgSQL is about to execute it.
+pub fn of_plpgsql(node: *mut pg_sys::Node, text: &CStr, expression: *mut c_void) -> Vec<Finding> {
+    match nodes::tag(node) {
+        NodeTag::T_InsertStmt
+        | NodeTag::T_DeleteStmt
+        | NodeTag::T_UpdateStmt
+        | NodeTag::T_MergeStmt
+        | NodeTag::T_SelectStmt => inner(node, text, Parameters::Variables(expression)),
+        // SAFETY: each cast follows the tag.
+        NodeTag::T_TruncateStmt => unsafe { truncate(node.cast()) },
+        // SAFETY: as above.
+        NodeTag::T_DropStmt => unsafe { drop_objects(&command_name(node), node.cast()) },
+        // An assignment; what it is assigned may call a function.
+        NodeTag::T_PLAssignStmt => inner(node, text, Parameters::Variables(expression))
+            .into_iter()
+            .filter(|finding| finding.verdict != Verdict::Ok)
+            .collect(),
+        _ => vec![Finding::ok(&command_name(node))],
+    }
+}
+
 /// A statement that PostgreSQL plans, by itself or inside another.
-pub fn inner(node: *mut pg_sys::Node, text: &CStr, with_parameters: bool) -> Vec<Finding> {
+pub fn inner(node: *mut pg_sys::Node, text: &CStr, parameters: Parameters) -> Vec<Finding> {
     let command = command_name(node);
-    match attempt(|| plannable(&command, node, text, with_parameters)) {
+    match attempt(|| plannable(&command, node, text, parameters)) {
         Ok(findings) => findings,
         Err(failure) => {
             let failure = failure.unless_interrupted();
@@ -114,7 +146,7 @@ pub fn inner(node: *mut pg_sys::Node, text: &CStr, with_parameters: bool) -> Vec
     }
 }
 
-fn failed(command: &str, failure: &Failure) -> Finding {
+pub fn failed(command: &str, failure: &Failure) -> Finding {
     Finding {
         sqlstate: Some(failure.sqlstate),
         hint: failure.hint.clone(),
@@ -122,9 +154,9 @@ fn failed(command: &str, failure: &Failure) -> Finding {
     }
 }
 
-fn plannable(command: &str, node: *mut pg_sys::Node, text: &CStr, with_parameters: bool) -> Vec<Finding> {
+fn plannable(command: &str, node: *mut pg_sys::Node, text: &CStr, parameters: Parameters) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for query in nodes::items::<pg_sys::Query>(analyse(node, text, with_parameters)) {
+    for query in nodes::items::<pg_sys::Query>(analyse(node, text, parameters)) {
         findings.extend(of_query(query, text));
     }
     if findings.is_empty() {
@@ -134,7 +166,7 @@ fn plannable(command: &str, node: *mut pg_sys::Node, text: &CStr, with_parameter
 }
 
 /// Parse analysis and rewriting, PostgreSQL's own.
-fn analyse(node: *mut pg_sys::Node, text: &CStr, with_parameters: bool) -> *mut pg_sys::List {
+fn analyse(node: *mut pg_sys::Node, text: &CStr, parameters: Parameters) -> *mut pg_sys::List {
     // SAFETY: makes a node in the current memory context.
     let statement = unsafe {
         let statement = pg_sys::palloc0(size_of::<pg_sys::RawStmt>()).cast::<pg_sys::RawStmt>();
@@ -143,30 +175,46 @@ fn analyse(node: *mut pg_sys::Node, text: &CStr, with_parameters: bool) -> *mut 
         (*statement).stmt = pg_sys::copyObjectImpl(node.cast()).cast();
         statement
     };
+    let setup = match parameters {
+        Parameters::Variables(_) => plpgsql_parser_setup(),
+        _ => std::ptr::null_mut(),
+    };
     frame::call(|| {
         let (mut types, mut count) = (std::ptr::null_mut(), 0);
         #[allow(ffi_unwind_calls, reason = "inside frame::call; the closure owns nothing")]
         // SAFETY: a statement of its own, and the text that its locations point into.
         unsafe {
-            if with_parameters {
-                raw::pg_analyze_and_rewrite_varparams(
+            let none = std::ptr::null_mut();
+            match parameters {
+                Parameters::Numbered => raw::pg_analyze_and_rewrite_varparams(
                     statement,
                     text.as_ptr(),
                     &mut types,
                     &mut count,
-                    std::ptr::null_mut(),
-                )
-            } else {
-                raw::pg_analyze_and_rewrite_fixedparams(
+                    none,
+                ),
+                Parameters::None => raw::pg_analyze_and_rewrite_fixedparams(
                     statement,
                     text.as_ptr(),
                     std::ptr::null(),
                     0,
-                    std::ptr::null_mut(),
-                )
+                    none,
+                ),
+                Parameters::Variables(expression) => {
+                    raw::pg_analyze_and_rewrite_withcb(statement, text.as_ptr(), setup, expression, none)
+                }
             }
         }
     })
+}
+
+/// PL/pgSQL's function that lets the parser see its variables.
+fn plpgsql_parser_setup() -> *mut c_void {
+    // SAFETY: PL/pgSQL is loaded, for one of its functions runs, and exports the function.
+    unsafe {
+        let (library, name) = (c"$libdir/plpgsql".as_ptr(), c"plpgsql_parser_setup".as_ptr());
+        pg_sys::load_external_function(library, name, true, std::ptr::null_mut())
+    }
 }
 
 /// The findings of an analysed statement.
@@ -275,7 +323,7 @@ fn of_write(write: &analysis::Finding, estimate: Option<f64>) -> Finding {
                 finding.told(Verdict::Unknown, estimated(report, rows))
             }
         }
-        Some((_, report)) => finding.told(Verdict::Ok, report),
+        Some((_, report)) => finding.told(Verdict::Ok, estimated(report, rows)),
     }
 }
 
@@ -354,7 +402,7 @@ pub fn unqualified_by_form(node: *mut pg_sys::Node) -> Option<(Command, String)>
             _ => return None,
         };
         if let Some((command, table)) = found {
-            return Some((command, relations::text((*table).relname).unwrap_or_default()));
+            return Some((command, text::from_server((*table).relname).unwrap_or_default()));
         }
         if with.is_null() {
             return None;
@@ -380,7 +428,7 @@ unsafe fn truncate(truncate: *mut pg_sys::TruncateStmt) -> Vec<Finding> {
         for name in named {
             let table = look_up(name);
             if table == pg_sys::InvalidOid {
-                let missing = relations::text((*name).relname).unwrap_or_default();
+                let missing = text::from_server((*name).relname).unwrap_or_default();
                 let reason = format!("relation \"{missing}\" does not exist");
                 findings.push(Finding {
                     relation: Some(relations::quoted_name(&missing)),
@@ -478,7 +526,7 @@ unsafe fn drop_database(command: &str, drop: *mut pg_sys::DropdbStmt) -> Finding
         return finding;
     }
     // SAFETY: by contract.
-    let name = relations::text(unsafe { (*drop).dbname }).unwrap_or_default();
+    let name = text::from_server(unsafe { (*drop).dbname }).unwrap_or_default();
     let budget = authority::budget(role, None);
     let passes = matches!(budget, Ok(Some(Budget::Unlimited)))
         || effective.mode != safedelete_core::mode::Mode::Enforce;

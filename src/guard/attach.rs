@@ -7,11 +7,10 @@ use safedelete_core::command::Command;
 
 use super::{node, unique};
 use crate::analysis::{Finding, Qualification};
-use crate::dry_run;
 use crate::levels;
 use crate::pg::{compat, nodes, relations};
-use crate::policy;
 use crate::settings::{self, Scope};
+use crate::{dry_run, exemption, policy};
 
 /// How rows come by the node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -297,7 +296,11 @@ unsafe fn parts_with_policy(
         let mut parts = Vec::new();
         for leaf in leaves(plan, modify) {
             for part in policy::labelled_below(leaf, finding.relation) {
-                if !parts.contains(&part) {
+                if !parts.contains(&part)
+                    && policy::effective(part).guards(finding.command)
+                    && !exemption::of_table(part)
+                    && !relations::is_exempt(part)
+                {
                     parts.push(part);
                 }
             }

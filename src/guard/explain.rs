@@ -11,7 +11,7 @@ use super::attach::Orders;
 use super::node::GuardState;
 use crate::analysis::Qualification;
 use crate::pg::relations::{self, Wait};
-use crate::pg::{frame, nodes};
+use crate::pg::{frame, nodes, text};
 use crate::{authority, ledger, policy};
 
 /// A bare frame: ExplainCustomScan.
@@ -45,7 +45,13 @@ unsafe fn show(orders: &Orders, count: u64, es: *mut pg_sys::ExplainState) {
     // SAFETY: by contract.
     unsafe {
         let text = (*es).format == pg_sys::ExplainFormat::EXPLAIN_FORMAT_TEXT;
-        show_limit(limit.as_ref(), &policy::terms(orders.relation, bounds), text, es);
+        if policy::effective(orders.relation).guards(orders.command) {
+            show_limit(limit.as_ref(), &policy::terms(orders.relation, bounds), text, es);
+        }
+        let parts: Vec<_> = nodes::oids(orders.parts).map(|part| c_string(&limit_of_part(part))).collect();
+        if !parts.is_empty() {
+            pg_sys::ExplainPropertyList(c"Limits of Parts".as_ptr(), nodes::list(parts), es);
+        }
         let missing = match orders.qualification {
             Qualification::Qualified => None,
             Qualification::NoWhere => Some("missing"),
@@ -67,6 +73,14 @@ unsafe fn show(orders: &Orders, count: u64, es: *mut pg_sys::ExplainState) {
             }
         }
     }
+}
+
+/// A part of the table that has a policy of its own, with its limit.
+fn limit_of_part(part: pg_sys::Oid) -> String {
+    let bounds = policy::effective(part).bounds;
+    let limit = bounds.limit(relations::size(part, false, Wait::Never));
+    let terms = policy::terms(part, bounds);
+    format!("{} {}", relations::name(part), message::explain_limit(limit.as_ref(), &terms))
 }
 
 /// # Safety
@@ -93,7 +107,5 @@ unsafe fn property(name: &CStr, value: &str, es: *mut pg_sys::ExplainState) {
 
 /// A palloc'd copy.
 fn c_string(text: &str) -> *mut core::ffi::c_char {
-    let text = std::ffi::CString::new(text).unwrap_or_default();
-    // SAFETY: NUL-terminated.
-    unsafe { pg_sys::pstrdup(text.as_ptr()) }
+    text::to_server(text)
 }

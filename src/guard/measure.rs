@@ -139,6 +139,51 @@ pub unsafe fn count(guard: *mut GuardState) {
     }
 }
 
+/// Counts for the parts that have policies of their own what foreign servers have written by
+/// themselves; rows that they return came by and are counted.
+///
+/// # Safety
+/// `guard` has run, with its child.
+#[allow(ffi_unwind_calls, reason = "called by bare frames, which own nothing")]
+pub unsafe fn count_foreign_parts(guard: *mut GuardState) {
+    // SAFETY: by contract; a foreign scan that writes names its result relation.
+    unsafe {
+        if !matches!((*guard).orders, Some(Orders { flow: Flow::Direct { returning: false }, .. })) {
+            return;
+        }
+        let mut skip = 0;
+        loop {
+            let found = frame::guarded(|| {
+                let mut left: u32 = skip;
+                let mut found = None;
+                each_direct((*guard).scan.ss.ps.lefttree, &mut |scan| {
+                    if left == 0 && found.is_none() {
+                        let plan = (*scan).plan.cast::<pg_sys::ForeignScan>();
+                        let table = (*(*guard).scan.ss.ps.state).es_range_table;
+                        let entry = nodes::range_table_entry(table, (*plan).resultRelation);
+                        found = entry.map(|entry| ((*entry).relid, written_by(scan)));
+                    }
+                    left = left.saturating_sub(1);
+                });
+                found
+            });
+            let Some((relation, rows)) = found else { return };
+            count_in_parts(guard, relation, rows as u64);
+            skip += 1;
+        }
+    }
+}
+
+/// # Safety
+/// `scan` is a foreign scan's state.
+unsafe fn written_by(scan: *mut pg_sys::PlanState) -> f64 {
+    // SAFETY: by contract; `settle` gave it an instrument.
+    unsafe {
+        let instrument = (*scan).instrument;
+        if instrument.is_null() { 0.0 } else { (*instrument).tuplecount + (*instrument).ntuples }
+    }
+}
+
 /// # Safety
 /// `guard` runs, with its child.
 unsafe fn direct_count(guard: *mut GuardState) -> f64 {
@@ -151,12 +196,7 @@ unsafe fn direct_count(guard: *mut GuardState) -> f64 {
         passed
             + frame::guarded(|| {
                 let mut written = 0.0;
-                each_direct((*guard).scan.ss.ps.lefttree, &mut |scan| {
-                    let instrument = (*scan).instrument;
-                    if !instrument.is_null() {
-                        written += (*instrument).tuplecount + (*instrument).ntuples;
-                    }
-                });
+                each_direct((*guard).scan.ss.ps.lefttree, &mut |scan| written += written_by(scan));
                 written
             })
     }

@@ -353,6 +353,9 @@ unsafe fn count_row(guard: *mut GuardState) -> *mut pg_sys::TupleTableSlot {
         if is_empty(slot) {
             if kept_elsewhere {
                 measure::count(guard);
+                if (*guard).counts_parts {
+                    measure::count_foreign_parts(guard);
+                }
             }
             finish(guard);
             (*guard).stage = Stage::Done;
@@ -364,6 +367,10 @@ unsafe fn count_row(guard: *mut GuardState) -> *mut pg_sys::TupleTableSlot {
                 && let Some(orders) = &(*guard).orders
             {
                 (*guard).last_leaf = spool::leaf(slot, orders);
+                if matches!(orders.flow, Flow::Direct { .. }) {
+                    // It came by, so it is written here, or was written there and is returned.
+                    count_in_parts(guard, (*guard).last_leaf, 1);
+                }
             }
         } else {
             count(guard, slot);

@@ -9,10 +9,32 @@ use super::node;
 use super::task::Task;
 use crate::analysis::target;
 use crate::levels::{self, Level};
-use crate::pg::{frame, nodes};
+use crate::pg::local::Local;
+use crate::pg::{frame, nodes, raw};
 use crate::refusal::{self, Frozen};
 use crate::settings;
 use crate::{exemption, ledger, policy};
+
+/// The write that was planned before a policy changed that it may hang on.
+static PLANNED_BEFORE: Local<*mut pg_sys::QueryDesc> = Local::new(std::ptr::null_mut());
+
+/// Takes in what other sessions have changed. PostgreSQL does so when it locks a relation, but not for
+/// a lock that the transaction holds already: then a prepared write would run under the policy of
+/// its first execution. Guard nodes read policy when they start; a point write, which has none, is
+/// accounted for as if it were not the client's own.
+///
+/// # Safety
+/// `query` is about to start; no frame above owns anything.
+#[inline]
+#[allow(ffi_unwind_calls, reason = "called by a bare frame, which owns nothing")]
+pub unsafe fn look_for_changes(query: *mut pg_sys::QueryDesc) {
+    let before = settings::generation();
+    // SAFETY: PostgreSQL does the same whenever it opens a relation.
+    unsafe { raw::AcceptInvalidationMessages() };
+    if settings::generation() != before {
+        PLANNED_BEFORE.set(query);
+    }
+}
 
 /// Counts what an unguarded write has written. For a bare frame. The client's own single row decides
 /// nothing where no trigger can add to it, and this returns at once.
@@ -41,9 +63,10 @@ pub unsafe fn account(query: *mut pg_sys::QueryDesc, outer: &Level) {
         if node::is_guard((*modify).plan.lefttree) {
             return;
         }
-        if outer.is_clients_own() && !levels::may_fire_triggers(query) {
+        if outer.is_clients_own() && !levels::may_fire_triggers(query) && PLANNED_BEFORE.get() != query {
             return;
         }
+        PLANNED_BEFORE.set(std::ptr::null_mut());
         let table = (*(*query).plannedstmt).rtable;
         let at = (*modify).nominalRelation as usize;
         if at == 0 || at > nodes::length(table) {

@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use pgrx::pg_sys;
 use pgrx::pg_sys::panic::CaughtError;
 
-use super::{frame, raw, relations};
+use super::{frame, raw, text};
 
 /// An error that was stopped.
 pub struct Failure {
@@ -84,8 +84,8 @@ fn take_error(memory: pg_sys::MemoryContext) -> Failure {
         Failure {
             error,
             sqlstate: unpack((*error).sqlerrcode),
-            message: relations::text((*error).message).unwrap_or_default(),
-            hint: relations::text((*error).hint),
+            message: text::from_server((*error).message).unwrap_or_default(),
+            hint: text::from_server((*error).hint),
             position: (*error).cursorpos,
         }
     }

@@ -1,11 +1,9 @@
 //! What an SQL function in Rust needs: the version-1 calling convention, arguments, and rows of a
 //! result. The functions are bare frames like any other; see `api`.
 
-use core::ffi::c_char;
-
 use pgrx::pg_sys;
 
-use super::{frame, raw};
+use super::{frame, raw, text};
 
 /// What `pg_finfo_*` functions give.
 pub static VERSION_1: pg_sys::Pg_finfo_record = pg_sys::Pg_finfo_record { api_version: 1 };
@@ -52,10 +50,10 @@ fn datum(call: pg_sys::FunctionCallInfo, number: usize) -> Option<pg_sys::Datum>
 }
 
 /// A `text` argument.
-pub fn text(call: pg_sys::FunctionCallInfo, number: usize) -> Option<String> {
+pub fn text_argument(call: pg_sys::FunctionCallInfo, number: usize) -> Option<String> {
     let datum = datum(call, number)?;
     // SAFETY: the declaration says text; text_to_cstring detoasts and copies.
-    super::relations::text(unsafe { pg_sys::text_to_cstring(datum.cast_mut_ptr()) })
+    text::from_server(unsafe { pg_sys::text_to_cstring(datum.cast_mut_ptr()) })
 }
 
 /// An `oid` argument, `regclass` and the like among them.
@@ -132,10 +130,8 @@ impl Value {
         match self {
             Value::Null => pg_sys::Datum::from(0),
             Value::Text(text) => {
-                // SAFETY: copies that many bytes into a new text value.
-                pg_sys::Datum::from(unsafe {
-                    pg_sys::cstring_to_text_with_len(text.as_ptr().cast::<c_char>(), text.len() as i32)
-                })
+                // SAFETY: a NUL-terminated text, copied into a new value.
+                pg_sys::Datum::from(unsafe { pg_sys::cstring_to_text(text::to_server(text)) })
             }
             Value::Integer(number) => pg_sys::Datum::from(*number),
             Value::Bigint(number) | Value::Timestamp(number) => pg_sys::Datum::from(*number),

@@ -138,6 +138,14 @@ unsafe extern "C-unwind" {
         count: *mut c_int,
         environment: *mut pg_sys::QueryEnvironment,
     ) -> *mut pg_sys::List;
+    pub fn pg_analyze_and_rewrite_withcb(
+        statement: *mut pg_sys::RawStmt,
+        text: *const c_char,
+        setup: *mut c_void,
+        argument: *mut c_void,
+        environment: *mut pg_sys::QueryEnvironment,
+    ) -> *mut pg_sys::List;
+    pub fn ExecuteDoStmt(state: *mut pg_sys::ParseState, statement: *mut pg_sys::DoStmt, atomic: bool);
     pub fn pg_plan_query(
         query: *mut pg_sys::Query,
         text: *const c_char,

@@ -4,6 +4,7 @@ use std::ffi::CStr;
 
 use pgrx::pg_sys;
 
+use super::text::{from_server as text, of_setting, to_server};
 use super::{nodes, raw};
 use crate::pg::frame;
 
@@ -11,6 +12,22 @@ use crate::pg::frame;
 pub fn name(relation: pg_sys::Oid) -> String {
     // SAFETY: a catalog cache look-up that gives NULL where there is none.
     text(unsafe { pg_sys::get_rel_name(relation) }).unwrap_or_else(|| relation.to_u32().to_string())
+}
+
+/// A relation's name, and its schema's, as list settings are read.
+pub fn name_as_in_settings(relation: pg_sys::Oid) -> String {
+    // SAFETY: a catalog cache look-up that gives NULL where there is none.
+    as_in_settings(unsafe { pg_sys::get_rel_name(relation) })
+}
+
+pub fn schema_as_in_settings(relation: pg_sys::Oid) -> String {
+    // SAFETY: as above.
+    as_in_settings(unsafe { pg_sys::get_namespace_name(pg_sys::get_rel_namespace(relation)) })
+}
+
+fn as_in_settings(name: *const core::ffi::c_char) -> String {
+    // SAFETY: NULL or a NUL-terminated name.
+    if name.is_null() { String::new() } else { of_setting(unsafe { CStr::from_ptr(name) }) }
 }
 
 /// The name of a relation's schema.
@@ -41,23 +58,26 @@ pub fn qualified_name(relation: pg_sys::Oid) -> String {
     format!("{}.{}", quoted_name(&schema(relation)), quoted_name(&name(relation)))
 }
 
+/// A relation's name as regclass shows it: with its schema's where the search path does not find it.
+pub fn visible_name(relation: pg_sys::Oid) -> String {
+    // SAFETY: a catalog look-up.
+    if unsafe { pg_sys::RelationIsVisible(relation) } {
+        quoted_name(&name(relation))
+    } else {
+        qualified_name(relation)
+    }
+}
+
 /// A name, quoted where SQL needs it.
 pub fn quoted_name(name: &str) -> String {
-    let Ok(name) = std::ffi::CString::new(name) else { return String::new() };
     // SAFETY: a NUL-terminated name; gives it back or a palloc'd copy.
-    text(unsafe { pg_sys::quote_identifier(name.as_ptr()) }).unwrap_or_default()
+    text(unsafe { pg_sys::quote_identifier(to_server(name)) }).unwrap_or_default()
 }
 
 /// The name of a column.
 pub fn column(relation: pg_sys::Oid, attribute: i16) -> String {
     // SAFETY: as above; missing_ok.
     text(unsafe { pg_sys::get_attname(relation, attribute, true) }).unwrap_or_default()
-}
-
-/// A palloc'd string, or nothing for NULL.
-pub fn text(string: *const core::ffi::c_char) -> Option<String> {
-    // SAFETY: PostgreSQL's strings are NUL-terminated.
-    (!string.is_null()).then(|| unsafe { CStr::from_ptr(string) }.to_string_lossy().into_owned())
 }
 
 pub fn kind(relation: pg_sys::Oid) -> u8 {

@@ -1,16 +1,16 @@
 //! Role names and membership, as PostgreSQL's ACL code answers them.
 
-use std::ffi::{CStr, CString};
+use std::ffi::CString;
 
 use pgrx::pg_sys;
 
-use super::raw;
+use super::{raw, text};
 
 /// Whether `member` is in one of `roles`: directly or not, whatever INHERIT says, and a role is in
 /// itself. Superusers are not members by being superusers. A name that names no role is nobody.
 pub fn is_member_of_any(member: pg_sys::Oid, roles: &[String]) -> bool {
     roles.iter().any(|name| {
-        let Ok(name) = CString::new(name.as_str()) else { return false };
+        let Ok(name) = CString::new(text::setting_to_server(name)) else { return false };
         // SAFETY: a NUL-terminated name; both look-ups only read the catalog caches.
         unsafe {
             let role = pg_sys::get_role_oid(name.as_ptr(), true);
@@ -22,12 +22,8 @@ pub fn is_member_of_any(member: pg_sys::Oid, roles: &[String]) -> bool {
 /// A role's name; its OID as text where the role is gone.
 pub fn name(role: pg_sys::Oid) -> String {
     // SAFETY: a catalog cache look-up that gives NULL where there is none.
-    let name = unsafe { pg_sys::GetUserNameFromId(role, true) };
-    if name.is_null() {
-        return role.to_u32().to_string();
-    }
-    // SAFETY: not NULL, so a palloc'd, NUL-terminated name.
-    unsafe { CStr::from_ptr(name) }.to_string_lossy().into_owned()
+    text::from_server(unsafe { pg_sys::GetUserNameFromId(role, true) })
+        .unwrap_or_else(|| role.to_u32().to_string())
 }
 
 /// The current user and whether a foreign-key trigger set the user (ri_triggers.c alone sets

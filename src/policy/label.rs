@@ -2,7 +2,7 @@
 //! one, and makes every session take it in; reads a label back. PostgreSQL keeps the labels (in
 //! pg_seclabel), dumps and restores them. Registered whatever `mode` is, so that dumps restore.
 
-use std::ffi::{CStr, CString};
+use std::ffi::CStr;
 
 use core::ffi::c_char;
 
@@ -13,7 +13,7 @@ use safedelete_core::message::{
 use safedelete_core::policy::{BadPolicy, Policy};
 
 use super::Origin;
-use crate::pg::{frame, relations, roles};
+use crate::pg::{frame, relations, roles, text};
 use crate::{refusal, settings};
 
 const PROVIDER: &CStr = c"safedelete";
@@ -31,7 +31,7 @@ unsafe extern "C-unwind" fn relabel(object: *const pg_sys::ObjectAddress, label:
     // SAFETY: PostgreSQL's arguments.
     unsafe {
         let refused = frame::guarded(|| {
-            let outcome = write(&*object, relations::text(label).as_deref());
+            let outcome = write(&*object, text::from_server(label).as_deref());
             outcome.err().map(|report| refusal::freeze(&report, None))
         });
         if let Some(frozen) = refused {
@@ -98,18 +98,15 @@ fn may_write(origin: Origin) -> Result<(), Report> {
 /// one when the command ends, or is undone): pg_seclabel itself tells nobody.
 fn invalidate(origin: Origin) {
     match origin {
-        // SAFETY: queues invalidation messages; a table that is gone by now has none to tell.
-        Origin::Table(table) => unsafe {
-            for part in relations::members(table) {
-                if relations::kind(part) != 0 {
-                    pg_sys::CacheInvalidateRelcacheByRelid(part);
-                }
-            }
-        },
+        Origin::Table(table) if relations::kind(table) != pg_sys::RELKIND_PARTITIONED_TABLE => {
+            // SAFETY: queues an invalidation message; the table is there and locked.
+            unsafe { pg_sys::CacheInvalidateRelcacheByRelid(table) }
+        }
         // The sessions' plans all hang on the namespace catalog, and so does `policy::forget`. Naming
-        // the schema's tables instead would miss those that no other session can see yet.
+        // a schema's tables, or a table's partitions, instead would miss those that no other session
+        // can see yet, or that come between now and the commit.
         // SAFETY: queues an invalidation message.
-        Origin::Schema(_) => unsafe { pg_sys::CacheInvalidateCatalog(pg_sys::NamespaceRelationId) },
+        _ => unsafe { pg_sys::CacheInvalidateCatalog(pg_sys::NamespaceRelationId) },
     }
 }
 
@@ -131,7 +128,7 @@ fn text(origin: Origin) -> Option<String> {
     };
     let address = pg_sys::ObjectAddress { classId: class, objectId: object, objectSubId: 0 };
     // SAFETY: a look-up in pg_seclabel that gives NULL where there is none.
-    relations::text(unsafe { pg_sys::GetSecurityLabel(&address, PROVIDER.as_ptr()) })
+    text::from_server(unsafe { pg_sys::GetSecurityLabel(&address, PROVIDER.as_ptr()) })
 }
 
 fn warn_unreadable(origin: Origin, bad: &BadPolicy) {
@@ -160,7 +157,6 @@ fn sentence(text: &str) -> String {
 
 /// As an SQL literal.
 fn quoted(text: &str) -> String {
-    let Ok(text) = CString::new(text) else { return String::new() };
     // SAFETY: a NUL-terminated string, copied.
-    relations::text(unsafe { pg_sys::quote_literal_cstr(text.as_ptr()) }).unwrap_or_default()
+    text::from_server(unsafe { pg_sys::quote_literal_cstr(text::to_server(text)) }).unwrap_or_default()
 }

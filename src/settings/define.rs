@@ -10,6 +10,7 @@ use safedelete_core::limit::Bounds;
 use safedelete_core::names;
 
 use super::*;
+use crate::pg::text;
 
 unsafe extern "C-unwind" fn assign_mode(new: i32, _: *mut core::ffi::c_void) {
     // SAFETY: PostgreSQL assigns the variable after this hook, so it still holds the old value.
@@ -82,7 +83,7 @@ unsafe fn value_text(value: *const core::ffi::c_char) -> String {
         return String::new();
     }
     // SAFETY: by contract.
-    unsafe { CStr::from_ptr(value) }.to_string_lossy().into_owned()
+    text::of_setting(unsafe { CStr::from_ptr(value) })
 }
 
 /// Makes the check and assign hooks of a list setting. The check hook parses to refuse; the assign

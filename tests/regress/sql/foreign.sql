@@ -45,6 +45,17 @@ ANALYZE mixed_near, mixed_far;
 DELETE FROM mixed WHERE v > 900;
 DELETE FROM mixed WHERE v BETWEEN 500 AND 1499;
 SELECT count(*) FROM mixed;
+-- Parts with policies of their own: the foreign one, and a local one beside it.
+SECURITY LABEL FOR safedelete ON FOREIGN TABLE mixed_far IS '{"max_rows": 3}';
+DELETE FROM mixed WHERE v BETWEEN 1500 AND 1503;
+DELETE FROM mixed WHERE v BETWEEN 1500 AND 1503 RETURNING id;
+DELETE FROM mixed WHERE v BETWEEN 1500 AND 1502;
+EXPLAIN (COSTS OFF) DELETE FROM mixed WHERE v > 900;
+SECURITY LABEL FOR safedelete ON FOREIGN TABLE mixed_far IS NULL;
+SECURITY LABEL FOR safedelete ON TABLE mixed_near IS '{"max_rows": 3}';
+UPDATE mixed SET v = v WHERE v BETWEEN 10 AND 13;
+DELETE FROM mixed WHERE v BETWEEN 10 AND 12 OR v > 1990;
+SELECT count(*) FROM mixed;
 TRUNCATE far;
 DROP TABLE mixed, near;
 DROP EXTENSION postgres_fdw CASCADE;

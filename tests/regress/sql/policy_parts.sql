@@ -50,6 +50,16 @@ EXECUTE part(391);
 SELECT safedelete.set_policy('m', '{"max_rows": 0}');
 SELECT safedelete.clear_policy('m2');
 EXECUTE part(392);
+-- Not guarded at all is not guarded as a part either; mode off attaches nothing.
+SELECT safedelete.set_policy('m1', '{"max_rows": 0}');
+SELECT safedelete.clear_policy('m');
+SET safedelete.exempt_tables = m1, other;
+DELETE FROM m WHERE id = 40;
+RESET safedelete.exempt_tables;
+DELETE FROM m WHERE id = 41;
+SET safedelete.mode = off;
+EXPLAIN (COSTS OFF) DELETE FROM m WHERE id = 41 AND day < 100;
+RESET safedelete.mode;
 -- Children of ordinary inheritance have their own label alone.
 CREATE TABLE parent (id int);
 CREATE TABLE child () INHERITS (parent);
