@@ -7,13 +7,19 @@ PG_MAJOR = $(shell $(PG_CONFIG) --version 2>/dev/null | sed -E 's/^[^0-9]*([0-9]
 TARGET = target/pg$(PG_MAJOR)
 CARGO = PGRX_PG_CONFIG_PATH=$(PG_CONFIG) CARGO_TARGET_DIR=$(TARGET) cargo
 
-.PHONY: help setup build build-inserver install demo test test-core test-postgres lint bench clean
+.PHONY: help setup build build-inserver install demo test test-core test-docs test-postgres test-clients \
+	test-incidents test-company test-around package test-package lint bench clean
 help:
 	@sed -nE 's/^## ?//p' Makefile
 
 ## make demo            replay the incident on a throw-away server
 ## make test            every test, on the PostgreSQL of PG_CONFIG
 ## make test-postgres   PostgreSQL's own regression suite with the library loaded, mode off
+## make test-clients    Alembic, Django and Liquibase against the guard (from PyPI and npm)
+## make test-incidents  public accidents, replayed
+## make test-company    beside other extensions of Debian, in both orders of preloading
+## make test-around     PgBouncer, standby, replication, dumps, pg_upgrade (NEW_PG_CONFIG)
+## make package         a Debian package, in target/packages; make test-package installs it in a clean root
 ## make bench           instructions per statement, with and without the library
 ## make install         build, and install into the PostgreSQL of PG_CONFIG
 ## make lint            rustfmt and clippy
@@ -50,8 +56,30 @@ test: setup test-core build-inserver install
 test-postgres: install
 	@tests/postgres/run
 
+test-docs: install
+	@tests/run docs
+
+test-clients: install
+	@tests/clients/run
+
+test-incidents: install
+	@tests/incidents/run
+
+test-company: install
+	@tests/company/run
+
+test-around: install
+	@tests/around/run
+
+package: build
+	@packaging/deb
+
+test-package: package
+	@packaging/test-deb
+
 bench: install
 	@bench/run
+	@bench/policies
 
 lint: setup
 	cargo fmt --all --check

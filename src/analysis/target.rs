@@ -34,9 +34,11 @@ pub struct Columns {
 type Cache = HashMap<pg_sys::Oid, Rc<Columns>>;
 
 static CACHE: Local<Lazy<Cache>> = Local::new(Lazy::new(HashMap::default));
+static LAST: Local<Option<(pg_sys::Oid, Rc<Columns>)>> = Local::new(None);
 
 /// Forgets a relation's facts, or everyone's. Called by the relcache callback; raises nothing.
 pub fn forget(relation: pg_sys::Oid) {
+    LAST.with(|last| *last = None);
     CACHE.with(|cache| {
         if relation == pg_sys::InvalidOid {
             cache.clear();
@@ -67,6 +69,22 @@ impl Columns {
 }
 
 fn columns(relation: pg_sys::Oid) -> Rc<Columns> {
+    // Sessions write the same table again and again.
+    let last = LAST.with(|last| match last {
+        Some((same, columns)) if *same == relation => Some(Rc::clone(columns)),
+        _ => None,
+    });
+    if let Some(columns) = last {
+        return columns;
+    }
+    let columns = look_up(relation);
+    if CACHE.with(|cache| cache.contains_key(&relation)) {
+        LAST.with(|last| *last = Some((relation, Rc::clone(&columns))));
+    }
+    columns
+}
+
+fn look_up(relation: pg_sys::Oid) -> Rc<Columns> {
     if let Some(columns) = CACHE.with(|cache| cache.get(&relation).cloned()) {
         return columns;
     }

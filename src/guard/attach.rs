@@ -256,7 +256,7 @@ unsafe fn is_point_write(
         };
         one && !(levels::current().explaining
             && relations::has_cascades(finding.relation, finding.command == Command::Delete))
-            && parts_with_policy(plan, modify, finding).is_empty()
+            && (writes_named_alone(modify) || parts_with_policy(plan, modify, finding).is_empty())
     }
 }
 
@@ -275,6 +275,19 @@ unsafe fn leaves(plan: *mut pg_sys::PlannedStmt, modify: *mut pg_sys::ModifyTabl
     }
 }
 
+/// Whether the named table is the only one that is written.
+///
+/// # Safety
+/// `modify` is a ModifyTable.
+#[inline]
+unsafe fn writes_named_alone(modify: *mut pg_sys::ModifyTable) -> bool {
+    // SAFETY: by contract.
+    unsafe {
+        let written = (*modify).resultRelations;
+        nodes::length(written) == 1 && (*(*written).elements).int_value as u32 == (*modify).nominalRelation
+    }
+}
+
 /// Parts of the target that have policies of their own and may be written: they are counted by
 /// themselves, too. The plan hangs on the leaves, so it is made anew when a policy changes.
 ///
@@ -287,10 +300,7 @@ unsafe fn parts_with_policy(
 ) -> Vec<pg_sys::Oid> {
     // SAFETY: by contract.
     unsafe {
-        let written = (*modify).resultRelations;
-        if nodes::length(written) == 1
-            && nodes::integers(written).next() == i32::try_from((*modify).nominalRelation).ok()
-        {
+        if writes_named_alone(modify) {
             return Vec::new();
         }
         let mut parts = Vec::new();

@@ -23,10 +23,13 @@ struct Known {
 }
 
 static KNOWN: Local<Lazy<Known>> = Local::new(Lazy::new(Known::default));
+/// The last that was asked: index and operator, with the verdict.
+static LAST: Local<Option<((pg_sys::Oid, pg_sys::Oid), bool)>> = Local::new(None);
 
 /// Forgets an index, or all of them. Called by the relcache callback; raises nothing.
 pub fn forget(relation: pg_sys::Oid) {
     KNOWN.with(|known| {
+        LAST.set(None);
         if relation == pg_sys::InvalidOid {
             known.indexes.clear();
             known.equalities.clear();
@@ -39,6 +42,34 @@ pub fn forget(relation: pg_sys::Oid) {
 /// # Safety
 /// `quals` are an index scan's on `index`, which the plan has locked.
 pub unsafe fn is_lookup(index: pg_sys::Oid, quals: *mut pg_sys::List) -> bool {
+    let asked = single_operator(quals).map(|operator| (index, operator));
+    if let Some((last, verdict)) = LAST.get()
+        && asked == Some(last)
+    {
+        // Nearly every write ends here: sessions write the same table again and again.
+        return verdict;
+    }
+    // SAFETY: by contract.
+    let verdict = unsafe { look_up(index, quals) };
+    // One condition binds all columns or it does not, whichever column it is on.
+    LAST.set(asked.map(|asked| (asked, verdict)));
+    verdict
+}
+
+/// The operator, where there is one condition.
+#[inline]
+fn single_operator(quals: *mut pg_sys::List) -> Option<pg_sys::Oid> {
+    if nodes::length(quals) != 1 {
+        return None;
+    }
+    let qual = nodes::items::<pg_sys::Node>(quals).next()?;
+    // SAFETY: the tag says OpExpr.
+    nodes::cast::<pg_sys::OpExpr, _>(qual, NodeTag::T_OpExpr).map(|op| unsafe { (*op).opno })
+}
+
+/// # Safety
+/// As `is_lookup`.
+unsafe fn look_up(index: pg_sys::Oid, quals: *mut pg_sys::List) -> bool {
     if let Some(verdict) = KNOWN.with(|known| known.verdict(index, quals)) {
         return verdict;
     }
