@@ -84,7 +84,7 @@ unsafe fn report(level: c_int, frozen: &Frozen) {
 /// A refusal, kept and counted, ready to be raised.
 pub fn refuse(what: &Report, relation: Option<pg_sys::Oid>, role: pg_sys::Oid) -> Frozen {
     let name = relation.map(relations::full_name).unwrap_or_default();
-    record::event(Verdict::Refused, what.facts.as_ref(), &record::Circumstances { role, relation: &name });
+    record::event(Verdict::Refused, what.facts.as_deref(), &record::Circumstances { role, relation: &name });
     freeze(what, relation)
 }
 
@@ -95,7 +95,7 @@ pub fn tell(verdict: Verdict, what: &Report, relation: Option<pg_sys::Oid>, role
         send(PgLogLevel::WARNING, &freeze(what, relation));
     }
     let name = relation.map(relations::full_name).unwrap_or_default();
-    record::event(verdict, what.facts.as_ref(), &record::Circumstances { role, relation: &name });
+    record::event(verdict, what.facts.as_deref(), &record::Circumstances { role, relation: &name });
     log(&with_circumstances(role, |who| message::log_line(verdict, what, &name, who)));
 }
 

@@ -61,7 +61,7 @@ pub struct Report {
     pub detail: Option<String>,
     pub hint: Option<String>,
     /// Of a rule's report.
-    pub facts: Option<Facts>,
+    pub facts: Option<Box<Facts>>,
 }
 
 impl Report {
@@ -228,13 +228,13 @@ pub fn unqualified(
             "-1",
             not_honoured,
         )),
-        facts: Some(Facts {
+        facts: Some(Box::new(Facts {
             rule: Rule::Where,
             command,
             rows: None,
             limit: None,
             limit_source: String::new(),
-        }),
+        })),
     }
 }
 
@@ -336,13 +336,13 @@ pub fn too_many_rows(
         message: format!("{tag} on table \"{table}\" exceeds the limit of {} rows", limit.rows),
         detail: Some(detail),
         hint: Some(hint(check, "declare how many rows it may take", &budget.to_string(), not_honoured)),
-        facts: Some(Facts {
+        facts: Some(Box::new(Facts {
             rule: Rule::Rows,
             command,
             rows: Some(count),
             limit: Some(limit.rows),
             limit_source: explain_source(limit, terms),
-        }),
+        })),
     }
 }
 
@@ -359,13 +359,13 @@ pub fn drop_database(database: &str, not_honoured: Option<&NotHonoured>) -> Repo
         message: format!("DROP on database \"{database}\" is not allowed"),
         detail: Some(detail),
         hint: Some("To drop it on purpose, run it after: SET safedelete.allow_rows = -1; SET safedelete.reason = 'why';".to_owned()),
-        facts: Some(Facts {
+        facts: Some(Box::new(Facts {
             rule: Rule::Rows,
             command: Command::Drop,
             rows: None,
             limit: None,
             limit_source: "commands".to_owned(),
-        }),
+        })),
     }
 }
 

@@ -76,8 +76,9 @@ impl Session {
         attempt(|| apply(statement)).map_err(Failure::unless_interrupted)?;
         apply(statement);
         // SAFETY: by contract.
+        let is_local = unsafe { (*statement).is_local };
         if let Some((_, kept)) = &mut self.transaction
-            && !unsafe { (*statement).is_local }
+            && !is_local
         {
             kept.push(statement);
         }
