@@ -5,7 +5,7 @@
 //!
 //! * script.rs splits the script into statements;
 //! * session.rs follows the settings that a script sets for itself;
-//! * statement.rs judges one statement;
+//! * statement.rs judges one statement, whole.rs those that take tables whole;
 //! * body.rs looks into what a statement carries along: DO blocks, function bodies;
 //! * plpgsql.rs has PL/pgSQL's own parser take a block apart.
 
@@ -14,6 +14,7 @@ mod plpgsql;
 pub mod script;
 mod session;
 mod statement;
+mod whole;
 
 use safedelete_core::message::{Report, Rule};
 

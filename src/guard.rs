@@ -2,7 +2,9 @@
 //! rows counted and refusals decided, once for every way a statement reaches the executor.
 //!
 //! * attach.rs puts the node into finished plans (planner hook);
+//! * orders.rs is what the plan remembers of it;
 //! * node.rs is the node as the executor sees it: bare frames and the row loop;
+//! * flow.rs is how rows come through it;
 //! * spool.rs keeps the rows that are collected before the first is written;
 //! * measure.rs reads counts that are kept elsewhere (MERGE, upserts, foreign servers);
 //! * task.rs decides, at the start of each execution and whenever a count passes a threshold;
@@ -13,8 +15,10 @@
 
 pub mod attach;
 mod explain;
+mod flow;
 pub mod measure;
 pub mod node;
+pub mod orders;
 mod parts;
 pub mod point;
 pub mod rows;

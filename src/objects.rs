@@ -19,8 +19,9 @@ use crate::guard::task::Task;
 use crate::levels;
 use crate::pg::local::Local;
 use crate::pg::nodes;
-use crate::pg::relations::{self, Wait};
-use crate::pg::text;
+use crate::pg::relations;
+use crate::pg::sizes::{self, Wait};
+use crate::pg::{text, trees};
 use crate::refusal::{self, Frozen};
 use crate::settings;
 use crate::{authority, dry_run, exemption, policy};
@@ -109,7 +110,7 @@ fn take_whole(command: Command, relation: pg_sys::Oid) -> Result<(), Frozen> {
         return Ok(());
     }
     let named = named_tables();
-    let ancestors = relations::ancestors(relation);
+    let ancestors = trees::ancestors(relation);
     let is_named =
         |table: pg_sys::Oid, with_tree: bool| named.iter().any(|n| n.0 == table && (n.1 || !with_tree));
     // The table that the statement names counts, with the tree below it.
@@ -124,7 +125,7 @@ fn take_whole(command: Command, relation: pg_sys::Oid) -> Result<(), Frozen> {
     }
     let tree = command == Command::Truncate
         && (kind == pg_sys::RELKIND_PARTITIONED_TABLE || is_named(relation, true));
-    let members = if tree { relations::members(relation) } else { vec![relation] };
+    let members = if tree { trees::members(relation) } else { vec![relation] };
     let probe = Task::of_whole_table(command, relation, 0.0);
     let within = if dry_run::is_on() { None } else { Some(probe.surely_within_budget()) };
     let (mut rows, mut size) = rows_of(&members, within);
@@ -166,14 +167,14 @@ pub fn preview(
 fn is_judged(command: Command, relation: pg_sys::Oid) -> bool {
     policy::effective(relation).guards(command)
         || (command == Command::Drop
-            && relations::ancestors(relation).iter().any(|above| policy::effective(*above).guards(command)))
+            && trees::ancestors(relation).iter().any(|above| policy::effective(*above).guards(command)))
 }
 
 /// The rows of some tables, and their size for the fraction: exact where they are small; else the
 /// estimate, unless reading on shows that no more than `within` are there (dead rows are no rows).
 /// Without a `within`, exact.
 fn rows_of(members: &[pg_sys::Oid], within: Option<u64>) -> (u64, f64) {
-    let pages: Vec<_> = members.iter().map(|member| relations::pages(*member)).collect();
+    let pages: Vec<_> = members.iter().map(|member| sizes::pages(*member)).collect();
     let stored: u32 = pages.iter().flatten().fold(0, |sum, pages| sum.saturating_add(*pages));
     let (most, last_page) = match within {
         Some(within) if stored > SMALL_PAGES => (within, MOST_PAGES),
@@ -183,7 +184,7 @@ fn rows_of(members: &[pg_sys::Oid], within: Option<u64>) -> (u64, f64) {
     let mut ended = true;
     for (member, _) in members.iter().zip(&pages).filter(|(_, pages)| pages.is_some_and(|p| p > 0)) {
         let (rows, end) =
-            relations::count_rows(*member, most.saturating_sub(counted), last_page).unwrap_or((0, true));
+            sizes::count_rows(*member, most.saturating_sub(counted), last_page).unwrap_or((0, true));
         counted += rows;
         ended &= end;
         if counted > most {
@@ -195,14 +196,14 @@ fn rows_of(members: &[pg_sys::Oid], within: Option<u64>) -> (u64, f64) {
         .iter()
         .zip(kinds)
         .filter(|(_, kind)| *kind == pg_sys::RELKIND_FOREIGN_TABLE)
-        .filter_map(|(member, _)| relations::size(*member, true, Wait::AsTheStatement))
+        .filter_map(|(member, _)| sizes::size(*member, true, Wait::AsTheStatement))
         .sum();
     if ended && counted <= most {
         let rows = counted as f64 + foreign.round();
         return (rows as u64, rows);
     }
     let estimate: f64 =
-        members.iter().filter_map(|member| relations::size(*member, true, Wait::AsTheStatement)).sum();
+        members.iter().filter_map(|member| sizes::size(*member, true, Wait::AsTheStatement)).sum();
     ((estimate.round() as u64).max(counted), estimate.max(counted as f64))
 }
 
@@ -249,7 +250,7 @@ fn is_referenced(named: &[(pg_sys::Oid, bool)]) -> bool {
         }
         let mut reached = std::ptr::null_mut();
         for (table, with_tree) in named {
-            for member in if *with_tree { relations::members(*table) } else { vec![*table] } {
+            for member in if *with_tree { trees::members(*table) } else { vec![*table] } {
                 reached = pg_sys::lappend_oid(reached, member);
             }
         }

@@ -10,4 +10,6 @@ pub mod nodes;
 pub mod raw;
 pub mod relations;
 pub mod roles;
+pub mod sizes;
 pub mod text;
+pub mod trees;

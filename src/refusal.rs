@@ -6,7 +6,8 @@ use core::ffi::{c_char, c_int};
 
 use pgrx::{PgLogLevel, pg_sys};
 use safedelete_core::event::Verdict;
-use safedelete_core::message::{self, Circumstances, Report};
+use safedelete_core::log::{self, Circumstances};
+use safedelete_core::message::Report;
 
 use crate::pg::{frame, raw, relations, roles, text};
 use crate::{record, settings};
@@ -96,7 +97,7 @@ pub fn tell(verdict: Verdict, what: &Report, relation: Option<pg_sys::Oid>, role
     }
     let name = relation.map(relations::full_name).unwrap_or_default();
     record::event(verdict, what.facts.as_deref(), &record::Circumstances { role, relation: &name });
-    log(&with_circumstances(role, |who| message::log_line(verdict, what, &name, who)));
+    log(&with_circumstances(role, |who| log::log_line(verdict, what, &name, who)));
 }
 
 /// Sends a WARNING that is about no statement.
@@ -108,7 +109,7 @@ pub fn warn(what: &Report) {
 pub fn tell_policy(object: &str, label: Option<&str>) {
     let role = roles::current().0;
     record::event(Verdict::Policy, None, &record::Circumstances { role, relation: object });
-    log(&with_circumstances(role, |who| message::policy_line(object, label, who)));
+    log(&with_circumstances(role, |who| log::policy_line(object, label, who)));
 }
 
 /// Who is at work, and why, as a LOG line names it.

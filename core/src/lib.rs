@@ -5,6 +5,7 @@
 pub mod command;
 pub mod event;
 pub mod limit;
+pub mod log;
 pub mod message;
 pub mod mode;
 pub mod names;

@@ -9,15 +9,16 @@ use safedelete_core::command::Command;
 use safedelete_core::event;
 use safedelete_core::limit::Budget;
 use safedelete_core::message::{self, Report, Rule, Unqualified};
+use safedelete_core::mode::Mode;
 
 use super::session::Session;
-use super::{Finding, Verdict, body};
+use super::{Finding, Verdict, body, whole};
 use crate::analysis::{self, Qualification};
 use crate::guard::attach;
 use crate::guard::task::{self, Task};
-use crate::objects;
 use crate::pg::attempt::{Failure, attempt};
-use crate::pg::relations::{self, Wait};
+use crate::pg::relations;
+use crate::pg::sizes::{self, Wait};
 use crate::pg::{frame, nodes, raw, text};
 use crate::{authority, exemption, policy, settings};
 
@@ -67,12 +68,12 @@ pub fn judge(session: &mut Session, statement: *mut pg_sys::RawStmt, text: &CStr
             NodeTag::T_DeclareCursorStmt => {
                 inner((*node.cast::<pg_sys::DeclareCursorStmt>()).query, text, Parameters::None)
             }
-            NodeTag::T_TruncateStmt => truncate(node.cast()),
-            NodeTag::T_DropStmt => drop_objects(&command, node.cast()),
+            NodeTag::T_TruncateStmt => whole::truncate(node.cast()),
+            NodeTag::T_DropStmt => whole::drop_objects(&command, node.cast()),
             NodeTag::T_DropOwnedStmt if guards_anything(Command::Drop) => {
                 vec![Finding::unknown(&command, "what the roles own is not looked into")]
             }
-            NodeTag::T_DropdbStmt => vec![drop_database(&command, node.cast())],
+            NodeTag::T_DropdbStmt => vec![whole::drop_database(&command, node.cast())],
             NodeTag::T_DoStmt => body::of_do(node.cast()),
             NodeTag::T_CreateFunctionStmt => body::of_function(&command, node.cast(), text),
             NodeTag::T_CallStmt => {
@@ -119,9 +120,9 @@ pub fn of_plpgsql(node: *mut pg_sys::Node, text: &CStr, expression: *mut c_void)
         | NodeTag::T_MergeStmt
         | NodeTag::T_SelectStmt => inner(node, text, Parameters::Variables(expression)),
         // SAFETY: each cast follows the tag.
-        NodeTag::T_TruncateStmt => unsafe { truncate(node.cast()) },
+        NodeTag::T_TruncateStmt => unsafe { whole::truncate(node.cast()) },
         // SAFETY: as above.
-        NodeTag::T_DropStmt => unsafe { drop_objects(&command_name(node), node.cast()) },
+        NodeTag::T_DropStmt => unsafe { whole::drop_objects(&command_name(node), node.cast()) },
         // An assignment; what it is assigned may call a function.
         NodeTag::T_PLAssignStmt => inner(node, text, Parameters::Variables(expression))
             .into_iter()
@@ -283,7 +284,7 @@ fn estimates(
 
 /// What the guard would say of one write.
 fn of_write(write: &analysis::Finding, estimate: Option<f64>) -> Finding {
-    let size = relations::size(write.relation, write.only, Wait::Never);
+    let size = sizes::size(write.relation, write.only, Wait::Never);
     let finding = Finding {
         relation: Some(relations::qualified_name(write.relation)),
         estimated_rows: estimate,
@@ -349,13 +350,13 @@ fn by_where(write: &analysis::Finding) -> Option<Option<(Verdict, Report)>> {
         message::unqualified(write.command, &relations::name(write.relation), &why, not_honoured)
     };
     let budget = authority::budget(role, Some(write.relation));
-    let enforced = policy::effective(write.relation).mode == safedelete_core::mode::Mode::Enforce;
+    let enforced = policy::effective(write.relation).mode == Mode::Enforce;
     if authority::bypasses(role) || !enforced || matches!(budget, Ok(Some(Budget::Unlimited))) {
         return Some(Some((Verdict::Ok, report(None))));
     }
     if let Ok(Some(Budget::Rows(rows))) = budget {
         // Every row, within a declared number of them.
-        let fits = relations::size(write.relation, write.only, Wait::Never)
+        let fits = sizes::size(write.relation, write.only, Wait::Never)
             .is_none_or(|size| size.round() as u64 <= rows);
         return Some(Some((if fits { Verdict::Ok } else { Verdict::Unknown }, report(None))));
     }
@@ -415,121 +416,4 @@ pub fn unqualified_by_form(node: *mut pg_sys::Node) -> Option<(Command, String)>
 /// Whether some table may have a command guarded.
 fn guards_anything(command: Command) -> bool {
     settings::effective().guards(command) || policy::in_use()
-}
-
-/// # Safety
-/// `truncate` is a TRUNCATE.
-unsafe fn truncate(truncate: *mut pg_sys::TruncateStmt) -> Vec<Finding> {
-    // SAFETY: by contract; its relations are RangeVars.
-    unsafe {
-        let named: Vec<_> = nodes::items::<pg_sys::RangeVar>((*truncate).relations).collect();
-        let mut findings = Vec::new();
-        let mut reached = Vec::new();
-        for name in named {
-            let table = look_up(name);
-            if table == pg_sys::InvalidOid {
-                let missing = text::from_server((*name).relname).unwrap_or_default();
-                let reason = format!("relation \"{missing}\" does not exist");
-                findings.push(Finding {
-                    relation: Some(relations::quoted_name(&missing)),
-                    ..Finding::unknown(Command::Truncate.tag(), &reason)
-                });
-                continue;
-            }
-            let members = if (*name).inh { relations::members(table) } else { vec![table] };
-            findings.push(of_whole(Command::Truncate, table, &members));
-            reached.extend(members);
-        }
-        if (*truncate).behavior == pg_sys::DropBehavior::DROP_CASCADE {
-            while let Some(more) = relations::referring_tables(&reached) {
-                findings.extend(more.iter().map(|table| of_whole(Command::Truncate, *table, &[*table])));
-                reached.extend(more);
-            }
-        }
-        findings
-    }
-}
-
-/// What the guard would say of a table that is taken whole.
-fn of_whole(command: Command, table: pg_sys::Oid, members: &[pg_sys::Oid]) -> Finding {
-    let (outcome, size) = objects::preview(command, table, members);
-    let finding = Finding {
-        relation: Some(relations::qualified_name(table)),
-        estimated_rows: Some(size),
-        table_rows: Some(size),
-        ..Finding::ok(command.tag())
-    };
-    match outcome {
-        None => finding,
-        Some((event::Verdict::Refused, report)) => finding.told(Verdict::Refused, report),
-        Some((_, report)) => finding.told(Verdict::Ok, report),
-    }
-}
-
-/// # Safety
-/// `name` is a RangeVar.
-unsafe fn look_up(name: *mut pg_sys::RangeVar) -> pg_sys::Oid {
-    let flags = pg_sys::RVROption::RVR_MISSING_OK;
-    attempt(|| {
-        // SAFETY: by contract; looked up without locking.
-        unsafe {
-            pg_sys::RangeVarGetRelidExtended(name, pg_sys::NoLock as i32, flags, None, std::ptr::null_mut())
-        }
-    })
-    .unwrap_or(pg_sys::InvalidOid)
-}
-
-/// # Safety
-/// `drop` is a DROP of objects that have names.
-unsafe fn drop_objects(command: &str, drop: *mut pg_sys::DropStmt) -> Vec<Finding> {
-    // SAFETY: by contract; a table's name is a list of strings, a schema's a string.
-    unsafe {
-        let mut findings = Vec::new();
-        match (*drop).removeType {
-            pg_sys::ObjectType::OBJECT_TABLE => {
-                for name in nodes::items::<pg_sys::List>((*drop).objects) {
-                    let table = look_up(pg_sys::makeRangeVarFromNameList(name));
-                    if table != pg_sys::InvalidOid {
-                        findings.push(of_whole(Command::Drop, table, &relations::members(table)));
-                    }
-                }
-            }
-            pg_sys::ObjectType::OBJECT_SCHEMA => {
-                for name in nodes::items::<pg_sys::Node>((*drop).objects) {
-                    let schema = pg_sys::get_namespace_oid(nodes::string(name), true);
-                    findings.extend(
-                        relations::tables_of_schema(schema)
-                            .into_iter()
-                            .map(|table| of_whole(Command::Drop, table, &[table])),
-                    );
-                }
-            }
-            _ => {}
-        }
-        for finding in &mut findings {
-            finding.command = command.to_owned();
-        }
-        if findings.is_empty() {
-            findings.push(Finding::ok(command));
-        }
-        findings
-    }
-}
-
-/// # Safety
-/// `drop` is a DROP DATABASE.
-unsafe fn drop_database(command: &str, drop: *mut pg_sys::DropdbStmt) -> Finding {
-    let effective = settings::effective();
-    let finding = Finding::ok(command);
-    let role = authority::role(false);
-    if !effective.guards(Command::Drop) || authority::bypasses(role) {
-        return finding;
-    }
-    // SAFETY: by contract.
-    let name = text::from_server(unsafe { (*drop).dbname }).unwrap_or_default();
-    let budget = authority::budget(role, None);
-    let passes = matches!(budget, Ok(Some(Budget::Unlimited)))
-        || effective.mode != safedelete_core::mode::Mode::Enforce;
-    let report = message::drop_database(&name, budget.err().as_ref());
-    finding.told(if passes { Verdict::Ok } else { Verdict::Refused }, report)
 }

@@ -5,118 +5,13 @@ use pgrx::pg_sys;
 use pgrx::pg_sys::NodeTag;
 use safedelete_core::command::Command;
 
+use super::orders::{Flow, Orders};
 use super::{node, unique};
 use crate::analysis::{Finding, Qualification};
 use crate::levels;
 use crate::pg::{compat, nodes, relations};
 use crate::settings::{self, Scope};
 use crate::{dry_run, exemption, policy};
-
-/// How rows come by the node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Flow {
-    /// Each is a row to be written.
-    Rows,
-    /// What is written is known to the parent only (MERGE, upsert).
-    Parent,
-    /// A foreign server writes some of them by itself; without RETURNING they do not come by.
-    Direct { returning: bool },
-}
-
-/// What a plan carries about its guard, in `custom_private`: an integer list, and the conditions
-/// of a deferred finding.
-#[derive(Clone, Copy, Debug)]
-pub struct Orders {
-    pub command: Command,
-    pub relation: pg_sys::Oid,
-    pub only: bool,
-    pub qualification: Qualification,
-    pub target_index: i32,
-    /// A join may bring a target row more than once.
-    pub repeats: bool,
-    /// Where a row's ctid and tableoid stand in the input, from 1; 0 where they do not.
-    pub ctid: i32,
-    pub tableoid: i32,
-    /// The input carries nothing but these two.
-    pub tids_only: bool,
-    pub flow: Flow,
-    /// The one relation that is written, where the input does not tell a row's.
-    pub leaf: pg_sys::Oid,
-    pub conditions: *mut pg_sys::List,
-    /// Parts of the relation that have policies of their own, by OID.
-    pub parts: *mut pg_sys::List,
-}
-
-impl Orders {
-    fn write(&self) -> *mut pg_sys::List {
-        let (qualification, column) = match self.qualification {
-            Qualification::Qualified => (0, 0),
-            Qualification::NoWhere => (1, 0),
-            Qualification::MatchesEveryRow => (2, 0),
-            Qualification::OuterColumn(column) => (3, i32::from(column)),
-            Qualification::Deferred => (4, 0),
-        };
-        let flow = match self.flow {
-            Flow::Rows => 0,
-            Flow::Parent => 1,
-            Flow::Direct { returning: false } => 2,
-            Flow::Direct { returning: true } => 3,
-        };
-        let numbers = [
-            self.command.code(),
-            self.relation.to_u32() as i32,
-            i32::from(self.only),
-            qualification,
-            column,
-            self.target_index,
-            i32::from(self.repeats),
-            self.ctid,
-            self.tableoid,
-            i32::from(self.tids_only),
-            flow,
-            self.leaf.to_u32() as i32,
-        ];
-        nodes::list([nodes::integer_list(&numbers), self.conditions, self.parts])
-    }
-
-    /// Reads what `write` wrote; the list may have been copied since.
-    pub fn read(list: *mut pg_sys::List) -> Option<Orders> {
-        let mut items = nodes::items::<pg_sys::List>(list);
-        let (numbers, conditions, parts) = (items.next()?, items.next()?, items.next()?);
-        let mut numbers = nodes::integers(numbers);
-        let mut next = || numbers.next();
-        let command = Command::from_code(next()?)?;
-        let relation = pg_sys::Oid::from(next()? as u32);
-        let only = next()? != 0;
-        let (qualification, column) = (next()?, next()? as i16);
-        Some(Orders {
-            command,
-            relation,
-            only,
-            qualification: match qualification {
-                0 => Qualification::Qualified,
-                1 => Qualification::NoWhere,
-                2 => Qualification::MatchesEveryRow,
-                3 => Qualification::OuterColumn(column),
-                _ => Qualification::Deferred,
-            },
-            target_index: next()?,
-            repeats: next()? != 0,
-            ctid: next()?,
-            tableoid: next()?,
-            tids_only: next()? != 0,
-            flow: match next()? {
-                0 => Flow::Rows,
-                1 => Flow::Parent,
-                2 => Flow::Direct { returning: false },
-                _ => Flow::Direct { returning: true },
-            },
-            leaf: pg_sys::Oid::from(next()? as u32),
-            conditions,
-            parts,
-        })
-    }
-}
 
 /// Puts a guard above the input of each ModifyTable that has a finding.
 ///

@@ -7,10 +7,11 @@ use pgrx::pg_sys;
 use safedelete_core::limit::{self, Budget, Limit};
 use safedelete_core::message::{self, Terms};
 
-use super::attach::Orders;
 use super::node::GuardState;
+use super::orders::Orders;
 use crate::analysis::Qualification;
-use crate::pg::relations::{self, Wait};
+use crate::pg::relations;
+use crate::pg::sizes::{self, Wait};
 use crate::pg::{frame, nodes, text};
 use crate::{authority, ledger, policy};
 
@@ -35,7 +36,7 @@ pub unsafe extern "C-unwind" fn explain(
 /// `es` is EXPLAIN's state.
 unsafe fn show(orders: &Orders, count: u64, es: *mut pg_sys::ExplainState) {
     let bounds = policy::effective(orders.relation).bounds;
-    let size = relations::size(orders.relation, orders.only, Wait::Never);
+    let size = sizes::size(orders.relation, orders.only, Wait::Never);
     let own = bounds.limit(size);
     let limit = match authority::budget(authority::role(false), Some(orders.relation)) {
         Ok(Some(Budget::Unlimited)) => None,
@@ -78,7 +79,7 @@ unsafe fn show(orders: &Orders, count: u64, es: *mut pg_sys::ExplainState) {
 /// A part of the table that has a policy of its own, with its limit.
 fn limit_of_part(part: pg_sys::Oid) -> String {
     let bounds = policy::effective(part).bounds;
-    let limit = bounds.limit(relations::size(part, false, Wait::Never));
+    let limit = bounds.limit(sizes::size(part, false, Wait::Never));
     let terms = policy::terms(part, bounds);
     format!("{} {}", relations::name(part), message::explain_limit(limit.as_ref(), &terms))
 }

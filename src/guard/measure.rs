@@ -8,8 +8,9 @@ use pgrx::pg_sys;
 use pgrx::pg_sys::NodeTag;
 use safedelete_core::command::Command;
 
-use super::attach::{Flow, Orders};
-use super::node::{GuardState, Stage, as_guard, check, count_in_parts};
+use super::flow::{check, count_in_parts};
+use super::node::{GuardState, Stage, as_guard};
+use super::orders::{Flow, Orders};
 use crate::pg::{frame, nodes};
 
 /// Tells the guards of a started query which ModifyTable is above them: only it knows what MERGE

@@ -4,7 +4,7 @@
 use pgrx::pg_sys;
 use rustc_hash::FxHashMap;
 
-use super::attach::Orders;
+use super::orders::Orders;
 use super::task::Task;
 use crate::pg::nodes;
 use crate::policy;

@@ -4,8 +4,8 @@
 
 use pgrx::pg_sys;
 
-use super::attach::Orders;
 use super::node::GuardState;
+use super::orders::Orders;
 use crate::pg::{frame, raw};
 
 #[repr(C)]

@@ -10,14 +10,15 @@ use safedelete_core::limit::{self, Bounds, Budget, Limit, Source};
 use safedelete_core::message::{self, NotHonoured, Reach, Report, Unqualified};
 use safedelete_core::mode::Mode;
 
-use super::attach::{Flow, Orders};
+use super::orders::{Flow, Orders};
 use super::parts::Parts;
 use super::rows::Rows;
 use crate::analysis::{self, Qualification, target};
 use crate::dry_run::{self, By};
 use crate::ledger;
 use crate::levels;
-use crate::pg::relations::{self, Wait};
+use crate::pg::relations;
+use crate::pg::sizes::{self, Wait};
 use crate::record::{self, stats::Counter};
 use crate::refusal::{self, Frozen};
 use crate::settings::{self, Scope};
@@ -180,7 +181,7 @@ impl Task {
 
     fn size(&self) -> Option<f64> {
         self.whole.or_else(|| {
-            ledger::size(self.relation, self.only, || relations::size(self.relation, self.only, Wait::Never))
+            ledger::size(self.relation, self.only, || sizes::size(self.relation, self.only, Wait::Never))
         })
     }
 

@@ -1,0 +1,129 @@
+//! Statements that take tables whole: TRUNCATE, DROP.
+
+use pgrx::pg_sys;
+use safedelete_core::command::Command;
+use safedelete_core::event;
+use safedelete_core::limit::Budget;
+use safedelete_core::message;
+use safedelete_core::mode::Mode;
+
+use super::{Finding, Verdict};
+use crate::pg::attempt::attempt;
+use crate::pg::{nodes, relations, text, trees};
+use crate::{authority, objects, settings};
+
+/// # Safety
+/// `truncate` is a TRUNCATE.
+pub unsafe fn truncate(truncate: *mut pg_sys::TruncateStmt) -> Vec<Finding> {
+    // SAFETY: by contract; its relations are RangeVars.
+    unsafe {
+        let named: Vec<_> = nodes::items::<pg_sys::RangeVar>((*truncate).relations).collect();
+        let mut findings = Vec::new();
+        let mut reached = Vec::new();
+        for name in named {
+            let table = look_up(name);
+            if table == pg_sys::InvalidOid {
+                let missing = text::from_server((*name).relname).unwrap_or_default();
+                let reason = format!("relation \"{missing}\" does not exist");
+                findings.push(Finding {
+                    relation: Some(relations::quoted_name(&missing)),
+                    ..Finding::unknown(Command::Truncate.tag(), &reason)
+                });
+                continue;
+            }
+            let members = if (*name).inh { trees::members(table) } else { vec![table] };
+            findings.push(of_whole(Command::Truncate, table, &members));
+            reached.extend(members);
+        }
+        if (*truncate).behavior == pg_sys::DropBehavior::DROP_CASCADE {
+            while let Some(more) = trees::referring_tables(&reached) {
+                findings.extend(more.iter().map(|table| of_whole(Command::Truncate, *table, &[*table])));
+                reached.extend(more);
+            }
+        }
+        findings
+    }
+}
+
+/// What the guard would say of a table that is taken whole.
+fn of_whole(command: Command, table: pg_sys::Oid, members: &[pg_sys::Oid]) -> Finding {
+    let (outcome, size) = objects::preview(command, table, members);
+    let finding = Finding {
+        relation: Some(relations::qualified_name(table)),
+        estimated_rows: Some(size),
+        table_rows: Some(size),
+        ..Finding::ok(command.tag())
+    };
+    match outcome {
+        None => finding,
+        Some((event::Verdict::Refused, report)) => finding.told(Verdict::Refused, report),
+        Some((_, report)) => finding.told(Verdict::Ok, report),
+    }
+}
+
+/// # Safety
+/// `name` is a RangeVar.
+unsafe fn look_up(name: *mut pg_sys::RangeVar) -> pg_sys::Oid {
+    let flags = pg_sys::RVROption::RVR_MISSING_OK;
+    attempt(|| {
+        // SAFETY: by contract; looked up without locking.
+        unsafe {
+            pg_sys::RangeVarGetRelidExtended(name, pg_sys::NoLock as i32, flags, None, std::ptr::null_mut())
+        }
+    })
+    .unwrap_or(pg_sys::InvalidOid)
+}
+
+/// # Safety
+/// `drop` is a DROP of objects that have names.
+pub unsafe fn drop_objects(command: &str, drop: *mut pg_sys::DropStmt) -> Vec<Finding> {
+    // SAFETY: by contract; a table's name is a list of strings, a schema's a string.
+    unsafe {
+        let mut findings = Vec::new();
+        match (*drop).removeType {
+            pg_sys::ObjectType::OBJECT_TABLE => {
+                for name in nodes::items::<pg_sys::List>((*drop).objects) {
+                    let table = look_up(pg_sys::makeRangeVarFromNameList(name));
+                    if table != pg_sys::InvalidOid {
+                        findings.push(of_whole(Command::Drop, table, &trees::members(table)));
+                    }
+                }
+            }
+            pg_sys::ObjectType::OBJECT_SCHEMA => {
+                for name in nodes::items::<pg_sys::Node>((*drop).objects) {
+                    let schema = pg_sys::get_namespace_oid(nodes::string(name), true);
+                    findings.extend(
+                        trees::tables_of_schema(schema)
+                            .into_iter()
+                            .map(|table| of_whole(Command::Drop, table, &[table])),
+                    );
+                }
+            }
+            _ => {}
+        }
+        for finding in &mut findings {
+            finding.command = command.to_owned();
+        }
+        if findings.is_empty() {
+            findings.push(Finding::ok(command));
+        }
+        findings
+    }
+}
+
+/// # Safety
+/// `drop` is a DROP DATABASE.
+pub unsafe fn drop_database(command: &str, drop: *mut pg_sys::DropdbStmt) -> Finding {
+    let effective = settings::effective();
+    let finding = Finding::ok(command);
+    let role = authority::role(false);
+    if !effective.guards(Command::Drop) || authority::bypasses(role) {
+        return finding;
+    }
+    // SAFETY: by contract.
+    let name = text::from_server(unsafe { (*drop).dbname }).unwrap_or_default();
+    let budget = authority::budget(role, None);
+    let passes = matches!(budget, Ok(Some(Budget::Unlimited))) || effective.mode != Mode::Enforce;
+    let report = message::drop_database(&name, budget.err().as_ref());
+    finding.told(if passes { Verdict::Ok } else { Verdict::Refused }, report)
+}

@@ -1,0 +1,240 @@
+//! How rows come through the node: collected or handed on, counted, judged when a count passes its
+//! threshold. Bare frames, as node.rs; per row a function pointer call, an increment and a compare.
+
+use pgrx::pg_sys;
+
+use super::node::{GuardState, Stage};
+use super::orders::{Flow, Orders};
+use super::{measure, spool};
+use crate::pg::{frame, raw};
+use crate::record::{self, stats::Counter};
+use crate::refusal::{self, Frozen};
+
+/// The next row of the child, as the macro ExecProcNode.
+///
+/// # Safety
+/// `child` is a plan state.
+#[inline(always)]
+#[allow(ffi_unwind_calls, reason = "called by bare frames, which own nothing")]
+unsafe fn next_row(child: *mut pg_sys::PlanState) -> *mut pg_sys::TupleTableSlot {
+    // SAFETY: by contract; every plan state has the function.
+    unsafe {
+        if !(*child).chgParam.is_null() {
+            raw::ExecReScan(child);
+        }
+        match (*child).ExecProcNode {
+            Some(next) => next(child),
+            None => std::ptr::null_mut(),
+        }
+    }
+}
+
+/// # Safety
+/// `slot` is NULL or a slot.
+#[inline(always)]
+unsafe fn is_empty(slot: *mut pg_sys::TupleTableSlot) -> bool {
+    // SAFETY: by contract.
+    slot.is_null() || unsafe { (*slot).tts_flags as u32 & pg_sys::TTS_FLAG_EMPTY != 0 }
+}
+
+pub unsafe extern "C-unwind" fn execute(node: *mut pg_sys::CustomScanState) -> *mut pg_sys::TupleTableSlot {
+    let guard = node.cast::<GuardState>();
+    // SAFETY: a state that `create` made and `begin` started.
+    unsafe {
+        loop {
+            match (*guard).stage {
+                Stage::Pass => return next_row((*guard).scan.ss.ps.lefttree),
+                Stage::Count => return count_row(guard),
+                Stage::Collect => collect(guard),
+                Stage::Replay => {
+                    let slot = spool::replay(guard);
+                    if !slot.is_null() {
+                        return slot;
+                    }
+                    (*guard).stage = if (*guard).unfinished { Stage::Count } else { Stage::Done };
+                }
+                Stage::Done => return std::ptr::null_mut(),
+            }
+        }
+    }
+}
+
+/// Counts one row and hands it on.
+///
+/// # Safety
+/// As `execute`.
+#[inline(always)]
+unsafe fn count_row(guard: *mut GuardState) -> *mut pg_sys::TupleTableSlot {
+    // SAFETY: by contract.
+    unsafe {
+        let kept_elsewhere = !matches!((*guard).orders, Some(Orders { flow: Flow::Rows, .. }));
+        if kept_elsewhere {
+            measure::count(guard);
+        }
+        let slot = next_row((*guard).scan.ss.ps.lefttree);
+        if is_empty(slot) {
+            if kept_elsewhere {
+                measure::count(guard);
+                if (*guard).counts_parts {
+                    measure::count_foreign_parts(guard);
+                }
+            }
+            finish(guard);
+            (*guard).stage = Stage::Done;
+            return slot;
+        }
+        if kept_elsewhere {
+            (*guard).passed += 1;
+            if (*guard).counts_parts
+                && let Some(orders) = &(*guard).orders
+            {
+                (*guard).last_leaf = spool::leaf(slot, orders);
+                if matches!(orders.flow, Flow::Direct { .. }) {
+                    // It came by, so it is written here, or was written there and is returned.
+                    count_in_parts(guard, (*guard).last_leaf, 1);
+                }
+            }
+        } else {
+            count(guard, slot);
+        }
+        slot
+    }
+}
+
+/// Counts a row, once where a join repeats it.
+///
+/// # Safety
+/// As `execute`; `slot` holds a row of the child.
+#[inline(always)]
+unsafe fn count(guard: *mut GuardState, slot: *mut pg_sys::TupleTableSlot) {
+    // SAFETY: by contract; the task lives as long as the execution.
+    unsafe {
+        if let Some(orders) = &(*guard).orders
+            && orders.repeats
+        {
+            match spool::identity(slot, orders) {
+                // An outer join gives rows without a target row; they write nothing.
+                None => return,
+                Some(identity) => {
+                    let new = frame::guarded(|| match &mut (*(*guard).task).distinct {
+                        Some(rows) => rows.insert(identity.table, identity.tid),
+                        None => true,
+                    });
+                    if !new {
+                        return;
+                    }
+                }
+            }
+        }
+        (*guard).count += 1;
+        if (*guard).count > (*guard).threshold {
+            check(guard);
+        }
+        if (*guard).counts_parts
+            && let Some(orders) = &(*guard).orders
+        {
+            count_in_parts(guard, spool::leaf(slot, orders), 1);
+        }
+    }
+}
+
+/// Counts rows that are stored in `leaf` for the parts that have policies of their own.
+///
+/// # Safety
+/// As `execute`.
+#[cold]
+#[allow(ffi_unwind_calls, reason = "called by bare frames, which own nothing")]
+pub(super) unsafe fn count_in_parts(guard: *mut GuardState, leaf: pg_sys::Oid, rows: u64) {
+    // SAFETY: as in `check`.
+    unsafe {
+        let refused: Option<Frozen> = frame::guarded(|| {
+            let task = (*guard).task;
+            if task.is_null() { None } else { (*task).parts.as_mut()?.count(leaf, rows).err() }
+        });
+        if let Some(frozen) = refused {
+            refusal::raise(&frozen);
+        }
+    }
+}
+
+/// The count has passed its threshold: a refusal, or a new threshold.
+///
+/// # Safety
+/// As `execute`.
+#[cold]
+#[allow(ffi_unwind_calls, reason = "called by bare frames, which own nothing")]
+pub(super) unsafe fn check(guard: *mut GuardState) {
+    // SAFETY: by contract; the task lives as long as the execution.
+    unsafe {
+        let refused: Option<Frozen> = frame::guarded(|| {
+            let task = (*guard).task;
+            if task.is_null() {
+                return None;
+            }
+            match (*task).check((*guard).count) {
+                Ok(threshold) => {
+                    (*guard).threshold = threshold;
+                    None
+                }
+                Err(frozen) => Some(frozen),
+            }
+        });
+        if let Some(frozen) = refused {
+            refusal::raise(&frozen);
+        }
+    }
+}
+
+/// The input has ended and all is counted.
+///
+/// # Safety
+/// As `execute`.
+#[allow(ffi_unwind_calls, reason = "called by bare frames, which own nothing")]
+unsafe fn finish(guard: *mut GuardState) {
+    // SAFETY: as in `check`.
+    unsafe {
+        let refused: Option<Frozen> = frame::guarded(|| {
+            let task = (*guard).task;
+            if task.is_null() { None } else { (*task).finish((*guard).count).err() }
+        });
+        if let Some(frozen) = refused {
+            refusal::raise(&frozen);
+        }
+    }
+}
+
+/// Pulls the input until it ends, or until any number of rows is known to be allowed.
+///
+/// # Safety
+/// As `execute`.
+#[allow(ffi_unwind_calls, reason = "a bare frame: it owns nothing and cannot panic")]
+unsafe fn collect(guard: *mut GuardState) {
+    // SAFETY: by contract. The spool belongs to the execution, whatever memory is current now.
+    unsafe {
+        let child = (*guard).scan.ss.ps.lefttree;
+        let estate = (*guard).scan.ss.ps.state;
+        (*guard).unfinished = false;
+        loop {
+            let slot = next_row(child);
+            if is_empty(slot) {
+                break;
+            }
+            count(guard, slot);
+            spool::keep(guard, estate, slot);
+            if (*guard).threshold == u64::MAX && !(*guard).counts_parts {
+                (*guard).unfinished = true;
+                break;
+            }
+        }
+        if !(*guard).unfinished {
+            // The sum holds these rows before a trigger of the first can write more.
+            finish(guard);
+        }
+        frame::guarded(|| {
+            let (rows, bytes) = (*guard).spool.totals();
+            record::count(Counter::RowsSpooled, rows);
+            record::count(Counter::SpoolBytes, bytes);
+        });
+        (*guard).stage = Stage::Replay;
+    }
+}
