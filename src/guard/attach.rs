@@ -9,7 +9,7 @@ use super::orders::{Flow, Orders};
 use super::{node, unique};
 use crate::analysis::{Finding, Qualification};
 use crate::levels;
-use crate::pg::{compat, nodes, relations};
+use crate::pg::{compat, nodes, relations, trees};
 use crate::settings::{self, Scope};
 use crate::{dry_run, exemption, policy};
 
@@ -195,11 +195,17 @@ unsafe fn parts_with_policy(
 ) -> Vec<pg_sys::Oid> {
     // SAFETY: by contract.
     unsafe {
-        if writes_named_alone(modify) {
+        let written = if finding.command == Command::Upsert && finding.guarded {
+            // Which partition a row goes to is found while it runs. Asked only where the table itself
+            // has upserts guarded: looking through the tree is not free.
+            trees::members(finding.relation)
+        } else if writes_named_alone(modify) {
             return Vec::new();
-        }
+        } else {
+            leaves(plan, modify)
+        };
         let mut parts = Vec::new();
-        for leaf in leaves(plan, modify) {
+        for leaf in written {
             for part in policy::labelled_below(leaf, finding.relation) {
                 if !parts.contains(&part)
                     && policy::effective(part).guards(finding.command)

@@ -2,6 +2,7 @@
 //! threshold. Bare frames, as node.rs; per row a function pointer call, an increment and a compare.
 
 use pgrx::pg_sys;
+use safedelete_core::command::Command;
 
 use super::node::{GuardState, Stage};
 use super::orders::{Flow, Orders};
@@ -88,7 +89,11 @@ unsafe fn count_row(guard: *mut GuardState) -> *mut pg_sys::TupleTableSlot {
             if (*guard).counts_parts
                 && let Some(orders) = &(*guard).orders
             {
-                (*guard).last_leaf = spool::leaf(slot, orders);
+                (*guard).last_leaf = if orders.command == Command::Upsert {
+                    measure::partition_of(guard, slot)
+                } else {
+                    spool::leaf(slot, orders)
+                };
                 if matches!(orders.flow, Flow::Direct { .. }) {
                     // It came by, so it is written here, or was written there and is returned.
                     count_in_parts(guard, (*guard).last_leaf, 1);

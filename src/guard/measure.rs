@@ -11,7 +11,7 @@ use safedelete_core::command::Command;
 use super::flow::{check, count_in_parts};
 use super::node::{GuardState, Stage, as_guard};
 use super::orders::{Flow, Orders};
-use crate::pg::{frame, nodes};
+use crate::pg::{frame, nodes, raw};
 
 /// Tells the guards of a started query which ModifyTable is above them: only it knows what MERGE
 /// and upserts write. Called by the ExecutorStart hook, since a plan state has no way up.
@@ -64,6 +64,30 @@ unsafe fn adopt_from(state: *mut pg_sys::PlanState) {
                 i += 1;
             }
         }
+    }
+}
+
+/// The partition that a row of an INSERT goes to, as the ModifyTable above is about to find it;
+/// InvalidOid where the table has none. An error is the one that PostgreSQL would raise next.
+///
+/// # Safety
+/// `guard` runs; `slot` is a row for its parent; no frame above owns anything.
+#[allow(ffi_unwind_calls, reason = "called by bare frames, which own nothing")]
+pub unsafe fn partition_of(guard: *mut GuardState, slot: *mut pg_sys::TupleTableSlot) -> pg_sys::Oid {
+    // SAFETY: by contract; the parent has been started.
+    unsafe {
+        let parent = (*guard).parent;
+        if parent.is_null() || (*parent).mt_partition_tuple_routing.is_null() {
+            return pg_sys::InvalidOid;
+        }
+        let leaf = raw::ExecFindPartition(
+            parent,
+            (*parent).rootResultRelInfo,
+            (*parent).mt_partition_tuple_routing,
+            slot,
+            (*guard).scan.ss.ps.state,
+        );
+        (*(*leaf).ri_RelationDesc).rd_id
     }
 }
 

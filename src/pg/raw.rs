@@ -165,6 +165,15 @@ unsafe extern "C-unwind" {
     // utils/inval.h
     pub fn AcceptInvalidationMessages();
 
+    // executor/execPartition.h
+    pub fn ExecFindPartition(
+        state: *mut pg_sys::ModifyTableState,
+        root: *mut pg_sys::ResultRelInfo,
+        routing: *mut pg_sys::PartitionTupleRouting,
+        slot: *mut pg_sys::TupleTableSlot,
+        estate: *mut pg_sys::EState,
+    ) -> *mut pg_sys::ResultRelInfo;
+
     // utils/plancache.h
     pub fn ResetPlanCache();
 

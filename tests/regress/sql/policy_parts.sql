@@ -60,6 +60,21 @@ DELETE FROM m WHERE id = 41;
 SET safedelete.mode = off;
 EXPLAIN (COSTS OFF) DELETE FROM m WHERE id = 41 AND day < 100;
 RESET safedelete.mode;
+-- An upsert's rows find their partition while it runs.
+CREATE TABLE stock (id int, k int, v int, PRIMARY KEY (id, k)) PARTITION BY LIST (k);
+CREATE TABLE stock_1 PARTITION OF stock FOR VALUES IN (1);
+CREATE TABLE stock_2 PARTITION OF stock FOR VALUES IN (2);
+INSERT INTO stock SELECT g, 1 + g % 2, 0 FROM generate_series(1, 100) g;
+VACUUM ANALYZE stock;
+SET safedelete.commands = 'delete, upsert';
+SELECT safedelete.set_policy('stock_1', '{"max_rows": 2}');
+INSERT INTO stock SELECT g, 1 + g % 2, 1 FROM generate_series(1, 6) g ON CONFLICT (id, k) DO UPDATE SET v = 1;
+INSERT INTO stock SELECT g, 1 + g % 2, 1 FROM generate_series(1, 5) g ON CONFLICT (id, k) DO UPDATE SET v = 1;
+INSERT INTO stock SELECT g, 1, 1 FROM generate_series(1001, 1010) g ON CONFLICT (id, k) DO UPDATE SET v = 1;
+INSERT INTO stock VALUES (1, 3, 1) ON CONFLICT (id, k) DO UPDATE SET v = 1;
+SELECT sum(v) FROM stock WHERE id <= 100;
+DROP TABLE stock;
+RESET safedelete.commands;
 -- Children of ordinary inheritance have their own label alone.
 CREATE TABLE parent (id int);
 CREATE TABLE child () INHERITS (parent);
