@@ -120,37 +120,63 @@ pub fn run(text: &str) -> Result<Vec<Note>, Report> {
     for statement in script.statements() {
         refuse_transaction_control(statement.node, statement.line)?;
     }
-    RUN.with(|run| *run = Some(Run { trigger_depth: trigger_depth(), notes: Vec::new() }));
-    // Cached plans of functions lack the nodes that count.
-    settings::forget_plans();
+    let mut notes = Vec::new();
     let outcome = attempt(|| {
-        script.statements().try_for_each(|statement| execute(&script.text_of(&statement), statement.line))
+        let running = Running::begin();
+        let done = script
+            .statements()
+            .try_for_each(|statement| execute(&script.text_of(&statement), statement.line))
+            .map(|()| run_deferred());
+        notes = running.end();
+        done
     });
-    settings::forget_plans();
-    let notes = RUN.with(Option::take).map_or_else(Vec::new, |run| run.notes);
     match outcome {
         Ok(done) => done.map(|()| notes),
         Err(failure) => failure.throw_on(),
     }
 }
 
-/// Runs one statement as the client would, and what it has deferred.
+/// A dry run that goes on: however it ends, by an error's unwinding too, nothing of it stays.
+struct Running;
+
+impl Running {
+    fn begin() -> Running {
+        RUN.with(|run| *run = Some(Run { trigger_depth: trigger_depth(), notes: Vec::new() }));
+        // Cached plans of functions lack the nodes that count.
+        settings::forget_plans();
+        Running
+    }
+
+    fn end(self) -> Vec<Note> {
+        RUN.with(Option::take).map_or_else(Vec::new, |run| run.notes)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        RUN.with(|run| *run = None);
+        // And those that were made meanwhile have too many.
+        settings::forget_plans();
+    }
+}
+
+/// Fires what the statements have deferred to the end of the transaction. Inside a transaction block it
+/// would fire what the caller has deferred as well, so there it does not.
+fn run_deferred() {
+    // SAFETY: reads the transaction's state.
+    if unsafe { pg_sys::IsTransactionBlock() } {
+        return;
+    }
+    let outer = levels::enter_as_clients();
+    spi(c"SET CONSTRAINTS ALL IMMEDIATE");
+    ledger::forget(levels::current().owner);
+    levels::leave(outer);
+}
+
+/// Runs one statement as the client would.
 fn execute(text: &std::ffi::CStr, line: usize) -> Result<(), Report> {
     let outer = levels::enter_as_clients();
-    let done = frame::call(|| {
-        #[allow(ffi_unwind_calls, reason = "inside frame::call; the closure owns nothing")]
-        // SAFETY: SPI as any function in C uses it; an error gives its memory back with the
-        // subtransaction.
-        unsafe {
-            raw::SPI_connect();
-            let done = raw::SPI_execute(text.as_ptr(), false, 0);
-            if done >= 0 {
-                raw::SPI_execute(c"SET CONSTRAINTS ALL IMMEDIATE".as_ptr(), false, 0);
-            }
-            raw::SPI_finish();
-            done
-        }
-    });
+    let done = spi(text);
     ledger::forget(levels::current().owner);
     levels::leave(outer);
     if done < 0 {
@@ -159,6 +185,21 @@ fn execute(text: &std::ffi::CStr, line: usize) -> Result<(), Report> {
         return Err(Report::plain(SQLSTATE_NOT_SUPPORTED, message, Some(detail), None));
     }
     Ok(())
+}
+
+/// SPI's answer to a statement.
+fn spi(text: &std::ffi::CStr) -> i32 {
+    frame::call(|| {
+        #[allow(ffi_unwind_calls, reason = "inside frame::call; the closure owns nothing")]
+        // SAFETY: SPI as any function in C uses it; an error gives its memory back with the
+        // subtransaction.
+        unsafe {
+            raw::SPI_connect();
+            let done = raw::SPI_execute(text.as_ptr(), false, 0);
+            raw::SPI_finish();
+            done
+        }
+    })
 }
 
 fn refuse_transaction_control(statement: *mut pg_sys::Node, line: usize) -> Result<(), Report> {

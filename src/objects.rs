@@ -113,6 +113,14 @@ fn take_whole(command: Command, relation: pg_sys::Oid) -> Result<(), Frozen> {
     let ancestors = trees::ancestors(relation);
     let is_named =
         |table: pg_sys::Oid, with_tree: bool| named.iter().any(|n| n.0 == table && (n.1 || !with_tree));
+    if command == Command::Truncate
+        && kind == pg_sys::RELKIND_PARTITIONED_TABLE
+        && is_named(relation, false)
+        && !is_named(relation, true)
+    {
+        // PostgreSQL is going to refuse ONLY of a partitioned table.
+        return Ok(());
+    }
     // The table that the statement names counts, with the tree below it.
     let counts_above = !is_named(relation, false) && ancestors.iter().any(|above| is_named(*above, true));
     // A part counts by itself, too, where it has a policy of its own.

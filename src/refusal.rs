@@ -10,7 +10,7 @@ use safedelete_core::log::{self, Circumstances};
 use safedelete_core::message::Report;
 
 use crate::pg::{frame, raw, relations, roles, text};
-use crate::{record, settings};
+use crate::{dry_run, record, settings};
 
 /// A report in palloc'd memory: plain pointers, so that raising it leaks nothing of Rust's.
 #[derive(Clone, Copy)]
@@ -107,6 +107,9 @@ pub fn warn(what: &Report) {
 
 /// Tells of a policy that has changed; `object` as in `table "public.events"`.
 pub fn tell_policy(object: &str, label: Option<&str>) {
+    if dry_run::is_on() {
+        return;
+    }
     let role = roles::current().0;
     record::event(Verdict::Policy, None, &record::Circumstances { role, relation: object });
     log(&with_circumstances(role, |who| log::policy_line(object, label, who)));

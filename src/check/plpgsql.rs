@@ -220,20 +220,16 @@ static FOUND: Local<Option<Vec<Finding>>> = Local::new(None);
 /// `block` is a DO in PL/pgSQL.
 pub unsafe fn look_into(block: *mut pg_sys::DoStmt) -> Result<Vec<Finding>, Failure> {
     FOUND.with(|found| *found = None);
-    // SAFETY: the rendezvous variable is PL/pgSQL's; what stands there is put back.
-    let outcome = unsafe {
-        let place = pg_sys::find_rendezvous_variable(c"PLpgSQL_plugin".as_ptr());
-        let before = *place;
-        *place = PLUGIN.with(std::ptr::from_mut).cast();
-        let outcome = attempt(|| {
-            frame::call(|| {
-                #[allow(ffi_unwind_calls, reason = "inside frame::call; the closure owns nothing")]
+    let outcome = attempt(|| {
+        let _installed = Installed::begin();
+        frame::call(|| {
+            #[allow(ffi_unwind_calls, reason = "inside frame::call; the closure owns nothing")]
+            // SAFETY: by contract.
+            unsafe {
                 raw::ExecuteDoStmt(std::ptr::null_mut(), block, true)
-            });
+            }
         });
-        *place = before;
-        outcome
-    };
+    });
     match (FOUND.with(Option::take), outcome) {
         (Some(findings), _) => Ok(findings),
         // A block that PL/pgSQL executes without a statement.
@@ -242,12 +238,43 @@ pub unsafe fn look_into(block: *mut pg_sys::DoStmt) -> Result<Vec<Finding>, Fail
     }
 }
 
+/// The plugin in its place: however the block ends, what stood there before is put back.
+struct Installed;
+
+static BEFORE: Local<*mut c_void> = Local::new(std::ptr::null_mut());
+
+impl Installed {
+    fn begin() -> Installed {
+        let ours = PLUGIN.with(std::ptr::from_mut).cast();
+        // SAFETY: PL/pgSQL's rendezvous variable, which lives as long as the backend.
+        unsafe {
+            BEFORE.set(*place());
+            *place() = ours;
+        }
+        Installed
+    }
+}
+
+impl Drop for Installed {
+    fn drop(&mut self) {
+        // SAFETY: as above.
+        unsafe { *place() = BEFORE.get() };
+    }
+}
+
+fn place() -> *mut *mut c_void {
+    // SAFETY: finds the variable, or makes it.
+    unsafe { pg_sys::find_rendezvous_variable(c"PLpgSQL_plugin".as_ptr()) }
+}
+
 /// A bare frame: PL/pgSQL is about to execute its outermost block.
 #[allow(ffi_unwind_calls, reason = "a bare frame: it owns nothing and cannot panic")]
 unsafe extern "C-unwind" fn began(state: *mut c_void, outermost: *mut Stmt) {
     // SAFETY: PL/pgSQL's arguments; its state begins with the function.
     unsafe {
         let stop = frame::guarded(|| {
+            // Analysis may run functions in PL/pgSQL (constant folding): they are not ours to stop.
+            *place() = BEFORE.get();
             let function = *state.cast::<*mut c_void>();
             let mut findings = Vec::new();
             walk(outermost, function, &mut findings);

@@ -79,10 +79,12 @@ impl Script {
 fn first_word(text: &[u8]) -> usize {
     let mut at = 0;
     while at < text.len() {
-        if text[at].is_ascii_whitespace() {
+        // scan.l's space and newline.
+        if text[at].is_ascii_whitespace() || text[at] == b'\x0b' {
             at += 1;
         } else if text[at..].starts_with(b"--") {
-            at += text[at..].iter().position(|byte| *byte == b'\n').unwrap_or(text.len() - at);
+            let end = text[at..].iter().position(|byte| matches!(byte, b'\n' | b'\r'));
+            at += end.unwrap_or(text.len() - at);
         } else if text[at..].starts_with(b"/*") {
             at += comment(&text[at..]);
         } else {

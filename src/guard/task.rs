@@ -76,7 +76,9 @@ pub unsafe fn start(orders: &Orders, parameters: pg_sys::ParamListInfo, eflags: 
     if (!guarded && !rehearses && orders.parts.is_null()) || exemption::of_process() {
         return Start::Pass;
     }
-    record::count(Counter::Guarded, 1);
+    if !rehearses {
+        record::count(Counter::Guarded, 1);
+    }
     let mode = effective.mode;
     let referential = levels::is_referential(eflags);
     let role = authority::role(referential);

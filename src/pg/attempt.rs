@@ -19,7 +19,8 @@ pub struct Failure {
     pub position: i32,
 }
 
-/// Runs `f` in a subtransaction that is rolled back; gives its value, or the error it ended in.
+/// Runs `f` in a subtransaction that is rolled back; gives its value, or the error it ended in. Where
+/// PostgreSQL cannot start one (a parallel operation on 15 and 16), its error goes on.
 pub fn attempt<T>(f: impl FnOnce() -> T) -> Result<T, Failure> {
     // SAFETY: as PL/pgSQL's exception blocks do it: what the subtransaction changed of these is put
     // back after it.
@@ -34,7 +35,8 @@ pub fn attempt<T>(f: impl FnOnce() -> T) -> Result<T, Failure> {
     // What is made goes to the caller's memory.
     // SAFETY: the context is alive.
     unsafe { pg_sys::CurrentMemoryContext = memory };
-    let outcome = stop(f);
+    // A panic of Rust's, too, goes on only when the subtransaction is gone.
+    let outcome = catch_unwind(AssertUnwindSafe(|| stop(f)));
     frame::call(|| {
         #[allow(ffi_unwind_calls, reason = "inside frame::call; the closure owns nothing")]
         // SAFETY: ends what was begun above.
@@ -47,7 +49,7 @@ pub fn attempt<T>(f: impl FnOnce() -> T) -> Result<T, Failure> {
         pg_sys::CurrentMemoryContext = memory;
         pg_sys::CurrentResourceOwner = owner;
     }
-    outcome
+    outcome.unwrap_or_else(|panic| resume_unwind(panic))
 }
 
 /// Runs `f`, which holds nothing of PostgreSQL's that an error would have to give back; its value, or

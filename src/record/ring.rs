@@ -15,20 +15,16 @@ pub struct Slot {
     words: [AtomicU64; WORDS],
 }
 
-impl Memory {
-    /// The slots behind the head.
-    fn slots(&self) -> &[Slot] {
-        // SAFETY: `startup` asked for so much memory, zeroed it, and it holds atomics alone.
-        unsafe {
-            let first = std::ptr::from_ref(self).add(1).cast::<Slot>();
-            std::slice::from_raw_parts(first, self.slots as usize)
-        }
-    }
+/// The slots, behind the head.
+fn slots(memory: &Memory) -> &'static [Slot] {
+    let head = super::MEMORY.load(Ordering::Relaxed);
+    // SAFETY: `startup` asked for so much memory, zeroed it, and it holds atomics alone.
+    unsafe { std::slice::from_raw_parts(head.add(1).cast::<Slot>(), memory.slots as usize) }
 }
 
 /// Writes an event in place of the oldest.
 pub fn write(memory: &Memory, event: &Encoded) {
-    let slots = memory.slots();
+    let slots = slots(memory);
     // As many tries as there can be writers would do; a ring smaller than that may lose an event.
     for _ in 0..1000 {
         let number = memory.written.fetch_add(1, Ordering::Relaxed);
@@ -50,14 +46,20 @@ pub fn write(memory: &Memory, event: &Encoded) {
     }
 }
 
-/// Every whole event with its number, the oldest first.
-pub fn read(memory: &Memory) -> Vec<(u64, Box<Encoded>)> {
-    let mut events: Vec<_> = memory.slots().iter().filter_map(read_slot).collect();
-    events.sort_unstable_by_key(|(number, _)| *number);
-    events
+/// Every whole event, the oldest first; one at a time, for a ring may be large.
+pub fn read(memory: &Memory) -> impl Iterator<Item = Box<Encoded>> {
+    let slots = slots(memory);
+    let mut order: Vec<_> = slots
+        .iter()
+        .map(|slot| slot.sequence.load(Ordering::Relaxed))
+        .zip(slots)
+        .filter(|s| s.0 > 0)
+        .collect();
+    order.sort_unstable_by_key(|(sequence, _)| *sequence);
+    order.into_iter().filter_map(|(_, slot)| read_slot(slot))
 }
 
-fn read_slot(slot: &Slot) -> Option<(u64, Box<Encoded>)> {
+fn read_slot(slot: &Slot) -> Option<Box<Encoded>> {
     // Who writes is about to be done; where writers overtake the reader all the time, it goes on.
     for _ in 0..1000 {
         let before = slot.sequence.load(Ordering::Acquire);
@@ -74,7 +76,7 @@ fn read_slot(slot: &Slot) -> Option<(u64, Box<Encoded>)> {
         }
         fence(Ordering::Acquire);
         if slot.sequence.load(Ordering::Relaxed) == before {
-            return Some((before / 2 - 1, event));
+            return Some(event);
         }
     }
     None
