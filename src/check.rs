@@ -105,7 +105,7 @@ pub fn check(text: &str) -> Result<Vec<Row>, Report> {
     let mut rows = Vec::new();
     for statement in script.statements() {
         check_for_interrupts();
-        let findings = statement::judge(&mut session, statement.raw, script.text());
+        let findings = statement::judge(&mut session, statement.node, script.text());
         rows.extend(findings.into_iter().map(|finding| Row {
             statement: statement.number,
             line: statement.line,

@@ -22,7 +22,7 @@ use crate::pg::nodes;
 use crate::pg::relations;
 use crate::pg::sizes::{self, Wait};
 use crate::pg::{text, trees};
-use crate::refusal::{self, Frozen};
+use crate::refusal::{self, About, Frozen};
 use crate::settings;
 use crate::{authority, dry_run, exemption, policy};
 
@@ -278,7 +278,7 @@ fn drop_database(database: pg_sys::Oid) -> Result<(), Frozen> {
     // SAFETY: a catalog look-up that gives NULL where there is none.
     let name = text::from_server(unsafe { pg_sys::get_database_name(database) }).unwrap_or_default();
     let role = authority::role(false);
-    let tell = |how| refusal::tell(how, &message::drop_database(&name, None), None, role);
+    let tell = |how| refusal::tell(how, &message::drop_database(&name, None), About::Database(&name), role);
     if authority::bypasses(role) {
         tell(Verdict::Bypassed);
         return Ok(());
@@ -288,7 +288,11 @@ fn drop_database(database: pg_sys::Oid) -> Result<(), Frozen> {
         (_, Mode::Log) => tell(Verdict::Logged),
         (_, Mode::Warn) => tell(Verdict::Warned),
         (budget, _) => {
-            return Err(refusal::refuse(&message::drop_database(&name, budget.err().as_ref()), None, role));
+            return Err(refusal::refuse(
+                &message::drop_database(&name, budget.err().as_ref()),
+                About::Database(&name),
+                role,
+            ));
         }
     }
     Ok(())

@@ -107,6 +107,7 @@ unsafe extern "C-unwind" fn startup() {
             raw::on_shmem_exit(Some(shutdown), pg_sys::Datum::from(0));
             if !found {
                 frame::guarded(file::read);
+                READ.store((*memory).written.load(Ordering::Relaxed), Ordering::Relaxed);
             }
         }
     }
@@ -115,11 +116,19 @@ unsafe extern "C-unwind" fn startup() {
 /// storage/lwlocknames.h: AddinShmemInitLock, the same in 15 to 18.
 const ADDIN_SHMEM_INIT_LOCK: usize = 21;
 
-/// A bare frame: the postmaster stops. After a crash the memory may hold anything.
+/// How many events the postmaster has read from its file.
+static READ: AtomicU64 = AtomicU64::new(0);
+
+/// A bare frame: the postmaster stops. After a crash the memory may hold anything; a start that failed
+/// has changed nothing of what was read, and the file is gone.
 unsafe extern "C-unwind" fn shutdown(code: c_int, _: pg_sys::Datum) {
-    if code == 0 {
-        frame::guarded(file::write);
-    }
+    frame::guarded(|| {
+        let read = READ.load(Ordering::Relaxed);
+        let untouched = memory().is_some_and(|memory| memory.written.load(Ordering::Relaxed) == read);
+        if code == 0 || (untouched && read > 0) {
+            file::write();
+        }
+    });
 }
 
 /// Who and what an event tells beside a rule's facts.

@@ -82,20 +82,43 @@ unsafe fn report(level: c_int, frozen: &Frozen) {
     }
 }
 
+/// What a report is about.
+#[derive(Clone, Copy)]
+pub enum About<'a> {
+    Table(pg_sys::Oid),
+    Database(&'a str),
+}
+
+impl About<'_> {
+    fn table(self) -> Option<pg_sys::Oid> {
+        match self {
+            About::Table(table) => Some(table),
+            About::Database(_) => None,
+        }
+    }
+
+    fn name(self) -> String {
+        match self {
+            About::Table(table) => relations::full_name(table),
+            About::Database(name) => name.to_owned(),
+        }
+    }
+}
+
 /// A refusal, kept and counted, ready to be raised.
-pub fn refuse(what: &Report, relation: Option<pg_sys::Oid>, role: pg_sys::Oid) -> Frozen {
-    let name = relation.map(relations::full_name).unwrap_or_default();
-    record::event(Verdict::Refused, what.facts.as_deref(), &record::Circumstances { role, relation: &name });
-    freeze(what, relation)
+pub fn refuse(what: &Report, about: About, role: pg_sys::Oid) -> Frozen {
+    let circumstances = record::Circumstances { role, relation: &about.name() };
+    record::event(Verdict::Refused, what.facts.as_deref(), &circumstances);
+    freeze(what, about.table())
 }
 
 /// Tells of a statement that went through although a rule refuses it: one LOG line, and in mode
 /// warn a WARNING to the client as well.
-pub fn tell(verdict: Verdict, what: &Report, relation: Option<pg_sys::Oid>, role: pg_sys::Oid) {
+pub fn tell(verdict: Verdict, what: &Report, about: About, role: pg_sys::Oid) {
     if verdict == Verdict::Warned {
-        send(PgLogLevel::WARNING, &freeze(what, relation));
+        send(PgLogLevel::WARNING, &freeze(what, about.table()));
     }
-    let name = relation.map(relations::full_name).unwrap_or_default();
+    let name = about.name();
     record::event(verdict, what.facts.as_deref(), &record::Circumstances { role, relation: &name });
     log(&with_circumstances(role, |who| log::log_line(verdict, what, &name, who)));
 }

@@ -7,6 +7,7 @@ use pgrx::pg_sys;
 use pgrx::pg_sys::NodeTag;
 
 use super::script::Script;
+use super::session::Session;
 use super::statement::{self, Parameters};
 use super::{Finding, Verdict, plpgsql};
 use crate::pg::{frame, nodes, raw, relations, text};
@@ -15,7 +16,7 @@ use crate::pg::{frame, nodes, raw, relations, text};
 ///
 /// # Safety
 /// `block` is a DO.
-pub unsafe fn of_do(block: *mut pg_sys::DoStmt) -> Vec<Finding> {
+pub unsafe fn of_do(session: &Session, block: *mut pg_sys::DoStmt) -> Vec<Finding> {
     // SAFETY: by contract; its options are DefElems.
     let (language, _) = unsafe { options((*block).args) };
     let language = language.unwrap_or_else(|| "plpgsql".to_owned());
@@ -23,7 +24,7 @@ pub unsafe fn of_do(block: *mut pg_sys::DoStmt) -> Vec<Finding> {
         return vec![Finding::unknown("DO", &format!("a DO block in {language} is not looked into"))];
     }
     // SAFETY: by contract.
-    match unsafe { plpgsql::look_into(block) } {
+    match unsafe { plpgsql::look_into(session, block) } {
         Ok(findings) if findings.is_empty() => vec![Finding::ok("DO")],
         Ok(findings) => findings,
         Err(failure) => vec![statement::failed("DO", &failure)],
@@ -35,6 +36,7 @@ pub unsafe fn of_do(block: *mut pg_sys::DoStmt) -> Vec<Finding> {
 /// # Safety
 /// `create` is a CREATE FUNCTION or CREATE PROCEDURE.
 pub unsafe fn of_function(
+    session: &Session,
     command: &str,
     create: *mut pg_sys::CreateFunctionStmt,
     text: &CStr,
@@ -42,12 +44,12 @@ pub unsafe fn of_function(
     // SAFETY: by contract; its options are DefElems.
     let ((language, source), sql_body) = unsafe { (options((*create).options), (*create).sql_body) };
     let findings = if !sql_body.is_null() {
-        of_statements(bodies(sql_body), text)
+        of_statements(session, bodies(sql_body), text)
     } else {
         match (language.as_deref(), source) {
-            (Some("sql"), Some(source)) => of_sql(&source),
+            (Some("sql"), Some(source)) => of_sql(session, &source),
             (Some("c" | "internal"), _) => Vec::new(),
-            (Some("plpgsql"), Some(source)) => of_plpgsql(command, &source),
+            (Some("plpgsql"), Some(source)) => of_plpgsql(session, command, &source),
             (Some(language), _) => {
                 vec![Finding::unknown(command, &format!("a body in {language} is not looked into"))]
             }
@@ -88,7 +90,7 @@ unsafe fn options(list: *mut pg_sys::List) -> (Option<String>, Option<String>) {
 
 /// A body in PL/pgSQL, looked into as a DO block: where it names its arguments, or returns a value, it
 /// is none, and PL/pgSQL says so.
-fn of_plpgsql(command: &str, source: &str) -> Vec<Finding> {
+fn of_plpgsql(session: &Session, command: &str, source: &str) -> Vec<Finding> {
     // SAFETY: makes nodes in the current memory context.
     let outcome = unsafe {
         let option = pg_sys::makeDefElem(
@@ -99,7 +101,7 @@ fn of_plpgsql(command: &str, source: &str) -> Vec<Finding> {
         let block = pg_sys::palloc0(size_of::<pg_sys::DoStmt>()).cast::<pg_sys::DoStmt>();
         (*block).type_ = NodeTag::T_DoStmt;
         (*block).args = nodes::list([option]);
-        plpgsql::look_into(block)
+        plpgsql::look_into(session, block)
     };
     outcome.unwrap_or_else(|failure| {
         let reason = format!("the body is not looked into: {}", failure.message);
@@ -108,11 +110,11 @@ fn of_plpgsql(command: &str, source: &str) -> Vec<Finding> {
 }
 
 /// A body in SQL as a text.
-fn of_sql(source: &str) -> Vec<Finding> {
+fn of_sql(session: &Session, source: &str) -> Vec<Finding> {
     match Script::parse(source) {
         Ok(script) => {
             let statements: Vec<_> = script.statements().map(|statement| statement.node).collect();
-            of_statements(statements, script.text())
+            of_statements(session, statements, script.text())
         }
         Err(report) => {
             vec![Finding { sqlstate: Some(report.sqlstate), ..Finding::unknown("SELECT", &report.message) }]
@@ -120,8 +122,11 @@ fn of_sql(source: &str) -> Vec<Finding> {
     }
 }
 
-fn of_statements(statements: Vec<*mut pg_sys::Node>, text: &CStr) -> Vec<Finding> {
-    statements.into_iter().flat_map(|node| statement::inner(node, text, Parameters::Numbered)).collect()
+fn of_statements(session: &Session, statements: Vec<*mut pg_sys::Node>, text: &CStr) -> Vec<Finding> {
+    statements
+        .into_iter()
+        .flat_map(|node| statement::inner(session, node, text, Parameters::Numbered))
+        .collect()
 }
 
 /// The statements of BEGIN ATOMIC, or the one of RETURN.
@@ -158,16 +163,22 @@ unsafe extern "C-unwind" fn function_walker(
         match nodes::tag(node) {
             NodeTag::T_Invalid => false,
             NodeTag::T_Query => raw::query_tree_walker(node.cast(), function_walker, context, 0),
-            tag => {
-                if tag == NodeTag::T_FuncExpr {
-                    let function = (*node.cast::<pg_sys::FuncExpr>()).funcid;
-                    if frame::guarded(|| relations::may_run_sql(function)) {
-                        *context.cast::<pg_sys::Oid>() = function;
-                        return true;
-                    }
+            _ => {
+                if raw::check_functions_in_node(node, runs_sql, context) {
+                    return true;
                 }
                 raw::expression_tree_walker(node, function_walker, context)
             }
         }
     }
+}
+
+/// A checker for check_functions_in_node.
+unsafe extern "C-unwind" fn runs_sql(function: pg_sys::Oid, context: *mut core::ffi::c_void) -> bool {
+    let found = frame::guarded(|| relations::may_run_sql(function));
+    if found {
+        // SAFETY: `context` is the Oid of unread_function.
+        unsafe { *context.cast::<pg_sys::Oid>() = function };
+    }
+    found
 }

@@ -12,7 +12,8 @@ use pgrx::pg_sys;
 use pgrx::pg_sys::NodeTag;
 use safedelete_core::message::Report;
 
-use super::{Finding, statement};
+use super::session::Session;
+use super::{Finding, Verdict, statement};
 use crate::pg::attempt::{Failure, attempt};
 use crate::pg::local::Local;
 use crate::pg::{frame, nodes, raw};
@@ -30,8 +31,12 @@ mod kind {
     pub const FORS: u32 = 7;
     pub const FORC: u32 = 8;
     pub const FOREACH: u32 = 9;
+    pub const EXIT: u32 = 10;
     pub const RETURN: u32 = 11;
+    pub const RETURN_NEXT: u32 = 12;
     pub const RETURN_QUERY: u32 = 13;
+    pub const RAISE: u32 = 14;
+    pub const ASSERT: u32 = 15;
     pub const EXECSQL: u32 = 16;
     pub const DYNEXECUTE: u32 = 17;
     pub const DYNFORS: u32 = 18;
@@ -84,7 +89,71 @@ struct Exception {
     action: *mut pg_sys::List,
 }
 
-/// EXECSQL, PERFORM, CALL, RETURN.
+/// PLpgSQL_execstate, as far as the variables.
+#[repr(C)]
+struct State {
+    function: *mut c_void,
+    trigger: *mut c_void,
+    event_trigger: *mut c_void,
+    value: pg_sys::Datum,
+    is_null: bool,
+    kind: pg_sys::Oid,
+    declared_kind: pg_sys::Oid,
+    is_tuple: bool,
+    is_set: bool,
+    read_only: bool,
+    atomic: bool,
+    exit_label: *mut c_char,
+    error: *mut c_void,
+    store: [*mut c_void; 5],
+    found: c_int,
+    count: c_int,
+    variables: *mut *mut Variable,
+}
+
+/// PLpgSQL_variable; the type and the cursor's query follow in PLpgSQL_var.
+#[repr(C)]
+struct Variable {
+    kind: c_uint,
+    number: c_int,
+    name: *mut c_char,
+    line: c_int,
+    constant: bool,
+    not_null: bool,
+    default: *mut Expr,
+    data_type: *mut c_void,
+    cursor_query: *mut Expr,
+}
+
+/// PLpgSQL_datum_type: what is a PLpgSQL_var, and what else has a default.
+const SCALAR: u32 = 0;
+const RECORD: u32 = 2;
+
+#[repr(C)]
+struct Exit {
+    head: Stmt,
+    is_exit: bool,
+    label: *mut c_char,
+    condition: *mut Expr,
+}
+
+#[repr(C)]
+struct Raise {
+    head: Stmt,
+    level: c_int,
+    condition: *mut c_char,
+    message: *mut c_char,
+    parameters: *mut pg_sys::List,
+}
+
+#[repr(C)]
+struct Assert {
+    head: Stmt,
+    condition: *mut Expr,
+    message: *mut Expr,
+}
+
+/// EXECSQL, PERFORM, CALL, RETURN, RETURN NEXT.
 #[repr(C)]
 struct WithExpr {
     head: Stmt,
@@ -211,6 +280,9 @@ static PLUGIN: Local<Plugin> = Local::new(Plugin {
     theirs: [std::ptr::null_mut(); 8],
 });
 
+/// The script's session, while the hook runs.
+static SESSION: Local<*const Session> = Local::new(std::ptr::null());
+
 /// What the hook has found; `None` until it comes.
 static FOUND: Local<Option<Vec<Finding>>> = Local::new(None);
 
@@ -218,7 +290,8 @@ static FOUND: Local<Option<Vec<Finding>>> = Local::new(None);
 ///
 /// # Safety
 /// `block` is a DO in PL/pgSQL.
-pub unsafe fn look_into(block: *mut pg_sys::DoStmt) -> Result<Vec<Finding>, Failure> {
+pub unsafe fn look_into(session: &Session, block: *mut pg_sys::DoStmt) -> Result<Vec<Finding>, Failure> {
+    SESSION.set(session);
     FOUND.with(|found| *found = None);
     let outcome = attempt(|| {
         let _installed = Installed::begin();
@@ -275,9 +348,8 @@ unsafe extern "C-unwind" fn began(state: *mut c_void, outermost: *mut Stmt) {
         let stop = frame::guarded(|| {
             // Analysis may run functions in PL/pgSQL (constant folding): they are not ours to stop.
             *place() = BEFORE.get();
-            let function = *state.cast::<*mut c_void>();
             let mut findings = Vec::new();
-            walk(outermost, function, &mut findings);
+            Walk { state: state.cast(), session: &*SESSION.get(), findings: &mut findings }.walk(outermost);
             FOUND.with(|found| *found = Some(findings));
             let message = "safedelete.check has seen enough".to_owned();
             refusal::freeze(&Report::plain(*b"SD000", message, None, None), None)
@@ -286,117 +358,177 @@ unsafe extern "C-unwind" fn began(state: *mut c_void, outermost: *mut Stmt) {
     }
 }
 
-/// # Safety
-/// `list` holds PL/pgSQL's statements.
-unsafe fn walk_all(list: *mut pg_sys::List, function: *mut c_void, findings: &mut Vec<Finding>) {
-    for statement in nodes::items::<Stmt>(list) {
-        // SAFETY: by contract.
-        unsafe { walk(statement, function, findings) };
-    }
+/// Goes through a function's statements, in their order.
+struct Walk<'a> {
+    state: *mut State,
+    session: &'a Session,
+    findings: &'a mut Vec<Finding>,
 }
 
-/// # Safety
-/// `statement` is PL/pgSQL's, of the kind that its head says.
-unsafe fn walk(statement: *mut Stmt, function: *mut c_void, findings: &mut Vec<Finding>) {
-    let dynamic = || Finding::unknown("EXECUTE", "what EXECUTE runs is known only when it runs");
-    // SAFETY: by contract; each cast follows the kind.
-    unsafe {
-        let mut sql = |expr: *mut Expr| of_expression(expr, function, findings);
-        match (*statement).kind {
-            kind::BLOCK => {
-                let block = &*statement.cast::<Block>();
-                walk_all(block.body, function, findings);
-                if !block.exceptions.is_null() {
-                    for exception in nodes::items::<Exception>((*block.exceptions).list) {
-                        walk_all((*exception).action, function, findings);
-                    }
-                }
-            }
-            kind::ASSIGN => sql((*statement.cast::<Assign>()).expr),
-            kind::EXECSQL | kind::PERFORM | kind::RETURN => sql((*statement.cast::<WithExpr>()).expr),
-            kind::CALL => findings.push(Finding::unknown("CALL", "what a procedure runs is not looked into")),
-            kind::DYNEXECUTE => findings.push(dynamic()),
-            kind::IF => {
-                let branch = &*statement.cast::<If>();
-                sql(branch.condition);
-                for arm in nodes::items::<Arm>(branch.elsifs) {
-                    sql((*arm).condition);
-                }
-                walk_all(branch.then, function, findings);
-                for arm in nodes::items::<Arm>(branch.elsifs) {
-                    walk_all((*arm).body, function, findings);
-                }
-                walk_all(branch.otherwise, function, findings);
-            }
-            kind::CASE => {
-                let case = &*statement.cast::<Case>();
-                for arm in nodes::items::<Arm>(case.arms) {
-                    walk_all((*arm).body, function, findings);
-                }
-                walk_all(case.otherwise, function, findings);
-            }
-            kind::LOOP => walk_all((*statement.cast::<Loop>()).body, function, findings),
-            kind::WHILE => {
-                sql((*statement.cast::<While>()).condition);
-                walk_all((*statement.cast::<While>()).body, function, findings);
-            }
-            kind::FORI => walk_all((*statement.cast::<ForInteger>()).body, function, findings),
-            kind::FORS => {
-                sql((*statement.cast::<ForQuery>()).query);
-                walk_all((*statement.cast::<ForQuery>()).body, function, findings);
-            }
-            kind::FORC => walk_all((*statement.cast::<ForQuery>()).body, function, findings),
-            kind::DYNFORS => {
-                findings.push(dynamic());
-                walk_all((*statement.cast::<ForQuery>()).body, function, findings);
-            }
-            kind::FOREACH => walk_all((*statement.cast::<Foreach>()).body, function, findings),
-            kind::RETURN_QUERY => {
-                let query = &*statement.cast::<ReturnQuery>();
-                sql(query.query);
-                if !query.dynamic.is_null() {
-                    findings.push(dynamic());
-                }
-            }
-            kind::OPEN => {
-                let open = &*statement.cast::<Open>();
-                sql(open.query);
-                if !open.dynamic.is_null() {
-                    findings.push(dynamic());
-                }
-            }
-            _ => {}
+impl Walk<'_> {
+    fn unknown(&mut self, command: &str, reason: &str) {
+        self.findings.push(Finding::unknown(command, reason));
+    }
+
+    /// # Safety
+    /// `list` holds PL/pgSQL's statements.
+    unsafe fn walk_all(&mut self, list: *mut pg_sys::List) {
+        for statement in nodes::items::<Stmt>(list) {
+            // SAFETY: by contract.
+            unsafe { self.walk(statement) };
         }
     }
-}
 
-/// # Safety
-/// `expr` is NULL or PL/pgSQL's.
-unsafe fn of_expression(expr: *mut Expr, function: *mut c_void, findings: &mut Vec<Finding>) {
-    if expr.is_null() {
-        return;
-    }
-    // SAFETY: by contract; PL/pgSQL sets the function likewise before it prepares an expression.
-    let (text, mode) = unsafe {
-        (*expr).function = function;
-        (CStr::from_ptr((*expr).query), (*expr).mode)
-    };
-    let outcome = attempt(|| {
-        frame::call(|| {
-            #[allow(ffi_unwind_calls, reason = "inside frame::call; the closure owns nothing")]
-            // SAFETY: NUL-terminated.
-            unsafe {
-                raw::raw_parser(text.as_ptr(), mode)
+    /// # Safety
+    /// `statement` is PL/pgSQL's, of the kind that its head says.
+    unsafe fn walk(&mut self, statement: *mut Stmt) {
+        const DYNAMIC: &str = "what EXECUTE runs is known only when it runs";
+        // SAFETY: by contract; each cast follows the kind.
+        unsafe {
+            match (*statement).kind {
+                kind::BLOCK => self.block(&*statement.cast()),
+                kind::ASSIGN => self.sql((*statement.cast::<Assign>()).expr),
+                kind::EXECSQL | kind::PERFORM | kind::RETURN | kind::RETURN_NEXT => {
+                    self.sql((*statement.cast::<WithExpr>()).expr);
+                }
+                kind::CALL => self.unknown("CALL", "what CALL or DO runs is not looked into"),
+                kind::DYNEXECUTE => self.unknown("EXECUTE", DYNAMIC),
+                kind::EXIT => self.sql((*statement.cast::<Exit>()).condition),
+                kind::RAISE => {
+                    nodes::items::<Expr>((*statement.cast::<Raise>()).parameters).for_each(|e| self.sql(e));
+                }
+                kind::ASSERT => {
+                    self.sql((*statement.cast::<Assert>()).condition);
+                    self.sql((*statement.cast::<Assert>()).message);
+                }
+                kind::IF => {
+                    let branch = &*statement.cast::<If>();
+                    self.sql(branch.condition);
+                    self.walk_all(branch.then);
+                    self.arms(branch.elsifs);
+                    self.walk_all(branch.otherwise);
+                }
+                kind::CASE => {
+                    let case = &*statement.cast::<Case>();
+                    self.sql(case.expr);
+                    self.arms(case.arms);
+                    self.walk_all(case.otherwise);
+                }
+                kind::LOOP => self.walk_all((*statement.cast::<Loop>()).body),
+                kind::WHILE => {
+                    self.sql((*statement.cast::<While>()).condition);
+                    self.walk_all((*statement.cast::<While>()).body);
+                }
+                kind::FORI => {
+                    let range = &*statement.cast::<ForInteger>();
+                    [range.lower, range.upper, range.step].into_iter().for_each(|e| self.sql(e));
+                    self.walk_all(range.body);
+                }
+                kind::FORS => {
+                    self.sql((*statement.cast::<ForQuery>()).query);
+                    self.walk_all((*statement.cast::<ForQuery>()).body);
+                }
+                kind::FORC => self.walk_all((*statement.cast::<ForQuery>()).body),
+                kind::DYNFORS => {
+                    self.unknown("EXECUTE", DYNAMIC);
+                    self.walk_all((*statement.cast::<ForQuery>()).body);
+                }
+                kind::FOREACH => {
+                    self.sql((*statement.cast::<Foreach>()).expr);
+                    self.walk_all((*statement.cast::<Foreach>()).body);
+                }
+                kind::RETURN_QUERY => {
+                    self.sql((*statement.cast::<ReturnQuery>()).query);
+                    if !(*statement.cast::<ReturnQuery>()).dynamic.is_null() {
+                        self.unknown("EXECUTE", DYNAMIC);
+                    }
+                }
+                kind::OPEN => {
+                    let open = &*statement.cast::<Open>();
+                    self.sql(open.arguments);
+                    self.sql(open.query);
+                    if !open.dynamic.is_null() {
+                        self.unknown("EXECUTE", DYNAMIC);
+                    }
+                }
+                _ => {}
             }
-        })
-    });
-    let Ok(parsed) = outcome.map_err(Failure::unless_interrupted) else { return };
-    for raw in nodes::items::<pg_sys::RawStmt>(parsed) {
-        // SAFETY: the parser's statement.
-        let node = unsafe { (*raw).stmt };
-        // An assignment that calls nothing has nothing to say.
-        findings.extend(statement::of_plpgsql(node, text, expr.cast()).into_iter().filter(|finding| {
-            finding.verdict != super::Verdict::Ok || nodes::tag(node) != NodeTag::T_SelectStmt
-        }));
+        }
+    }
+
+    /// # Safety
+    /// `block` is of the function that runs.
+    unsafe fn block(&mut self, block: &Block) {
+        // SAFETY: by contract; the numbers are those of the function's variables.
+        unsafe {
+            for i in 0..block.variables as usize {
+                let variable = *(*self.state).variables.add(*block.variable_numbers.add(i) as usize);
+                if matches!((*variable).kind, SCALAR | RECORD) {
+                    self.sql((*variable).default);
+                }
+                if (*variable).kind == SCALAR {
+                    // A cursor's, run when it is opened.
+                    self.sql((*variable).cursor_query);
+                }
+            }
+            self.walk_all(block.body);
+            if !block.exceptions.is_null() {
+                for exception in nodes::items::<Exception>((*block.exceptions).list) {
+                    self.walk_all((*exception).action);
+                }
+            }
+        }
+    }
+
+    /// # Safety
+    /// `list` holds the arms of IF or CASE.
+    unsafe fn arms(&mut self, list: *mut pg_sys::List) {
+        for arm in nodes::items::<Arm>(list) {
+            // SAFETY: by contract.
+            unsafe {
+                self.sql((*arm).condition);
+                self.walk_all((*arm).body);
+            }
+        }
+    }
+
+    /// What an expression or a statement of SQL comes to.
+    ///
+    /// # Safety
+    /// `expr` is NULL or PL/pgSQL's.
+    unsafe fn sql(&mut self, expr: *mut Expr) {
+        if expr.is_null() {
+            return;
+        }
+        // SAFETY: by contract; PL/pgSQL sets the function likewise before it prepares an expression.
+        let (text, mode) = unsafe {
+            (*expr).function = (*self.state).function;
+            (CStr::from_ptr((*expr).query), (*expr).mode)
+        };
+        let outcome = attempt(|| {
+            frame::call(|| {
+                #[allow(ffi_unwind_calls, reason = "inside frame::call; the closure owns nothing")]
+                // SAFETY: NUL-terminated.
+                unsafe {
+                    raw::raw_parser(text.as_ptr(), mode)
+                }
+            })
+        });
+        let Ok(parsed) = outcome.map_err(Failure::unless_interrupted) else { return };
+        // A setting may have been changed by now: what would be refused is not known.
+        let settings_changed = self.findings.iter().any(|finding| finding.command == "SET");
+        for raw in nodes::items::<pg_sys::RawStmt>(parsed) {
+            // SAFETY: the parser's statement.
+            let node = unsafe { (*raw).stmt };
+            for mut finding in statement::of_plpgsql(self.session, node, text, expr.cast()) {
+                if settings_changed && finding.verdict == Verdict::Refused {
+                    finding.verdict = Verdict::Unknown;
+                }
+                // An expression that calls nothing has nothing to say.
+                if finding.verdict != Verdict::Ok || nodes::tag(node) != NodeTag::T_SelectStmt {
+                    self.findings.push(finding);
+                }
+            }
+        }
     }
 }

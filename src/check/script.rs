@@ -16,7 +16,6 @@ pub struct Script {
 /// A statement of a script.
 #[derive(Clone, Copy)]
 pub struct Statement {
-    pub raw: *mut pg_sys::RawStmt,
     pub node: *mut pg_sys::Node,
     /// From 1.
     pub number: usize,
@@ -65,7 +64,7 @@ impl Script {
             let begin = location + first_word(&bytes[location..end]);
             line += bytes[counted..begin].iter().filter(|byte| **byte == b'\n').count();
             counted = begin;
-            Statement { raw, node, number: at + 1, line, begin, end }
+            Statement { node, number: at + 1, line, begin, end }
         })
     }
 

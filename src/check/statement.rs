@@ -11,27 +11,25 @@ use safedelete_core::limit::Budget;
 use safedelete_core::message::{self, Report, Rule, Unqualified};
 use safedelete_core::mode::Mode;
 
-use super::session::Session;
+use super::session::{Created, Session};
 use super::{Finding, Verdict, body, whole};
 use crate::analysis::{self, Qualification};
-use crate::guard::attach;
+use crate::guard::attach::{self, Estimate};
 use crate::guard::task::{self, Task};
 use crate::pg::attempt::{Failure, attempt};
 use crate::pg::relations;
 use crate::pg::sizes::{self, Wait};
-use crate::pg::{frame, nodes, raw, text};
+use crate::pg::{compat, frame, nodes, raw, text};
 use crate::{authority, exemption, policy, settings};
 
 /// The findings of a statement: one, or one for each table that it writes.
-pub fn judge(session: &mut Session, statement: *mut pg_sys::RawStmt, text: &CStr) -> Vec<Finding> {
-    // SAFETY: the parser's statement.
-    let node = unsafe { (*statement).stmt };
+pub fn judge(session: &mut Session, node: *mut pg_sys::Node, text: &CStr) -> Vec<Finding> {
     let command = command_name(node);
     // SAFETY: each cast follows the tag.
     unsafe {
         match nodes::tag(node) {
             NodeTag::T_TransactionStmt => {
-                session.transaction((*node.cast::<pg_sys::TransactionStmt>()).kind);
+                session.transaction(node.cast());
                 vec![Finding::ok(&command)]
             }
             NodeTag::T_VariableSetStmt => match session.set(node.cast()) {
@@ -40,13 +38,17 @@ pub fn judge(session: &mut Session, statement: *mut pg_sys::RawStmt, text: &CStr
             },
             NodeTag::T_PrepareStmt => {
                 let prepare = &*node.cast::<pg_sys::PrepareStmt>();
-                session.prepared.insert(text::from_server(prepare.name).unwrap_or_default(), prepare.query);
+                let name = text::from_server(prepare.name).unwrap_or_default();
+                session.prepared.insert(name, (prepare.query, prepare.argtypes));
                 vec![Finding::ok(&command)]
             }
             NodeTag::T_ExecuteStmt => {
                 let name = text::from_server((*node.cast::<pg_sys::ExecuteStmt>()).name).unwrap_or_default();
                 match session.prepared.get(&name).copied() {
-                    Some(query) => inner(query, text, Parameters::Numbered),
+                    Some((query, types)) if types.is_null() => {
+                        inner(session, query, text, Parameters::Numbered)
+                    }
+                    Some((query, types)) => inner(session, query, text, Parameters::Typed(types)),
                     None => vec![Finding::unknown(&command, "the script does not prepare the statement")],
                 }
             }
@@ -54,19 +56,30 @@ pub fn judge(session: &mut Session, statement: *mut pg_sys::RawStmt, text: &CStr
             | NodeTag::T_DeleteStmt
             | NodeTag::T_UpdateStmt
             | NodeTag::T_MergeStmt
-            | NodeTag::T_SelectStmt => inner(node, text, Parameters::None),
+            | NodeTag::T_SelectStmt => inner(session, node, text, Parameters::None),
             // Plain EXPLAIN runs nothing.
             NodeTag::T_ExplainStmt if is_analyze(node.cast()) => {
-                inner((*node.cast::<pg_sys::ExplainStmt>()).query, text, Parameters::None)
+                judge(session, (*node.cast::<pg_sys::ExplainStmt>()).query, text)
             }
             NodeTag::T_CopyStmt if !(*node.cast::<pg_sys::CopyStmt>()).query.is_null() => {
-                inner((*node.cast::<pg_sys::CopyStmt>()).query, text, Parameters::None)
+                judge(session, (*node.cast::<pg_sys::CopyStmt>()).query, text)
             }
             NodeTag::T_CreateTableAsStmt => {
-                inner((*node.cast::<pg_sys::CreateTableAsStmt>()).query, text, Parameters::None)
+                session.creates(node);
+                judge(session, (*node.cast::<pg_sys::CreateTableAsStmt>()).query, text)
             }
             NodeTag::T_DeclareCursorStmt => {
-                inner((*node.cast::<pg_sys::DeclareCursorStmt>()).query, text, Parameters::None)
+                judge(session, (*node.cast::<pg_sys::DeclareCursorStmt>()).query, text)
+            }
+            NodeTag::T_CreateStmt | NodeTag::T_ViewStmt => {
+                session.creates(node);
+                vec![Finding::ok(&command)]
+            }
+            NodeTag::T_DiscardStmt => {
+                if (*node.cast::<pg_sys::DiscardStmt>()).target == pg_sys::DiscardMode::DISCARD_ALL {
+                    session.discard();
+                }
+                vec![Finding::ok(&command)]
             }
             NodeTag::T_TruncateStmt => whole::truncate(node.cast()),
             NodeTag::T_DropStmt => whole::drop_objects(&command, node.cast()),
@@ -74,8 +87,8 @@ pub fn judge(session: &mut Session, statement: *mut pg_sys::RawStmt, text: &CStr
                 vec![Finding::unknown(&command, "what the roles own is not looked into")]
             }
             NodeTag::T_DropdbStmt => vec![whole::drop_database(&command, node.cast())],
-            NodeTag::T_DoStmt => body::of_do(node.cast()),
-            NodeTag::T_CreateFunctionStmt => body::of_function(&command, node.cast(), text),
+            NodeTag::T_DoStmt => body::of_do(session, node.cast()),
+            NodeTag::T_CreateFunctionStmt => body::of_function(session, &command, node.cast(), text),
             NodeTag::T_CallStmt => {
                 vec![Finding::unknown(&command, "what a procedure runs is not looked into")]
             }
@@ -107,40 +120,76 @@ pub enum Parameters {
     None,
     /// `$1` and so on, of types that the statement tells.
     Numbered,
+    /// `$1` and so on, of these types (TypeNames).
+    Typed(*mut pg_sys::List),
     /// PL/pgSQL's variables, as this expression of it sees them.
     Variables(*mut c_void),
 }
 
 /// A statement of a PL/pgSQL function. Called while PL/pgSQL is about to execute it.
-pub fn of_plpgsql(node: *mut pg_sys::Node, text: &CStr, expression: *mut c_void) -> Vec<Finding> {
+pub fn of_plpgsql(
+    session: &Session,
+    node: *mut pg_sys::Node,
+    text: &CStr,
+    expression: *mut c_void,
+) -> Vec<Finding> {
+    let command = command_name(node);
     match nodes::tag(node) {
         NodeTag::T_InsertStmt
         | NodeTag::T_DeleteStmt
         | NodeTag::T_UpdateStmt
         | NodeTag::T_MergeStmt
-        | NodeTag::T_SelectStmt => inner(node, text, Parameters::Variables(expression)),
+        | NodeTag::T_SelectStmt => inner(session, node, text, Parameters::Variables(expression)),
         // SAFETY: each cast follows the tag.
+        NodeTag::T_ExplainStmt if unsafe { is_analyze(node.cast()) } => {
+            // SAFETY: as above.
+            let query = unsafe { (*node.cast::<pg_sys::ExplainStmt>()).query };
+            of_plpgsql(session, query, text, expression)
+        }
+        NodeTag::T_CreateTableAsStmt => {
+            // SAFETY: as above.
+            let query = unsafe { (*node.cast::<pg_sys::CreateTableAsStmt>()).query };
+            of_plpgsql(session, query, text, expression)
+        }
+        // SAFETY: as above.
+        NodeTag::T_CopyStmt if unsafe { !(*node.cast::<pg_sys::CopyStmt>()).query.is_null() } => {
+            // SAFETY: as above.
+            let query = unsafe { (*node.cast::<pg_sys::CopyStmt>()).query };
+            of_plpgsql(session, query, text, expression)
+        }
+        NodeTag::T_DoStmt | NodeTag::T_CallStmt | NodeTag::T_ExecuteStmt => {
+            vec![Finding::unknown(&command, "what it runs is not looked into")]
+        }
+        NodeTag::T_VariableSetStmt => {
+            vec![Finding::unknown(&command, "settings inside a block are not followed")]
+        }
+        // SAFETY: as above.
         NodeTag::T_TruncateStmt => unsafe { whole::truncate(node.cast()) },
         // SAFETY: as above.
-        NodeTag::T_DropStmt => unsafe { whole::drop_objects(&command_name(node), node.cast()) },
+        NodeTag::T_DropStmt => unsafe { whole::drop_objects(&command, node.cast()) },
         // An assignment; what it is assigned may call a function.
-        NodeTag::T_PLAssignStmt => inner(node, text, Parameters::Variables(expression))
+        NodeTag::T_PLAssignStmt => inner(session, node, text, Parameters::Variables(expression))
             .into_iter()
             .filter(|finding| finding.verdict != Verdict::Ok)
             .collect(),
-        _ => vec![Finding::ok(&command_name(node))],
+        _ => vec![Finding::ok(&command)],
     }
 }
 
 /// A statement that PostgreSQL plans, by itself or inside another.
-pub fn inner(node: *mut pg_sys::Node, text: &CStr, parameters: Parameters) -> Vec<Finding> {
+pub fn inner(
+    session: &Session,
+    node: *mut pg_sys::Node,
+    text: &CStr,
+    parameters: Parameters,
+) -> Vec<Finding> {
     let command = command_name(node);
     match attempt(|| plannable(&command, node, text, parameters)) {
         Ok(findings) => findings,
         Err(failure) => {
             let failure = failure.unless_interrupted();
             match unqualified_by_form(node) {
-                Some((command, table)) => vec![bare(command, &table)],
+                Some((command, table)) => vec![bare(session, command, table)],
                 None => vec![failed(&command, &failure)],
             }
         }
@@ -176,6 +225,13 @@ fn analyse(node: *mut pg_sys::Node, text: &CStr, parameters: Parameters) -> *mut
         (*statement).stmt = pg_sys::copyObjectImpl(node.cast()).cast();
         statement
     };
+    let declared: Vec<_> = match parameters {
+        Parameters::Typed(types) => nodes::items::<pg_sys::TypeName>(types)
+            // SAFETY: the parser's TypeNames; an error is the script's.
+            .map(|name| unsafe { pg_sys::typenameTypeId(std::ptr::null_mut(), name) })
+            .collect(),
+        _ => Vec::new(),
+    };
     let setup = match parameters {
         Parameters::Variables(_) => plpgsql_parser_setup(),
         _ => std::ptr::null_mut(),
@@ -194,11 +250,11 @@ fn analyse(node: *mut pg_sys::Node, text: &CStr, parameters: Parameters) -> *mut
                     &mut count,
                     none,
                 ),
-                Parameters::None => raw::pg_analyze_and_rewrite_fixedparams(
+                Parameters::None | Parameters::Typed(_) => raw::pg_analyze_and_rewrite_fixedparams(
                     statement,
                     text.as_ptr(),
-                    std::ptr::null(),
-                    0,
+                    declared.as_ptr(),
+                    declared.len() as i32,
                     none,
                 ),
                 Parameters::Variables(expression) => {
@@ -229,8 +285,8 @@ pub fn of_query(query: *mut pg_sys::Query, text: &CStr) -> Vec<Finding> {
     let written = analysis::analyse(query);
     if written.iter().any(Option::is_some) {
         let estimates = estimates(query, text, &written);
-        for (write, rows) in written.iter().zip(estimates) {
-            findings.extend(write.map(|write| of_write(&write, rows)));
+        for (write, estimate) in written.iter().zip(estimates) {
+            findings.extend(write.map(|write| of_write(&write, estimate)));
         }
     } else {
         findings.extend(unguarded_write(query));
@@ -260,12 +316,9 @@ fn unguarded_write(query: *mut pg_sys::Query) -> Option<Finding> {
     }
 }
 
-/// The rows that PostgreSQL expects each write to select.
-fn estimates(
-    query: *mut pg_sys::Query,
-    text: &CStr,
-    written: &[Option<analysis::Finding>],
-) -> Vec<Option<f64>> {
+/// The rows that PostgreSQL expects each write to select. What the caller may not write it may not
+/// learn of either: that is PostgreSQL's error.
+fn estimates(query: *mut pg_sys::Query, text: &CStr, written: &[Option<analysis::Finding>]) -> Vec<Estimate> {
     let plan = frame::call(|| {
         #[allow(ffi_unwind_calls, reason = "inside frame::call; the closure owns nothing")]
         // SAFETY: analysis's Query, which nobody needs any more.
@@ -278,16 +331,23 @@ fn estimates(
             )
         }
     });
+    frame::call(|| {
+        #[allow(ffi_unwind_calls, reason = "inside frame::call; the closure owns nothing")]
+        // SAFETY: a finished plan.
+        unsafe {
+            compat::check_permissions(plan)
+        }
+    });
     // SAFETY: the plan is that of the query.
     unsafe { attach::estimates(plan, written) }
 }
 
 /// What the guard would say of one write.
-fn of_write(write: &analysis::Finding, estimate: Option<f64>) -> Finding {
+fn of_write(write: &analysis::Finding, estimate: Estimate) -> Finding {
     let size = sizes::size(write.relation, write.only, Wait::Never);
     let finding = Finding {
         relation: Some(relations::qualified_name(write.relation)),
-        estimated_rows: estimate,
+        estimated_rows: estimate.rows,
         table_rows: size,
         ..Finding::ok(write.command.tag())
     };
@@ -310,21 +370,22 @@ fn of_write(write: &analysis::Finding, estimate: Option<f64>) -> Finding {
             },
         };
     }
-    let Some(rows) = estimate else { return finding };
+    let Some(rows) = estimate.rows else { return finding };
     let rows = (rows.round() as u64).max(1);
     let task = Task::of_point_write(write.command, write.relation, write.only, false);
     match task.preview(rows) {
-        None => finding,
-        Some((event::Verdict::Refused, report)) => {
-            // Only an exact count refuses; but where no row may be written there is nothing to count.
-            let none_free = report.facts.as_ref().is_some_and(|facts| facts.limit == Some(0));
-            if none_free {
-                finding.told(Verdict::Refused, report)
-            } else {
-                finding.told(Verdict::Unknown, estimated(report, rows))
-            }
-        }
+        // Only an exact count refuses, and there is none before it runs.
+        Some((event::Verdict::Refused, report)) => finding.told(Verdict::Unknown, estimated(report, rows)),
         Some((_, report)) => finding.told(Verdict::Ok, estimated(report, rows)),
+        None if estimate.has_parts => Finding {
+            verdict: Verdict::Unknown,
+            rule: Some(Rule::Rows),
+            message: Some(
+                "parts of the table have policies of their own, and are counted by themselves".to_owned(),
+            ),
+            ..finding
+        },
+        None => finding,
     }
 }
 
@@ -365,26 +426,47 @@ fn by_where(write: &analysis::Finding) -> Option<Option<(Verdict, Report)>> {
 }
 
 /// A statement that cannot be analysed, and whose form shows that it has no WHERE.
-fn bare(command: Command, table: &str) -> Finding {
-    let effective = settings::effective();
-    let finding = Finding { relation: Some(relations::quoted_name(table)), ..Finding::ok(command.tag()) };
-    if !effective.guards(command) || !effective.require_where {
-        return Finding {
-            verdict: Verdict::Unknown,
-            message: Some("the table is not there".to_owned()),
-            ..finding
-        };
+fn bare(session: &Session, command: Command, name: *mut pg_sys::RangeVar) -> Finding {
+    // SAFETY: the parser's RangeVar.
+    let table = text::from_server(unsafe { (*name).relname }).unwrap_or_default();
+    let finding = Finding { relation: Some(relations::quoted_name(&table)), ..Finding::ok(command.tag()) };
+    let unknown = |reason: &str| Finding {
+        verdict: Verdict::Unknown,
+        message: Some(reason.to_owned()),
+        ..finding.clone()
+    };
+    match session.created.get(&table) {
+        // Never guarded.
+        Some(Created::TemporaryTable) => return finding,
+        Some(Created::View) => return unknown("the script creates the view"),
+        Some(Created::Table) | None => {}
     }
-    let report = message::unqualified(command, table, &Unqualified::NoWhere, None);
+    // SAFETY: as above.
+    let relation = unsafe { whole::look_up(name) };
+    let exempt = if relation == pg_sys::InvalidOid {
+        // SAFETY: as above.
+        let schema = text::from_server(unsafe { (*name).schemaname });
+        settings::is_exempt(&table, || schema.clone().unwrap_or_else(relations::creation_schema))
+    } else {
+        relations::is_exempt(relation) || exemption::of_table(relation)
+    };
+    let known = (relation != pg_sys::InvalidOid).then_some(relation);
+    let effective = known.map_or_else(settings::effective, policy::effective);
     let role = authority::role(false);
-    let allowed = authority::bypasses(role)
-        || matches!(authority::budget(role, None), Ok(Some(_)))
-        || settings::is_exempt(table, String::new);
-    finding.told(if allowed { Verdict::Unknown } else { Verdict::Refused }, report)
+    if exempt
+        || !effective.guards(command)
+        || !effective.require_where
+        || effective.mode != Mode::Enforce
+        || authority::bypasses(role)
+        || matches!(authority::budget(role, known), Ok(Some(_)))
+    {
+        return unknown("it cannot be analysed before it runs; it has no WHERE clause");
+    }
+    finding.told(Verdict::Refused, message::unqualified(command, &table, &Unqualified::NoWhere, None))
 }
 
 /// The first DELETE or UPDATE without a WHERE, as far as the bare parse tree shows it.
-pub fn unqualified_by_form(node: *mut pg_sys::Node) -> Option<(Command, String)> {
+fn unqualified_by_form(node: *mut pg_sys::Node) -> Option<(Command, *mut pg_sys::RangeVar)> {
     // SAFETY: each cast follows the tag.
     unsafe {
         let (with, found) = match nodes::tag(node) {
@@ -402,8 +484,8 @@ pub fn unqualified_by_form(node: *mut pg_sys::Node) -> Option<(Command, String)>
             NodeTag::T_InsertStmt => ((*node.cast::<pg_sys::InsertStmt>()).withClause, None),
             _ => return None,
         };
-        if let Some((command, table)) = found {
-            return Some((command, text::from_server((*table).relname).unwrap_or_default()));
+        if found.is_some() {
+            return found;
         }
         if with.is_null() {
             return None;

@@ -10,7 +10,7 @@ use safedelete_core::mode::Mode;
 use super::{Finding, Verdict};
 use crate::pg::attempt::attempt;
 use crate::pg::{nodes, relations, text, trees};
-use crate::{authority, objects, settings};
+use crate::{authority, objects, policy, settings};
 
 /// # Safety
 /// `truncate` is a TRUNCATE.
@@ -47,6 +47,16 @@ pub unsafe fn truncate(truncate: *mut pg_sys::TruncateStmt) -> Vec<Finding> {
 
 /// What the guard would say of a table that is taken whole.
 fn of_whole(command: Command, table: pg_sys::Oid, members: &[pg_sys::Oid]) -> Finding {
+    let may =
+        if command == Command::Truncate { relations::may_truncate(table) } else { relations::is_own(table) };
+    if !may {
+        let reason = format!("permission denied for table {}", relations::name(table));
+        return Finding {
+            relation: Some(relations::qualified_name(table)),
+            sqlstate: Some(message::SQLSTATE_NOT_ALLOWED),
+            ..Finding::unknown(command.tag(), &reason)
+        };
+    }
     let (outcome, size) = objects::preview(command, table, members);
     let finding = Finding {
         relation: Some(relations::qualified_name(table)),
@@ -63,7 +73,7 @@ fn of_whole(command: Command, table: pg_sys::Oid, members: &[pg_sys::Oid]) -> Fi
 
 /// # Safety
 /// `name` is a RangeVar.
-unsafe fn look_up(name: *mut pg_sys::RangeVar) -> pg_sys::Oid {
+pub unsafe fn look_up(name: *mut pg_sys::RangeVar) -> pg_sys::Oid {
     let flags = pg_sys::RVROption::RVR_MISSING_OK;
     attempt(|| {
         // SAFETY: by contract; looked up without locking.
@@ -98,6 +108,11 @@ pub unsafe fn drop_objects(command: &str, drop: *mut pg_sys::DropStmt) -> Vec<Fi
                             .map(|table| of_whole(Command::Drop, table, &[table])),
                     );
                 }
+            }
+            _ if (*drop).behavior == pg_sys::DropBehavior::DROP_CASCADE
+                && (settings::effective().guards(Command::Drop) || policy::in_use()) =>
+            {
+                findings.push(Finding::unknown(command, "what CASCADE drops is not looked into"));
             }
             _ => {}
         }

@@ -56,11 +56,20 @@ pub unsafe fn attach(plan: *mut pg_sys::PlannedStmt, findings: &[Option<Finding>
     }
 }
 
-/// How many rows the planner expects below the ModifyTable of each finding.
+/// What is known of a write before it runs.
+#[derive(Clone, Copy)]
+pub struct Estimate {
+    /// The rows that the planner expects it to select.
+    pub rows: Option<f64>,
+    /// Parts of the table that have policies of their own may be written.
+    pub has_parts: bool,
+}
+
+/// What a plan tells of the write of each finding.
 ///
 /// # Safety
 /// `plan` is what the planner made of the Query that `findings` describe.
-pub unsafe fn estimates(plan: *mut pg_sys::PlannedStmt, findings: &[Option<Finding>]) -> Vec<Option<f64>> {
+pub unsafe fn estimates(plan: *mut pg_sys::PlannedStmt, findings: &[Option<Finding>]) -> Vec<Estimate> {
     // SAFETY: a finished plan.
     unsafe {
         let mut targets = Vec::new();
@@ -68,11 +77,15 @@ pub unsafe fn estimates(plan: *mut pg_sys::PlannedStmt, findings: &[Option<Findi
             find_modify_tables(subplan, &mut targets);
         }
         find_modify_tables((*plan).planTree, &mut targets);
-        let rows = |finding: &Finding| {
-            let modify = targets.iter().find(|modify| writes(plan, **modify, finding))?;
-            Some((*(**modify).plan.lefttree).plan_rows)
+        let estimate = |finding: &Finding| {
+            let modify = *targets.iter().find(|modify| writes(plan, **modify, finding))?;
+            Some(Estimate {
+                rows: Some((*(*modify).plan.lefttree).plan_rows),
+                has_parts: !parts_with_policy(plan, modify, finding).is_empty(),
+            })
         };
-        findings.iter().map(|finding| finding.as_ref().and_then(rows)).collect()
+        let unknown = Estimate { rows: None, has_parts: false };
+        findings.iter().map(|finding| finding.as_ref().and_then(estimate).unwrap_or(unknown)).collect()
     }
 }
 

@@ -20,7 +20,7 @@ use crate::levels;
 use crate::pg::relations;
 use crate::pg::sizes::{self, Wait};
 use crate::record::{self, stats::Counter};
-use crate::refusal::{self, Frozen};
+use crate::refusal::{self, About, Frozen};
 use crate::settings::{self, Scope};
 use crate::{authority, exemption, policy};
 
@@ -100,7 +100,7 @@ pub unsafe fn start(orders: &Orders, parameters: pg_sys::ParamListInfo, eflags: 
                 (_, refused, _) => {
                     let refused = refused.err().or_else(|| policy::forbids_override(orders.relation));
                     let report = report(refused.as_ref());
-                    return Start::Refuse(refusal::refuse(&report, Some(orders.relation), role));
+                    return Start::Refuse(refusal::refuse(&report, About::Table(orders.relation), role));
                 }
             });
         }
@@ -226,7 +226,7 @@ impl Task {
         if let Some((how, report)) = told
             && ledger::report_once(self.relation)
         {
-            refusal::tell(how, &report, Some(self.relation), self.role);
+            refusal::tell(how, &report, About::Table(self.relation), self.role);
         }
         Ok(free)
     }
@@ -344,7 +344,7 @@ impl Task {
 
     #[cold]
     fn refuse(&self, sum: u64, limit: &Limit, count: u64, not_honoured: Option<&NotHonoured>) -> Frozen {
-        refusal::refuse(&self.report(sum, limit, count, not_honoured), Some(self.relation), self.role)
+        refusal::refuse(&self.report(sum, limit, count, not_honoured), About::Table(self.relation), self.role)
     }
 
     /// The task of a write that carries no node.

@@ -3,7 +3,7 @@
 use pgrx::pg_sys;
 use pgrx::pg_sys::NodeTag;
 
-use super::nodes;
+use super::{nodes, raw};
 
 /// MERGE's join condition: a field of its own from 17 on, the join tree's condition before.
 ///
@@ -123,6 +123,25 @@ pub unsafe fn children(plan: *mut pg_sys::Plan) -> Vec<*mut pg_sys::Plan> {
         }
         children.extend([(*plan).lefttree, (*plan).righttree].into_iter().filter(|p| !p.is_null()));
         children
+    }
+}
+
+/// PostgreSQL's check that the current user may do what a plan does; its error where not. Raises: for
+/// bare frames and `frame::call`.
+///
+/// # Safety
+/// `plan` is a finished plan; no frame above owns anything.
+#[allow(ffi_unwind_calls, reason = "see the contract")]
+pub unsafe fn check_permissions(plan: *mut pg_sys::PlannedStmt) {
+    #[cfg(feature = "pg15")]
+    // SAFETY: by contract.
+    unsafe {
+        raw::ExecCheckRTPerms((*plan).rtable, true);
+    }
+    #[cfg(not(feature = "pg15"))]
+    // SAFETY: by contract.
+    unsafe {
+        raw::ExecCheckPermissions((*plan).rtable, (*plan).permInfos, true);
     }
 }
 

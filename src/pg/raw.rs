@@ -91,6 +91,12 @@ unsafe extern "C-unwind" {
         flags: c_int,
     ) -> bool;
 
+    pub fn check_functions_in_node(
+        node: *mut pg_sys::Node,
+        checker: unsafe extern "C-unwind" fn(pg_sys::Oid, *mut c_void) -> bool,
+        context: *mut c_void,
+    ) -> bool;
+
     // nodes/pg_list.h
     pub fn lappend(list: *mut pg_sys::List, datum: *mut c_void) -> *mut pg_sys::List;
 
@@ -164,6 +170,12 @@ unsafe extern "C-unwind" {
 
     // utils/inval.h
     pub fn AcceptInvalidationMessages();
+
+    // executor/executor.h
+    #[cfg(feature = "pg15")]
+    pub fn ExecCheckRTPerms(table: *mut pg_sys::List, raise: bool) -> bool;
+    #[cfg(not(feature = "pg15"))]
+    pub fn ExecCheckPermissions(table: *mut pg_sys::List, infos: *mut pg_sys::List, raise: bool) -> bool;
 
     // executor/execPartition.h
     pub fn ExecFindPartition(

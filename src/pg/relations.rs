@@ -4,6 +4,7 @@ use std::ffi::CStr;
 
 use pgrx::pg_sys;
 
+use super::nodes;
 use super::text::{from_server as text, of_setting, to_server};
 
 /// A relation's name; its OID where it is gone.
@@ -136,8 +137,12 @@ pub fn function_name(function: pg_sys::Oid) -> String {
 const INTERNAL_LANGUAGE: u32 = 12;
 const C_LANGUAGE: u32 = 13;
 
-/// Whether a function may write by SQL: volatile, and not one of PostgreSQL's or another library's in C.
+/// Whether a function may write by SQL, or change a setting: volatile, and not one of PostgreSQL's or
+/// another library's in C, set_config excepted.
 pub fn may_run_sql(function: pg_sys::Oid) -> bool {
+    if function == pg_sys::Oid::from(pg_sys::F_SET_CONFIG) {
+        return true;
+    }
     // SAFETY: a catalog cache look-up, released below.
     unsafe {
         let tuple = pg_sys::SearchSysCache1(pg_sys::SysCacheIdentifier::PROCOID as i32, function.into());
@@ -150,6 +155,27 @@ pub fn may_run_sql(function: pg_sys::Oid) -> bool {
             && form.prolang != C_LANGUAGE.into();
         pg_sys::ReleaseSysCache(tuple);
         writes
+    }
+}
+
+/// The schema that a new table without one goes to; empty where there is none.
+pub fn creation_schema() -> String {
+    // SAFETY: reads the search path, missing_ok.
+    let path = unsafe { pg_sys::fetch_search_path(false) };
+    nodes::oids(path).next().map(schema_name).unwrap_or_default()
+}
+
+/// Whether the current user owns a table, or is a member of who does.
+pub fn is_own(relation: pg_sys::Oid) -> bool {
+    // SAFETY: a catalog cache look-up, released below.
+    unsafe {
+        let tuple = pg_sys::SearchSysCache1(pg_sys::SysCacheIdentifier::RELOID as i32, relation.into());
+        if tuple.is_null() {
+            return false;
+        }
+        let owner = (*pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_class>()).relowner;
+        pg_sys::ReleaseSysCache(tuple);
+        pg_sys::has_privs_of_role(pg_sys::GetUserId(), owner)
     }
 }
 

@@ -15,7 +15,7 @@ use crate::refusal;
 const PATH: &str = "pg_stat/safedelete.events";
 const PART: &str = "pg_stat/safedelete.events.tmp";
 /// Name and version of the file's form; changes when an event's form does.
-const MAGIC: [u8; 16] = *b"safedelete ev 02";
+const MAGIC: [u8; 16] = *b"safedelete ev 01";
 const SIZE: usize = WORDS * 8;
 
 /// Writes the ring.
@@ -57,11 +57,15 @@ pub fn read() {
 fn try_read(memory: &Memory) -> io::Result<()> {
     let mut file = BufReader::new(fs::File::open(PATH)?);
     let mut magic = [0; MAGIC.len()];
-    file.read_exact(&mut magic).map_err(|_| foreign("it is too short"))?;
+    file.read_exact(&mut magic).map_err(|error| match error.kind() {
+        io::ErrorKind::UnexpectedEof => foreign("it is too short"),
+        _ => error,
+    })?;
     if magic != MAGIC {
         return Err(foreign("it is of another version"));
     }
-    let body = file.get_ref().metadata()?.len().saturating_sub((MAGIC.len() + 8) as u64);
+    let length = file.get_ref().metadata()?.len();
+    let body = length.checked_sub((MAGIC.len() + 8) as u64).ok_or_else(|| foreign("it is too short"))?;
     if body % SIZE as u64 != 0 {
         return Err(foreign("it is damaged"));
     }

@@ -69,7 +69,42 @@ DO $$ BEGIN NULL; END $$; DO $$ BEGIN x; END $$; DO LANGUAGE nothing 'x';
 CREATE FUNCTION f() RETURNS void LANGUAGE plpgsql AS $$ BEGIN DELETE FROM orders; END $$;
 CREATE FUNCTION f(a int) RETURNS int LANGUAGE plpgsql AS $$ BEGIN DELETE FROM orders WHERE id = a; RETURN 1; END $$;
 $q$);
+SELECT command, relation, verdict, message FROM safedelete.check($q$
+DO $$ DECLARE x int := purge(); c CURSOR FOR DELETE FROM orders RETURNING id; BEGIN
+  FOR i IN 1..purge() LOOP NULL; END LOOP; CASE purge() WHEN 1 THEN NULL; END CASE; RAISE NOTICE '%', purge(); ASSERT purge() = 1;
+  EXPLAIN ANALYZE DELETE FROM orders; COPY (DELETE FROM orders RETURNING id) TO '/dev/null'; DO 'BEGIN END';
+  SET LOCAL safedelete.allow_rows = -1; DELETE FROM orders;
+END $$;
+$q$);
+-- Functions that folding runs are not stopped by the look into the block.
+CREATE FUNCTION limit_(int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN $1; END';
+SELECT verdict, message FROM safedelete.check('DO $$ BEGIN DELETE FROM orders WHERE id > limit_(9990); DELETE FROM orders WHERE limit_(1) = 1; END $$');
+DROP FUNCTION limit_;
 DO $$ BEGIN RAISE NOTICE 'PL/pgSQL is as it was'; END $$;
+-- Through other statements; what the script creates; no more than the caller may see.
+SELECT statement, command, relation, verdict, message FROM safedelete.check($$
+PREPARE p AS DELETE FROM orders; EXPLAIN ANALYZE EXECUTE p; PREPARE q(int) AS DELETE FROM orders WHERE $1 IS NULL OR id = $1; EXECUTE q(1);
+PREPARE w AS WITH d AS (DELETE FROM orders RETURNING *) SELECT * FROM d; CREATE TABLE z AS EXECUTE w; EXPLAIN ANALYZE CREATE TABLE z AS EXECUTE w;
+CREATE TEMP TABLE scratch (id int); DELETE FROM scratch; CREATE TEMP TABLE more AS SELECT 1 AS id; UPDATE more SET id = 2; CREATE VIEW v AS SELECT * FROM orders WHERE id = 1; DELETE FROM v;
+ALTER TABLE tiny ADD COLUMN y int; UPDATE tiny SET y = 1
+$$);
+SELECT safedelete.set_policy('tiny', '{"require_where": false}');
+SELECT verdict FROM safedelete.check('UPDATE tiny SET y = 1');
+SELECT safedelete.clear_policy('tiny');
+SELECT safedelete.set_policy('parts_1', '{"max_rows": 0}');
+SELECT command, verdict, message FROM safedelete.check('DELETE FROM parts WHERE id < 10');
+SELECT safedelete.clear_policy('parts_1');
+CREATE ROLE regress_reader;
+SET ROLE regress_reader;
+SELECT command, verdict, sqlstate, message, estimated_rows, table_rows FROM safedelete.check('DELETE FROM orders WHERE id < 10; TRUNCATE orders');
+SET safedelete.commands = 'drop';
+RESET ROLE;
+SET safedelete.commands = 'drop';
+SET ROLE regress_reader;
+SELECT command, verdict, sqlstate, message, estimated_rows, table_rows FROM safedelete.check('DROP TABLE orders');
+RESET ROLE;
+RESET safedelete.commands;
+DROP ROLE regress_reader;
 SET safedelete.commands = 'drop';
 SELECT command, relation, verdict, rule FROM safedelete.check('DROP TABLE orders; DROP TABLE tiny, nowhere; DROP SCHEMA public; DROP VIEW paid; DROP DATABASE x; DROP OWNED BY current_user; DELETE FROM orders');
 RESET safedelete.commands;
@@ -78,6 +113,11 @@ SELECT statement, command, verdict, rule, message FROM safedelete.check($$
 BEGIN; SET LOCAL safedelete.allow_rows = -1; DELETE FROM orders; SET LOCAL safedelete.allow_rows = 5; DELETE FROM orders; COMMIT; DELETE FROM orders;
 BEGIN; SET safedelete.allow_rows = 20000; ROLLBACK; DELETE FROM orders; BEGIN; SET safedelete.allow_rows = 20000; COMMIT; DELETE FROM orders; RESET safedelete.allow_rows;
 DELETE FROM orders; SET safedelete.max_rowz = 1; SET ROLE nobody_at_all; SET search_path = nowhere; DELETE FROM orders; DELETE FROM public.orders WHERE id = 1
+$$);
+SELECT statement, command, verdict, message FROM safedelete.check($$
+SET safedelete.allow_rows = -1; RESET ALL; DELETE FROM orders; SET safedelete.allow_rows = -1; DISCARD ALL; DELETE FROM orders;
+BEGIN; SAVEPOINT a; SET LOCAL safedelete.allow_rows = -1; DELETE FROM orders; ROLLBACK TO a; DELETE FROM orders;
+SAVEPOINT b; SET LOCAL safedelete.allow_rows = -1; RELEASE b; DELETE FROM orders; COMMIT; DELETE FROM orders; SELECT set_config('safedelete.allow_rows', '-1', true)
 $$);
 SHOW safedelete.allow_rows;
 SHOW search_path;
@@ -131,6 +171,11 @@ RESET safedelete.allow_rows;
 -- A deferred foreign key's action is fired, too.
 ALTER TABLE bills ALTER CONSTRAINT bills_customer_fkey DEFERRABLE INITIALLY DEFERRED;
 SELECT relation, rows, by FROM safedelete.dry_run('DELETE FROM customers WHERE id = 1');
+SELECT relation, rows FROM safedelete.dry_run('INSERT INTO bills VALUES (5001, 5001); INSERT INTO customers VALUES (5001)');
+BEGIN;
+INSERT INTO bills VALUES (7777, 7777);
+SELECT relation, rows FROM safedelete.dry_run('DELETE FROM customers WHERE id = 1');
+ROLLBACK;
 -- Cached plans of functions are as they were afterwards.
 SELECT purge();
 -- Bad input; errors are the statements' own.
@@ -139,6 +184,7 @@ SELECT * FROM safedelete.dry_run(NULL);
 SELECT * FROM safedelete.dry_run('BEGIN; DELETE FROM tiny WHERE id = 1; COMMIT');
 SELECT * FROM safedelete.dry_run('DELETE FROM tiny WHERE id = 1; DELETE FROM tiny WHERE id = 1 / (id - id)');
 SELECT * FROM safedelete.dry_run('SELECT * FROM safedelete.dry_run(''DELETE FROM tiny'')');
+SELECT * FROM safedelete.dry_run(E'-- a comment that a carriage return ends\rDELETE FROM tiny WHERE id = 1');
 SELECT * FROM safedelete.dry_run('COPY tiny FROM STDIN');
 SELECT * FROM safedelete.dry_run('VACUUM tiny');
 SELECT * FROM safedelete.dry_run('SELEKT 1');
