@@ -48,6 +48,10 @@ pub unsafe extern "C-unwind" fn execute(node: *mut pg_sys::CustomScanState) -> *
                 Stage::Count => return count_row(guard),
                 Stage::Collect => collect(guard),
                 Stage::Replay => {
+                    let slot = spool::next_identity(guard);
+                    if !slot.is_null() {
+                        return slot;
+                    }
                     let slot = spool::replay(guard);
                     if !slot.is_null() {
                         return slot;
@@ -208,28 +212,83 @@ unsafe fn finish(guard: *mut GuardState) {
     }
 }
 
+/// Pulls and keeps rows of any kind.
+///
+/// # Safety
+/// As `execute`.
+unsafe fn collect_rows(guard: *mut GuardState) {
+    // SAFETY: by contract. The spool belongs to the execution, whatever memory is current now.
+    unsafe {
+        let child = (*guard).scan.ss.ps.lefttree;
+        let estate = (*guard).scan.ss.ps.state;
+        loop {
+            let slot = next_row(child);
+            if is_empty(slot) {
+                return;
+            }
+            count(guard, slot);
+            spool::keep(guard, estate, slot);
+            if (*guard).threshold == u64::MAX && !(*guard).counts_parts {
+                (*guard).unfinished = true;
+                return;
+            }
+        }
+    }
+}
+
+/// The tight loop for what a DELETE of one table gives: identities, each once. Whether it has come to
+/// an end; not, where the spool takes no more of them.
+///
+/// # Safety
+/// As `execute`; `orders` are the guard's.
+#[allow(ffi_unwind_calls, reason = "a bare frame: it owns nothing and cannot panic")]
+unsafe fn collect_identities(guard: *mut GuardState, orders: &Orders) -> bool {
+    // SAFETY: by contract; the input has the columns that the orders name.
+    unsafe {
+        let child = (*guard).scan.ss.ps.lefttree;
+        let estate = (*guard).scan.ss.ps.state;
+        let last = orders.ctid.max(orders.tableoid);
+        loop {
+            if !spool::has_room(guard, estate) {
+                return false;
+            }
+            let slot = next_row(child);
+            if is_empty(slot) {
+                return true;
+            }
+            if i32::from((*slot).tts_nvalid) < last {
+                raw::slot_getsomeattrs_int(slot, last);
+            }
+            spool::keep_identity(guard, slot, orders);
+            (*guard).count += 1;
+            if (*guard).count > (*guard).threshold {
+                check(guard);
+                if (*guard).threshold == u64::MAX {
+                    (*guard).unfinished = true;
+                    return true;
+                }
+            }
+        }
+    }
+}
+
 /// Pulls the input until it ends, or until any number of rows is known to be allowed.
 ///
 /// # Safety
 /// As `execute`.
 #[allow(ffi_unwind_calls, reason = "a bare frame: it owns nothing and cannot panic")]
 unsafe fn collect(guard: *mut GuardState) {
-    // SAFETY: by contract. The spool belongs to the execution, whatever memory is current now.
+    // SAFETY: by contract.
     unsafe {
-        let child = (*guard).scan.ss.ps.lefttree;
-        let estate = (*guard).scan.ss.ps.state;
         (*guard).unfinished = false;
-        loop {
-            let slot = next_row(child);
-            if is_empty(slot) {
-                break;
+        let ended = match &(*guard).orders {
+            Some(orders) if orders.tids_only && !orders.repeats && !(*guard).counts_parts => {
+                collect_identities(guard, orders)
             }
-            count(guard, slot);
-            spool::keep(guard, estate, slot);
-            if (*guard).threshold == u64::MAX && !(*guard).counts_parts {
-                (*guard).unfinished = true;
-                break;
-            }
+            _ => false,
+        };
+        if !ended {
+            collect_rows(guard);
         }
         if !(*guard).unfinished {
             // The sum holds these rows before a trigger of the first can write more.

@@ -124,6 +124,34 @@ pub unsafe fn keep(guard: *mut GuardState, estate: *mut pg_sys::EState, slot: *m
     }
 }
 
+/// Whether another identity can be kept.
+///
+/// # Safety
+/// `guard` collects in `estate`, identities alone so far.
+#[inline(always)]
+pub unsafe fn has_room(guard: *mut GuardState, estate: *mut pg_sys::EState) -> bool {
+    // SAFETY: by contract.
+    unsafe { (*guard).spool.stored < (*guard).spool.room || grow(guard, estate) }
+}
+
+/// Keeps the identity of a row of scans, which always have one.
+///
+/// # Safety
+/// There is room; `slot` has the columns of `orders`.
+#[inline(always)]
+pub unsafe fn keep_identity(guard: *mut GuardState, slot: *mut pg_sys::TupleTableSlot, orders: &Orders) {
+    // SAFETY: by contract.
+    unsafe {
+        let values = (*slot).tts_values;
+        let to = (*guard).spool.identities.add((*guard).spool.stored);
+        (*to).tid = *(*values.add(orders.ctid as usize - 1)).cast_mut_ptr::<pg_sys::ItemPointerData>();
+        if orders.tableoid > 0 {
+            (*to).table = pg_sys::Oid::from((*values.add(orders.tableoid as usize - 1)).value() as u32);
+        }
+        (*guard).spool.stored += 1;
+    }
+}
+
 /// Makes room for more identities, up to work_mem.
 ///
 /// # Safety
@@ -148,6 +176,32 @@ unsafe fn grow(guard: *mut GuardState, estate: *mut pg_sys::EState) -> bool {
         });
         (*guard).spool.room = room;
         true
+    }
+}
+
+/// The next collected identity where the slot stands as it was left: a virtual row, with nothing to
+/// free. NULL where not, or where they have all been handed on.
+///
+/// # Safety
+/// `guard` runs, with its child.
+#[inline(always)]
+pub unsafe fn next_identity(guard: *mut GuardState) -> *mut pg_sys::TupleTableSlot {
+    // SAFETY: by contract; `replay` has prepared the slot when it gave the first.
+    unsafe {
+        let spool = &mut (*guard).spool;
+        let Some(orders) = &(*guard).orders else { return std::ptr::null_mut() };
+        let owns = (pg_sys::TTS_FLAG_SHOULDFREE | pg_sys::TTS_FLAG_EMPTY) as u16;
+        if spool.replayed == 0 || spool.replayed >= spool.stored || (*spool.slot).tts_flags & owns != 0 {
+            return std::ptr::null_mut();
+        }
+        let identity = spool.identities.add(spool.replayed);
+        spool.replayed += 1;
+        let values = (*spool.slot).tts_values;
+        *values.add(orders.ctid as usize - 1) = pg_sys::Datum::from(&raw mut (*identity).tid);
+        if orders.tableoid > 0 {
+            *values.add(orders.tableoid as usize - 1) = pg_sys::Datum::from((*identity).table);
+        }
+        spool.slot
     }
 }
 

@@ -6,8 +6,13 @@ use pgrx::pg_sys;
 use safedelete_core::event::Verdict;
 use safedelete_core::message::Rule;
 
+use crate::pg::local::Local;
+
 /// More databases than these share the last place, and show without a name.
 const DATABASES: usize = 256;
+
+/// Where this backend's database was found.
+static PLACE: Local<usize> = Local::new(0);
 
 /// What is counted.
 #[derive(Clone, Copy)]
@@ -76,23 +81,44 @@ impl Stats {
         self.add(counter, 1);
     }
 
-    /// A database's place: its own, or the first free one, or the last.
+    /// A database's place. A backend has one database, and looks for its place once.
     fn place(&self, oid: u32) -> &Database {
-        let last = &self.databases[DATABASES - 1];
+        let known = &self.databases[PLACE.get()];
+        if PLACE.get() == DATABASES - 1 || known.oid.load(Ordering::Relaxed) == oid {
+            return known;
+        }
+        let found = self.find(oid);
+        PLACE.set(found);
+        &self.databases[found]
+    }
+
+    /// Its own place, or the first free one, or that of a database that has been dropped, or the last.
+    fn find(&self, oid: u32) -> usize {
         let (first, order) = (oid as usize % (DATABASES - 1), Ordering::Relaxed);
-        for step in 0..DATABASES - 1 {
-            let place = &self.databases[(first + step) % (DATABASES - 1)];
-            match place.oid.load(order) {
-                known if known == oid => return place,
-                0 => match place.oid.compare_exchange(0, oid, order, order) {
-                    Ok(_) => return place,
-                    Err(taken) if taken == oid => return place,
+        let places = (0..DATABASES - 1).map(|step| (first + step) % (DATABASES - 1));
+        for at in places.clone() {
+            let place = &self.databases[at].oid;
+            match place.load(order) {
+                known if known == oid => return at,
+                0 => match place.compare_exchange(0, oid, order, order) {
+                    Ok(_) => return at,
+                    Err(taken) if taken == oid => return at,
                     Err(_) => {}
                 },
                 _ => {}
             }
         }
-        last
+        for at in places {
+            let place = &self.databases[at];
+            let old = place.oid.load(order);
+            // SAFETY: a catalog look-up that gives NULL where there is none.
+            let dropped = unsafe { pg_sys::get_database_name(old.into()).is_null() };
+            if dropped && place.oid.compare_exchange(old, oid, order, order).is_ok() {
+                place.counters.iter().for_each(|counter| counter.store(0, order));
+                return at;
+            }
+        }
+        DATABASES - 1
     }
 
     /// What every database has counted.
