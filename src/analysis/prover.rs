@@ -50,7 +50,12 @@ pub fn covers_every_row(arms: &[*mut pg_sys::Node], target: &Target) -> bool {
         if arms.len() > FEW_ARMS {
             arms.retain(|arm| !is_equality(*arm));
         }
-        arms.len() > 1 && arms.len() <= MOST_ARMS && covers(&arms, &columns, target)
+        let some_cover = |arms: &[*mut pg_sys::Node]| {
+            arms.len() > 1 && arms.len() <= MOST_ARMS && covers(arms, &columns, target)
+        };
+        // Arms that are never NULL may cover every row where with the others it cannot be shown.
+        let two_valued: Vec<_> = arms.iter().copied().filter(|arm| is_two_valued(*arm)).collect();
+        some_cover(&arms) || (two_valued.len() < arms.len() && some_cover(&two_valued))
     })
 }
 

@@ -22,8 +22,15 @@ impl Judge<'_> {
                 if unsafe { always_gives_a_row(query) } {
                     return if negated { Form::Never } else { Form::True };
                 }
+                // SAFETY: as above.
+                if unsafe { self.never_gives_a_row(query, &below) } {
+                    return if negated { Form::True } else { Form::Never };
+                }
                 if self.query_is_tied(query, &below, true) { Form::Tied } else { Form::Free }
             }
+            // No row is NULL, and NOT of it is NULL as well.
+            // SAFETY: as above.
+            SubLinkType::EXPR_SUBLINK if unsafe { self.never_gives_a_row(query, &below) } => Form::Never,
             SubLinkType::ANY_SUBLINK | SubLinkType::ALL_SUBLINK | SubLinkType::ROWCOMPARE_SUBLINK => {
                 let mut pairs = Pairs { tied: false, itself: None, on_equal: OnEqual::Unknown };
                 self.pair_up(test, query, scope, &mut pairs);
@@ -211,6 +218,25 @@ impl Judge<'_> {
         });
         let column = column?;
         (!self.query_is_tied(query, &below, true)).then_some((column.0, true))
+    }
+
+    /// Whether a sub-select's own WHERE is never true: an optional parameter that is left NULL, say.
+    ///
+    /// # Safety
+    /// `query` is a Query.
+    unsafe fn never_gives_a_row(&self, query: *mut pg_sys::Query, scope: &Scope) -> bool {
+        // SAFETY: by contract. Aggregates without GROUP BY give a row of no rows, and so may grouping
+        // sets; the arms of a set operation have conditions of their own.
+        unsafe {
+            let condition = (*(*query).jointree).quals;
+            !condition.is_null()
+                && !(*query).hasAggs
+                && (*query).havingQual.is_null()
+                && (*query).groupingSets.is_null()
+                && (*query).setOperations.is_null()
+                && !self.has_had_enough()
+                && self.folded(condition, scope) == Form::Never
+        }
     }
 
     /// Whether a sub-select's rows depend on the target's row; its select list may count or not.

@@ -491,3 +491,26 @@ DELETE FROM ONLY k WHERE v > 0;
 -- setup: CREATE TABLE k (v int NOT NULL); ALTER TABLE k ADD CHECK (v > 0) NOT VALID; ALTER TABLE k OWNER TO app
 -- expect: allow
 DELETE FROM k WHERE v > 0;
+
+-- case: exists-over-an-optional-parameter-left-null
+-- group: where
+-- why: the sub-select's own condition is never true, so no row is selected
+-- expect: allow
+PREPARE p(int) AS DELETE FROM orders WHERE EXISTS (SELECT 1 FROM accounts a WHERE a.id = orders.account_id AND a.balance > $1);
+EXECUTE p(NULL);
+
+-- case: exists-over-nothing
+-- group: where
+-- expect: allow
+-- check: SELECT count(*) = 20000 FROM events
+DELETE FROM events WHERE EXISTS (SELECT 1 FROM churned WHERE false);
+
+-- case: not-exists-over-nothing
+-- group: where
+-- expect: refuse 21000
+DELETE FROM events WHERE NOT EXISTS (SELECT 1 FROM churned WHERE account = events.id AND NULL);
+
+-- case: boolean-tests-that-cover-with-a-third-arm
+-- group: where
+-- expect: refuse 21000
+UPDATE accounts SET plan = 'x' WHERE active IS TRUE OR active IS NOT TRUE OR NOT active;

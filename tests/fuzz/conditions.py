@@ -42,7 +42,7 @@ class Case:
 
     def statement(self, where):
         if self.merge:
-            return f"MERGE INTO {self.target} USING c ON {where} WHEN MATCHED THEN {'UPDATE SET x = x' if self.update else 'DELETE'}".replace("x = x", "x = 'new'")
+            return f"MERGE INTO {self.target} USING c ON {where} WHEN MATCHED THEN " + ("UPDATE SET x = 'new'" if self.update else "DELETE")
         if self.update:
             return f"UPDATE {self.target} SET x = 'new'{' FROM c' if self.joined else ''} WHERE {where}"
         return f"DELETE FROM {self.target}{' USING c' if self.joined else ''} WHERE {where}"
@@ -193,12 +193,15 @@ def main():
     p.add_argument("--only", type=int, help="the one condition of this number")
     p.add_argument("--show", action="store_true", help="print every condition with its answers")
     a = p.parse_args()
-    seeds = a.seed or [int(line.split()[0]) for line in (HERE / "seeds").read_text().splitlines() if line.strip() and not line.startswith("#")]
+    kept = [line.split()[0] for line in (HERE / "seeds").read_text().splitlines() if line.strip() and not line.startswith("#")]
+    seeds = a.seed or [int(name) for name in kept if "/" not in name]
     passed = failed = refusals = errors = 0
     for seed in seeds:
         prepare(seed)
         numbers = [a.only] if a.only is not None else range(a.count // len(seeds))
         cases = [Case(seed, n) for n in numbers]
+        if not a.seed and seed == seeds[-1]:
+            cases += [Case(*map(int, name.split("/"))) for name in kept if "/" in name]
         for start in range(0, len(cases), BATCH):
             batch = cases[start:start + BATCH]
             ask(batch, Case.questions)

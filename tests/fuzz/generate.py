@@ -57,9 +57,9 @@ class Generator:
 
     # --- values over the target's row
 
-    def number(self):
+    def number(self, null=0.04):
         """A number in marks, for it may become a parameter."""
-        return f"⟦{'NULL::int' if self.rng.random() < 0.04 else self.one(NUMBERS)}⟧"
+        return f"⟦{'NULL::int' if self.rng.random() < null else self.one(NUMBERS)}⟧"
 
     def integer(self, depth=1):
         r = self.rng.random()
@@ -118,8 +118,8 @@ class Generator:
     # --- what the contract does not look at
 
     def free(self):
-        """Names no column of the target."""
-        n, op, no = self.number(), self.one(COMPARISONS), self.pick("", "NOT ")
+        """Names no column of the target, and is not NULL by form, which restricts as false does."""
+        n, op, no = self.number(null=0), self.one(COMPARISONS), self.pick("", "NOT ")
         choices = ["now() > '2000-01-01'", "now() < '2000-01-01'", "random() < 0.5", "random() < 2", "current_user = 'nobody'",
                    "pg_backend_pid() > 0", f"{no}EXISTS (SELECT 1 FROM s)", f"{no}EXISTS (SELECT 1 FROM s WHERE k {op} {n})",
                    f"EXISTS (SELECT 1)", f"(SELECT max(k) FROM s) {op} {n}", f"{n} {no}IN (SELECT k FROM s)",
@@ -148,7 +148,8 @@ class Generator:
                         f"({i}, {t}) = (SELECT {i}, {t} FROM s LIMIT 1)", f"EXISTS (SELECT 1 FROM s WHERE {i} = {i})",
                         f"EXISTS (SELECT k FROM s WHERE v > 0 AND {t} = {t})", f"{i} IN (SELECT z.{i} FROM (SELECT {i} FROM s) z)",
                         f"{i} IN (WITH q AS (SELECT k FROM s) SELECT {i} FROM q)", f"{i} IN (SELECT {i} FROM s UNION ALL SELECT {i} FROM s)")
-        return Condition(f"({sql})", self.hole(), True, {"trap"})
+        # NOT of = (SELECT …) selects nothing.
+        return Condition(f"({sql})", self.hole(), True, {"trap", "always"} if "= (SELECT" in sql else {"trap"})
 
     # --- ties through other tables
 
@@ -156,7 +157,7 @@ class Generator:
         """A comparison of another table's columns with the target's, that some value fails."""
         i, op = self.one(INTS), self.one(COMPARISONS)
         return self.pick(f"{key} = {i}", f"{key} = {i}", f"{i} {op} {value}", f"{key} {op} ({i} + 1)", f"({key}, {value}) = ({i}, {self.one(INTS)})",
-                         f"coalesce({key}, {i}) = {value}", f"{key} IN ({i}, {self.one(INTS)})", f"{key} IS NOT DISTINCT FROM a", f"{key} BETWEEN {i} AND {value}")
+                         f"coalesce({key}, {i}) = {value}", f"{key} IN ({i}, {self.one(INTS)})", f"{key} IS NOT DISTINCT FROM a", f"{key} BETWEEN {i} AND {self.one(INTS)}")
 
     def sub(self):
         """A sub-select that is tied to the target."""
