@@ -8,7 +8,7 @@ TARGET = target/pg$(PG_MAJOR)
 CARGO = PGRX_PG_CONFIG_PATH=$(PG_CONFIG) CARGO_TARGET_DIR=$(TARGET) cargo
 
 .PHONY: help setup build build-inserver install demo test test-core test-docs test-postgres test-clients \
-	test-incidents test-company test-around package test-package lint bench clean
+	test-incidents test-company test-around test-fuzz package test-package lint bench clean
 help:
 	@sed -nE 's/^## ?//p' Makefile
 
@@ -19,6 +19,7 @@ help:
 ## make test-incidents  public accidents, replayed
 ## make test-company    beside other extensions of Debian, in both orders of preloading
 ## make test-around     PgBouncer, standby, replication, dumps, pg_upgrade (NEW_PG_CONFIG)
+## make test-fuzz       random conditions: verdicts compared with the rows they select
 ## make package         a Debian package, in target/packages; make test-package installs it in a clean root
 ## make bench           instructions per statement, with and without the library
 ## make install         build, and install into the PostgreSQL of PG_CONFIG
@@ -70,6 +71,9 @@ test-company: install
 
 test-around: install
 	@tests/around/run
+
+test-fuzz: install
+	@tests/fuzz/run
 
 package: build
 	@packaging/deb
