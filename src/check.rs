@@ -7,9 +7,12 @@
 //! * session.rs follows the settings that a script sets for itself;
 //! * statement.rs judges one statement, whole.rs those that take tables whole;
 //! * body.rs looks into what a statement carries along: DO blocks, function bodies;
-//! * plpgsql.rs has PL/pgSQL's own parser take a block apart.
+//! * plpgsql.rs has PL/pgSQL's own parser take a block apart, layouts.rs says how that looks;
+//! * form.rs judges by the bare parse tree what cannot be analysed.
 
 mod body;
+mod form;
+mod layouts;
 mod plpgsql;
 pub mod script;
 mod session;

@@ -8,11 +8,11 @@ use pgrx::pg_sys::NodeTag;
 use safedelete_core::command::Command;
 use safedelete_core::event;
 use safedelete_core::limit::Budget;
-use safedelete_core::message::{self, Report, Rule, Unqualified};
+use safedelete_core::message::{self, Report, Rule};
 use safedelete_core::mode::Mode;
 
-use super::session::{Created, Session};
-use super::{Finding, Verdict, body, whole};
+use super::session::Session;
+use super::{Finding, Verdict, body, form, whole};
 use crate::analysis::{self, Qualification};
 use crate::guard::attach::{self, Estimate};
 use crate::guard::task::{self, Task};
@@ -188,8 +188,8 @@ pub fn inner(
         Ok(findings) => findings,
         Err(failure) => {
             let failure = failure.unless_interrupted();
-            match unqualified_by_form(node) {
-                Some((command, table)) => vec![bare(session, command, table)],
+            match form::unqualified(node) {
+                Some((command, table)) => vec![form::judge(session, command, table)],
                 None => vec![failed(&command, &failure)],
             }
         }
@@ -423,76 +423,6 @@ fn by_where(write: &analysis::Finding) -> Option<Option<(Verdict, Report)>> {
     }
     let forbidden = budget.err().or_else(|| policy::forbids_override(write.relation));
     Some(Some((Verdict::Refused, report(forbidden.as_ref()))))
-}
-
-/// A statement that cannot be analysed, and whose form shows that it has no WHERE.
-fn bare(session: &Session, command: Command, name: *mut pg_sys::RangeVar) -> Finding {
-    // SAFETY: the parser's RangeVar.
-    let table = text::from_server(unsafe { (*name).relname }).unwrap_or_default();
-    let finding = Finding { relation: Some(relations::quoted_name(&table)), ..Finding::ok(command.tag()) };
-    let unknown = |reason: &str| Finding {
-        verdict: Verdict::Unknown,
-        message: Some(reason.to_owned()),
-        ..finding.clone()
-    };
-    match session.created.get(&table) {
-        // Never guarded.
-        Some(Created::TemporaryTable) => return finding,
-        Some(Created::View) => return unknown("the script creates the view"),
-        Some(Created::Table) | None => {}
-    }
-    // SAFETY: as above.
-    let relation = unsafe { whole::look_up(name) };
-    let exempt = if relation == pg_sys::InvalidOid {
-        // SAFETY: as above.
-        let schema = text::from_server(unsafe { (*name).schemaname });
-        settings::is_exempt(&table, || schema.clone().unwrap_or_else(relations::creation_schema))
-    } else {
-        relations::is_exempt(relation) || exemption::of_table(relation)
-    };
-    let known = (relation != pg_sys::InvalidOid).then_some(relation);
-    let effective = known.map_or_else(settings::effective, policy::effective);
-    let role = authority::role(false);
-    if exempt
-        || !effective.guards(command)
-        || !effective.require_where
-        || effective.mode != Mode::Enforce
-        || authority::bypasses(role)
-        || matches!(authority::budget(role, known), Ok(Some(_)))
-    {
-        return unknown("it cannot be analysed before it runs; it has no WHERE clause");
-    }
-    finding.told(Verdict::Refused, message::unqualified(command, &table, &Unqualified::NoWhere, None))
-}
-
-/// The first DELETE or UPDATE without a WHERE, as far as the bare parse tree shows it.
-fn unqualified_by_form(node: *mut pg_sys::Node) -> Option<(Command, *mut pg_sys::RangeVar)> {
-    // SAFETY: each cast follows the tag.
-    unsafe {
-        let (with, found) = match nodes::tag(node) {
-            NodeTag::T_DeleteStmt => {
-                let delete = &*node.cast::<pg_sys::DeleteStmt>();
-                let bare = delete.whereClause.is_null().then_some((Command::Delete, delete.relation));
-                (delete.withClause, bare)
-            }
-            NodeTag::T_UpdateStmt => {
-                let update = &*node.cast::<pg_sys::UpdateStmt>();
-                let bare = update.whereClause.is_null().then_some((Command::Update, update.relation));
-                (update.withClause, bare)
-            }
-            NodeTag::T_SelectStmt => ((*node.cast::<pg_sys::SelectStmt>()).withClause, None),
-            NodeTag::T_InsertStmt => ((*node.cast::<pg_sys::InsertStmt>()).withClause, None),
-            _ => return None,
-        };
-        if found.is_some() {
-            return found;
-        }
-        if with.is_null() {
-            return None;
-        }
-        nodes::items::<pg_sys::CommonTableExpr>((*with).ctes)
-            .find_map(|cte| unqualified_by_form((*cte).ctequery))
-    }
 }
 
 /// Whether some table may have a command guarded.

@@ -1,0 +1,82 @@
+//! What the bare parse tree shows of a statement that cannot be analysed, as of a table that the script
+//! itself creates: whether a WHERE is missing.
+
+use pgrx::pg_sys;
+use pgrx::pg_sys::NodeTag;
+use safedelete_core::command::Command;
+use safedelete_core::message::{self, Unqualified};
+use safedelete_core::mode::Mode;
+
+use super::session::{Created, Session};
+use super::{Finding, Verdict, whole};
+use crate::pg::{nodes, relations, text};
+use crate::{authority, exemption, policy, settings};
+
+/// A statement that cannot be analysed, and whose form shows that it has no WHERE.
+pub fn judge(session: &Session, command: Command, name: *mut pg_sys::RangeVar) -> Finding {
+    // SAFETY: the parser's RangeVar.
+    let table = text::from_server(unsafe { (*name).relname }).unwrap_or_default();
+    let finding = Finding { relation: Some(relations::quoted_name(&table)), ..Finding::ok(command.tag()) };
+    let unknown = |reason: &str| Finding {
+        verdict: Verdict::Unknown,
+        message: Some(reason.to_owned()),
+        ..finding.clone()
+    };
+    match session.created.get(&table) {
+        // Never guarded.
+        Some(Created::TemporaryTable) => return finding,
+        Some(Created::View) => return unknown("the script creates the view"),
+        Some(Created::Table) | None => {}
+    }
+    // SAFETY: as above.
+    let relation = unsafe { whole::look_up(name) };
+    let exempt = if relation == pg_sys::InvalidOid {
+        // SAFETY: as above.
+        let schema = text::from_server(unsafe { (*name).schemaname });
+        settings::is_exempt(&table, || schema.clone().unwrap_or_else(relations::creation_schema))
+    } else {
+        relations::is_exempt(relation) || exemption::of_table(relation)
+    };
+    let known = (relation != pg_sys::InvalidOid).then_some(relation);
+    let effective = known.map_or_else(settings::effective, policy::effective);
+    let role = authority::role(false);
+    if exempt
+        || !effective.guards(command)
+        || !effective.require_where
+        || effective.mode != Mode::Enforce
+        || authority::bypasses(role)
+        || matches!(authority::budget(role, known), Ok(Some(_)))
+    {
+        return unknown("it cannot be analysed before it runs; it has no WHERE clause");
+    }
+    finding.told(Verdict::Refused, message::unqualified(command, &table, &Unqualified::NoWhere, None))
+}
+
+/// The first DELETE or UPDATE without a WHERE, as far as the bare parse tree shows it.
+pub fn unqualified(node: *mut pg_sys::Node) -> Option<(Command, *mut pg_sys::RangeVar)> {
+    // SAFETY: each cast follows the tag.
+    unsafe {
+        let (with, found) = match nodes::tag(node) {
+            NodeTag::T_DeleteStmt => {
+                let delete = &*node.cast::<pg_sys::DeleteStmt>();
+                let bare = delete.whereClause.is_null().then_some((Command::Delete, delete.relation));
+                (delete.withClause, bare)
+            }
+            NodeTag::T_UpdateStmt => {
+                let update = &*node.cast::<pg_sys::UpdateStmt>();
+                let bare = update.whereClause.is_null().then_some((Command::Update, update.relation));
+                (update.withClause, bare)
+            }
+            NodeTag::T_SelectStmt => ((*node.cast::<pg_sys::SelectStmt>()).withClause, None),
+            NodeTag::T_InsertStmt => ((*node.cast::<pg_sys::InsertStmt>()).withClause, None),
+            _ => return None,
+        };
+        if found.is_some() {
+            return found;
+        }
+        if with.is_null() {
+            return None;
+        }
+        nodes::items::<pg_sys::CommonTableExpr>((*with).ctes).find_map(|cte| unqualified((*cte).ctequery))
+    }
+}
