@@ -67,6 +67,11 @@ pub fn in_use() -> bool {
     CACHE.with(|cache| Lazy::get(cache).is_some_and(|cache| cache.in_use))
 }
 
+/// Whether a command may be looked at on some table.
+pub fn may_guard(command: Command) -> bool {
+    settings::effective().guards(command) || in_use()
+}
+
 /// What the labels say of a table.
 pub fn of(table: pg_sys::Oid) -> TablePolicy {
     if let Some(known) = CACHE.with(|cache| cache.tables.get(&table).cloned()) {

@@ -20,7 +20,7 @@ use crate::pg::attempt::{Failure, attempt};
 use crate::pg::relations;
 use crate::pg::sizes::{self, Wait};
 use crate::pg::{compat, frame, nodes, raw, text};
-use crate::{authority, exemption, policy, settings};
+use crate::{authority, exemption, policy};
 
 /// The findings of a statement: one, or one for each table that it writes.
 pub fn judge(session: &mut Session, node: *mut pg_sys::Node, text: &CStr) -> Vec<Finding> {
@@ -57,19 +57,9 @@ pub fn judge(session: &mut Session, node: *mut pg_sys::Node, text: &CStr) -> Vec
             | NodeTag::T_UpdateStmt
             | NodeTag::T_MergeStmt
             | NodeTag::T_SelectStmt => inner(session, node, text, Parameters::None),
-            // Plain EXPLAIN runs nothing.
-            NodeTag::T_ExplainStmt if is_analyze(node.cast()) => {
-                judge(session, (*node.cast::<pg_sys::ExplainStmt>()).query, text)
-            }
-            NodeTag::T_CopyStmt if !(*node.cast::<pg_sys::CopyStmt>()).query.is_null() => {
-                judge(session, (*node.cast::<pg_sys::CopyStmt>()).query, text)
-            }
             NodeTag::T_CreateTableAsStmt => {
                 session.creates(node);
                 judge(session, (*node.cast::<pg_sys::CreateTableAsStmt>()).query, text)
-            }
-            NodeTag::T_DeclareCursorStmt => {
-                judge(session, (*node.cast::<pg_sys::DeclareCursorStmt>()).query, text)
             }
             NodeTag::T_CreateStmt | NodeTag::T_ViewStmt => {
                 session.creates(node);
@@ -83,7 +73,7 @@ pub fn judge(session: &mut Session, node: *mut pg_sys::Node, text: &CStr) -> Vec
             }
             NodeTag::T_TruncateStmt => whole::truncate(node.cast()),
             NodeTag::T_DropStmt => whole::drop_objects(&command, node.cast()),
-            NodeTag::T_DropOwnedStmt if guards_anything(Command::Drop) => {
+            NodeTag::T_DropOwnedStmt if policy::may_guard(Command::Drop) => {
                 vec![Finding::unknown(&command, "what the roles own is not looked into")]
             }
             NodeTag::T_DropdbStmt => vec![whole::drop_database(&command, node.cast())],
@@ -92,9 +82,30 @@ pub fn judge(session: &mut Session, node: *mut pg_sys::Node, text: &CStr) -> Vec
             NodeTag::T_CallStmt => {
                 vec![Finding::unknown(&command, "what a procedure runs is not looked into")]
             }
-            _ => vec![Finding::ok(&command)],
+            _ => match carried(node) {
+                Some(query) => judge(session, query, text),
+                None => vec![Finding::ok(&command)],
+            },
         }
     }
+}
+
+/// The statement that a utility command runs. Plain EXPLAIN runs nothing.
+///
+/// # Safety
+/// `node` is the parser's statement.
+unsafe fn carried(node: *mut pg_sys::Node) -> Option<*mut pg_sys::Node> {
+    // SAFETY: by contract; each cast follows the tag. COPY of a table has no query.
+    let query = unsafe {
+        match nodes::tag(node) {
+            NodeTag::T_ExplainStmt if is_analyze(node.cast()) => (*node.cast::<pg_sys::ExplainStmt>()).query,
+            NodeTag::T_CopyStmt => (*node.cast::<pg_sys::CopyStmt>()).query,
+            NodeTag::T_CreateTableAsStmt => (*node.cast::<pg_sys::CreateTableAsStmt>()).query,
+            NodeTag::T_DeclareCursorStmt => (*node.cast::<pg_sys::DeclareCursorStmt>()).query,
+            _ => return None,
+        }
+    };
+    (!query.is_null()).then_some(query)
 }
 
 pub fn command_name(node: *mut pg_sys::Node) -> String {
@@ -140,30 +151,13 @@ pub fn of_plpgsql(
         | NodeTag::T_UpdateStmt
         | NodeTag::T_MergeStmt
         | NodeTag::T_SelectStmt => inner(session, node, text, Parameters::Variables(expression)),
-        // SAFETY: each cast follows the tag.
-        NodeTag::T_ExplainStmt if unsafe { is_analyze(node.cast()) } => {
-            // SAFETY: as above.
-            let query = unsafe { (*node.cast::<pg_sys::ExplainStmt>()).query };
-            of_plpgsql(session, query, text, expression)
-        }
-        NodeTag::T_CreateTableAsStmt => {
-            // SAFETY: as above.
-            let query = unsafe { (*node.cast::<pg_sys::CreateTableAsStmt>()).query };
-            of_plpgsql(session, query, text, expression)
-        }
-        // SAFETY: as above.
-        NodeTag::T_CopyStmt if unsafe { !(*node.cast::<pg_sys::CopyStmt>()).query.is_null() } => {
-            // SAFETY: as above.
-            let query = unsafe { (*node.cast::<pg_sys::CopyStmt>()).query };
-            of_plpgsql(session, query, text, expression)
-        }
         NodeTag::T_DoStmt | NodeTag::T_CallStmt | NodeTag::T_ExecuteStmt => {
             vec![Finding::unknown(&command, "what it runs is not looked into")]
         }
         NodeTag::T_VariableSetStmt => {
             vec![Finding::unknown(&command, "settings inside a block are not followed")]
         }
-        // SAFETY: as above.
+        // SAFETY: the cast follows the tag.
         NodeTag::T_TruncateStmt => unsafe { whole::truncate(node.cast()) },
         // SAFETY: as above.
         NodeTag::T_DropStmt => unsafe { whole::drop_objects(&command, node.cast()) },
@@ -172,7 +166,11 @@ pub fn of_plpgsql(
             .into_iter()
             .filter(|finding| finding.verdict != Verdict::Ok)
             .collect(),
-        _ => vec![Finding::ok(&command)],
+        // SAFETY: the parser's statement.
+        _ => match unsafe { carried(node) } {
+            Some(query) => of_plpgsql(session, query, text, expression),
+            None => vec![Finding::ok(&command)],
+        },
     }
 }
 
@@ -275,7 +273,7 @@ fn plpgsql_parser_setup() -> *mut c_void {
 }
 
 /// The findings of an analysed statement.
-pub fn of_query(query: *mut pg_sys::Query, text: &CStr) -> Vec<Finding> {
+fn of_query(query: *mut pg_sys::Query, text: &CStr) -> Vec<Finding> {
     // SAFETY: analysis's Query.
     if unsafe { (*query).commandType } == pg_sys::CmdType::CMD_UTILITY {
         return Vec::new();
@@ -423,9 +421,4 @@ fn by_where(write: &analysis::Finding) -> Option<Option<(Verdict, Report)>> {
     }
     let forbidden = budget.err().or_else(|| policy::forbids_override(write.relation));
     Some(Some((Verdict::Refused, report(forbidden.as_ref()))))
-}
-
-/// Whether some table may have a command guarded.
-fn guards_anything(command: Command) -> bool {
-    settings::effective().guards(command) || policy::in_use()
 }

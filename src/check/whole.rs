@@ -110,7 +110,7 @@ pub unsafe fn drop_objects(command: &str, drop: *mut pg_sys::DropStmt) -> Vec<Fi
                 }
             }
             _ if (*drop).behavior == pg_sys::DropBehavior::DROP_CASCADE
-                && (settings::effective().guards(Command::Drop) || policy::in_use()) =>
+                && policy::may_guard(Command::Drop) =>
             {
                 findings.push(Finding::unknown(command, "what CASCADE drops is not looked into"));
             }

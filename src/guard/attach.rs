@@ -30,12 +30,7 @@ pub unsafe fn attach(plan: *mut pg_sys::PlannedStmt, findings: &[Option<Finding>
             // Nearly every write ends here.
             return;
         }
-        let mut targets = Vec::new();
-        // SS_process_ctes plans the CTEs of the top level in their order, before any sub-select.
-        for subplan in nodes::items::<pg_sys::Plan>((*plan).subplans) {
-            find_modify_tables(subplan, &mut targets);
-        }
-        find_modify_tables((*plan).planTree, &mut targets);
+        let targets = modify_tables(plan);
         let mut next_id = None;
         for (place, finding) in findings.iter().enumerate() {
             let Some(finding) = *finding else { continue };
@@ -72,11 +67,7 @@ pub struct Estimate {
 pub unsafe fn estimates(plan: *mut pg_sys::PlannedStmt, findings: &[Option<Finding>]) -> Vec<Estimate> {
     // SAFETY: a finished plan.
     unsafe {
-        let mut targets = Vec::new();
-        for subplan in nodes::items::<pg_sys::Plan>((*plan).subplans) {
-            find_modify_tables(subplan, &mut targets);
-        }
-        find_modify_tables((*plan).planTree, &mut targets);
+        let targets = modify_tables(plan);
         let estimate = |finding: &Finding| {
             let modify = *targets.iter().find(|modify| writes(plan, **modify, finding))?;
             Some(Estimate {
@@ -110,6 +101,23 @@ unsafe fn writes(
             && nodes::range_table_entry((*plan).rtable, (*modify).nominalRelation)
                 .is_some_and(|entry| (*entry).relid == finding.relation)
     }
+}
+
+/// The ModifyTables of a plan: those of data-modifying CTEs in their order, and the main one last.
+///
+/// # Safety
+/// `plan` is a finished plan.
+unsafe fn modify_tables(plan: *mut pg_sys::PlannedStmt) -> Vec<*mut pg_sys::ModifyTable> {
+    let mut found = Vec::new();
+    // SAFETY: by contract.
+    unsafe {
+        // SS_process_ctes plans the CTEs of the top level in their order, before any sub-select.
+        for subplan in nodes::items::<pg_sys::Plan>((*plan).subplans) {
+            find_modify_tables(subplan, &mut found);
+        }
+        find_modify_tables((*plan).planTree, &mut found);
+    }
+    found
 }
 
 /// # Safety
