@@ -124,7 +124,7 @@ fn take_whole(command: Command, relation: pg_sys::Oid) -> Result<(), Frozen> {
     // The table that the statement names counts, with the tree below it.
     let counts_above = !is_named(relation, false) && ancestors.iter().any(|above| is_named(*above, true));
     // A part counts by itself, too, where it has a policy of its own.
-    let guarded = policy::effective(relation).guards(command) && !exemption::of_table(relation);
+    let guarded = is_guarded(command, relation);
     let counts_for_itself =
         (guarded || dry_run::is_on()) && (!counts_above || (guarded && policy::has_own(relation)));
     // The tree's parts end here, before the foreign keys of the whole tree are looked up.
@@ -163,11 +163,13 @@ pub fn preview(
 ) -> (Option<(Verdict, Report)>, f64) {
     let within = Task::of_whole_table(command, relation, 0.0).surely_within_budget();
     let (rows, size) = rows_of(members, Some(within));
-    let guarded = policy::effective(relation).guards(command)
-        && !relations::is_exempt(relation)
-        && !exemption::of_table(relation);
+    let guarded = is_guarded(command, relation) && !relations::is_exempt(relation);
     let outcome = if guarded { Task::of_whole_table(command, relation, size).preview(rows) } else { None };
     (outcome, size)
+}
+
+fn is_guarded(command: Command, relation: pg_sys::Oid) -> bool {
+    policy::effective(relation).guards(command) && !exemption::of_table(relation)
 }
 
 /// Whether a command on a table is judged at all: for itself, or dropped for the sake of what it is
