@@ -5,6 +5,7 @@
 //! not guarded at all, and a change of those makes PostgreSQL plan anew.
 
 mod form;
+pub mod known;
 mod prover;
 mod scope;
 mod sublink;
@@ -49,6 +50,23 @@ pub struct Finding {
     /// Where deferred: a List of Lists, each the conditions of one way to a row (one for DELETE and
     /// UPDATE, one for each action of MERGE), each of which must restrict.
     pub conditions: *mut pg_sys::List,
+}
+
+impl Finding {
+    /// Of a qualified write that is guarded.
+    #[inline]
+    fn of_keyed(command: Command, relation: pg_sys::Oid, only: bool, target_index: i32) -> Finding {
+        Finding {
+            command,
+            relation,
+            only,
+            guarded: true,
+            frozen: false,
+            qualification: Qualification::Qualified,
+            target_index,
+            conditions: std::ptr::null_mut(),
+        }
+    }
 }
 
 /// The findings of a statement, in the order of its data-modifying CTEs, itself last; an entry is
@@ -102,22 +120,17 @@ pub unsafe fn examine(query: *mut pg_sys::Query) -> Option<Finding> {
     if !guarded && !target.has_parts() && !dry_run::is_on() {
         return None;
     }
-    let mut finding = Finding {
-        command,
-        relation,
-        only,
-        guarded,
-        frozen: target.is_frozen(),
-        qualification: Qualification::Qualified,
-        target_index: 0,
-        conditions: std::ptr::null_mut(),
-    };
+    let frozen = target.is_frozen();
+    let mut finding = Finding { guarded, frozen, ..Finding::of_keyed(command, relation, only, target.index) };
     if command == Command::Upsert || !guarded {
         return Some(finding);
     }
-    finding.target_index = target.index;
-    // SAFETY: as above. Nearly every write ends here.
+    // SAFETY: as above.
     if command != Command::Merge && target.is_keyed(unsafe { (*(*query).jointree).quals }) {
+        // SAFETY: as above. A view's columns go by another number.
+        if !frozen && target.index == unsafe { (*query).resultRelation } {
+            known::remember(&target);
+        }
         return Some(finding);
     }
     // SAFETY: as above.

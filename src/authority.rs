@@ -13,7 +13,7 @@ use crate::settings;
 /// The role a statement is judged by: the current user, or for a foreign-key action the role of
 /// the statement that fired it (the action itself runs as the owner of the child).
 pub fn role(referential: bool) -> pg_sys::Oid {
-    if referential { levels::current().firing_role() } else { roles::current().0 }
+    if referential { levels::firing_role() } else { roles::current().0 }
 }
 
 /// Whether the role's writes are not checked.

@@ -19,6 +19,7 @@ mod flow;
 pub mod measure;
 pub mod node;
 pub mod orders;
+mod packed;
 mod parts;
 pub mod point;
 pub mod rows;

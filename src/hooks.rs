@@ -7,7 +7,7 @@ use core::ffi::{c_char, c_int, c_void};
 use pgrx::pg_sys;
 use pgrx::pg_sys::NodeTag;
 
-use crate::analysis::{self, Finding};
+use crate::analysis::{self, Finding, known};
 use crate::guard::{attach, measure, point, unique};
 use crate::pg::{frame, nodes, raw};
 use crate::{ledger, levels, objects, policy, refusal, settings};
@@ -56,7 +56,6 @@ const NOTHING: Carried = Carried { one: None, several: std::ptr::null_mut(), cou
 
 /// Why this hook: it sees every statement's Query before planning and its plan after, whichever
 /// way the statement came. It must not change the Query, nor the plan of what is not guarded.
-#[allow(ffi_unwind_calls, reason = "a bare frame: it owns nothing and cannot panic")]
 unsafe extern "C-unwind" fn planner(
     parse: *mut pg_sys::Query,
     query_string: *const c_char,
@@ -65,11 +64,55 @@ unsafe extern "C-unwind" fn planner(
 ) -> *mut pg_sys::PlannedStmt {
     // SAFETY: PostgreSQL's arguments, passed on as they came.
     unsafe {
-        let carried = if may_write(parse) { frame::guarded(|| carry(parse)) } else { NOTHING };
-        let plan = match PREVIOUS_PLANNER {
+        if may_write(parse) {
+            plan_write(parse, query_string, cursor_options, bound_params)
+        } else {
+            // Nearly every statement.
+            next_planner(parse, query_string, cursor_options, bound_params)
+        }
+    }
+}
+
+/// # Safety
+/// As the hook.
+#[inline(always)]
+#[allow(ffi_unwind_calls, reason = "called by bare frames, which own nothing")]
+unsafe fn next_planner(
+    parse: *mut pg_sys::Query,
+    query_string: *const c_char,
+    cursor_options: c_int,
+    bound_params: pg_sys::ParamListInfo,
+) -> *mut pg_sys::PlannedStmt {
+    // SAFETY: by contract.
+    unsafe {
+        match PREVIOUS_PLANNER {
             Some(previous) => previous(parse, query_string, cursor_options, bound_params),
             None => raw::standard_planner(parse, query_string, cursor_options, bound_params),
-        };
+        }
+    }
+}
+
+/// # Safety
+/// As the hook. No frame above owns anything.
+#[inline(never)]
+unsafe fn plan_write(
+    parse: *mut pg_sys::Query,
+    query_string: *const c_char,
+    cursor_options: c_int,
+    bound_params: pg_sys::ParamListInfo,
+) -> *mut pg_sys::PlannedStmt {
+    // SAFETY: by contract.
+    unsafe {
+        // Planning scribbles on the Query, so it is looked at before.
+        if let Some(finding) = known::glance(parse) {
+            let plan = next_planner(parse, query_string, cursor_options, bound_params);
+            if !attach::is_known_point_write(plan) {
+                frame::guarded(|| attach::attach(plan, &[Some(finding)]));
+            }
+            return plan;
+        }
+        let carried = frame::guarded(|| carry(parse));
+        let plan = next_planner(parse, query_string, cursor_options, bound_params);
         if carried.count > 0 {
             frame::guarded(|| deliver(plan, carried));
         }
@@ -77,7 +120,7 @@ unsafe extern "C-unwind" fn planner(
     }
 }
 
-/// Whether a Query can write rows that were there: nearly every statement ends here.
+/// Whether a Query can write rows that were there.
 #[inline]
 unsafe fn may_write(query: *mut pg_sys::Query) -> bool {
     // SAFETY: the planner's Query.
@@ -124,29 +167,63 @@ fn deliver(plan: *mut pg_sys::PlannedStmt, carried: Carried) {
 
 /// Why this hook: a guard cannot see the ModifyTable above it, and MERGE's and upsert's counts are
 /// there.
-#[allow(ffi_unwind_calls, reason = "a bare frame: it owns nothing and cannot panic")]
 unsafe extern "C-unwind" fn executor_start(query: *mut pg_sys::QueryDesc, eflags: c_int) {
     // SAFETY: PostgreSQL's arguments, passed on as they came.
     unsafe {
-        if writes(query) {
-            point::look_for_changes(query);
+        if may_rewrite(query) {
+            return start_write(query, eflags);
         }
         if ledger::is_in_use() {
-            // A statement that failed may have left a sum under the same portal's name.
-            frame::guarded(|| {
-                if let Some(owner) = levels::starting(query) {
-                    ledger::forget(owner);
-                }
-            });
+            forget_starting(query);
         }
+        start_next(query, eflags);
+    }
+}
+
+/// # Safety
+/// As the hook. No frame above owns anything.
+#[inline(never)]
+unsafe fn start_write(query: *mut pg_sys::QueryDesc, eflags: c_int) {
+    // SAFETY: by contract.
+    unsafe {
+        point::look_for_changes(query);
+        if ledger::is_in_use() {
+            forget_starting(query);
+        }
+        start_next(query, eflags);
+        measure::adopt(query);
+    }
+}
+
+/// # Safety
+/// As the hook.
+#[inline(always)]
+#[allow(ffi_unwind_calls, reason = "called by bare frames, which own nothing")]
+unsafe fn start_next(query: *mut pg_sys::QueryDesc, eflags: c_int) {
+    // SAFETY: by contract.
+    unsafe {
         match PREVIOUS_START {
             Some(previous) => previous(query, eflags),
             None => raw::standard_ExecutorStart(query, eflags),
         }
-        if writes(query) {
-            measure::adopt(query);
-        }
     }
+}
+
+/// A statement that failed may have left a sum under the same portal's name.
+///
+/// # Safety
+/// `query` is about to start; no frame above owns anything.
+#[inline(never)]
+unsafe fn forget_starting(query: *mut pg_sys::QueryDesc) {
+    if !levels::current().is_outside() {
+        return;
+    }
+    frame::guarded(|| {
+        // SAFETY: by contract.
+        if let Some(owner) = unsafe { levels::starting(query) } {
+            ledger::forget(owner);
+        }
+    });
 }
 
 /// # Safety
@@ -155,6 +232,28 @@ unsafe extern "C-unwind" fn executor_start(query: *mut pg_sys::QueryDesc, eflags
 unsafe fn writes(query: *mut pg_sys::QueryDesc) -> bool {
     // SAFETY: by contract.
     unsafe { (*query).operation != pg_sys::CmdType::CMD_SELECT || (*(*query).plannedstmt).hasModifyingCTE }
+}
+
+/// Whether a query can write rows that were there.
+///
+/// # Safety
+/// `query` is about to start.
+#[inline]
+unsafe fn may_rewrite(query: *mut pg_sys::QueryDesc) -> bool {
+    // SAFETY: by contract; the cast follows the tag.
+    unsafe {
+        let plan = (*query).plannedstmt;
+        match (*query).operation {
+            pg_sys::CmdType::CMD_SELECT => (*plan).hasModifyingCTE,
+            pg_sys::CmdType::CMD_INSERT => {
+                let modify = (*plan).planTree.cast::<pg_sys::ModifyTable>();
+                (*plan).hasModifyingCTE
+                    || nodes::tag(modify) != NodeTag::T_ModifyTable
+                    || (*modify).onConflictAction == pg_sys::OnConflictAction::ONCONFLICT_UPDATE
+            }
+            _ => true,
+        }
+    }
 }
 
 /// Why this hook: what a statement runs below itself belongs to its sum.
@@ -168,7 +267,7 @@ unsafe extern "C-unwind" fn executor_run(
 ) {
     // SAFETY: PostgreSQL's arguments, passed on as they came.
     unsafe {
-        let outer = levels::enter_query(query, false);
+        let outer = levels::enter_query();
         match PREVIOUS_RUN {
             Some(previous) => previous(query, direction, count, execute_once),
             None => raw::standard_ExecutorRun(query, direction, count, execute_once),
@@ -187,7 +286,7 @@ unsafe extern "C-unwind" fn executor_run(
 ) {
     // SAFETY: PostgreSQL's arguments, passed on as they came.
     unsafe {
-        let outer = levels::enter_query(query, false);
+        let outer = levels::enter_query();
         match PREVIOUS_RUN {
             Some(previous) => previous(query, direction, count),
             None => raw::standard_ExecutorRun(query, direction, count),
@@ -198,25 +297,82 @@ unsafe extern "C-unwind" fn executor_run(
 
 /// Why this hook: AFTER triggers, foreign keys' among them, fire here, and a write without a guard
 /// below another statement is counted before they do.
-#[allow(ffi_unwind_calls, reason = "a bare frame: it owns nothing and cannot panic")]
 unsafe extern "C-unwind" fn executor_finish(query: *mut pg_sys::QueryDesc) {
     // SAFETY: PostgreSQL's argument, passed on as it came.
     unsafe {
-        let outer = levels::enter_query(query, true);
-        point::account(query, &outer);
+        if writes(query) {
+            return finish_write(query);
+        }
+        // Nothing fires.
+        finish_next(query);
+        if ledger::is_in_use() {
+            forget_ended(query);
+        }
+    }
+}
+
+/// # Safety
+/// As the hook. No frame above owns anything.
+#[inline(never)]
+unsafe fn finish_write(query: *mut pg_sys::QueryDesc) {
+    // SAFETY: by contract.
+    unsafe {
+        if levels::may_fire_triggers(query) {
+            fire_and_finish(query);
+        } else {
+            point::account_alone(query);
+            finish_next(query);
+        }
+        if ledger::is_in_use() {
+            forget_ended(query);
+        }
+    }
+}
+
+/// # Safety
+/// As the hook. No frame above owns anything.
+#[inline(never)]
+unsafe fn fire_and_finish(query: *mut pg_sys::QueryDesc) {
+    // SAFETY: by contract.
+    unsafe {
+        let outer = levels::enter_query();
+        let background = levels::about_to_fire(query);
+        point::account(query);
+        finish_next(query);
+        levels::fired(background);
+        levels::leave(outer);
+    }
+}
+
+/// # Safety
+/// As the hook.
+#[inline(always)]
+#[allow(ffi_unwind_calls, reason = "called by bare frames, which own nothing")]
+unsafe fn finish_next(query: *mut pg_sys::QueryDesc) {
+    // SAFETY: by contract.
+    unsafe {
         match PREVIOUS_FINISH {
             Some(previous) => previous(query),
             None => raw::standard_ExecutorFinish(query),
         }
-        levels::leave(outer);
-        if outer.is_outside() && ledger::is_in_use() {
-            frame::guarded(|| {
-                if let Some(owner) = levels::ended(query) {
-                    ledger::forget(owner);
-                }
-            });
-        }
     }
+}
+
+/// The sum of a statement of the client goes with it.
+///
+/// # Safety
+/// `query` has finished; no frame above owns anything.
+#[inline(never)]
+unsafe fn forget_ended(query: *mut pg_sys::QueryDesc) {
+    if !levels::current().is_outside() {
+        return;
+    }
+    frame::guarded(|| {
+        // SAFETY: by contract.
+        if let Some(owner) = unsafe { levels::ended(query) } {
+            ledger::forget(owner);
+        }
+    });
 }
 
 /// Why this hook: DO, CALL, EXECUTE, EXPLAIN ANALYZE, COPY and the rest are client statements too,
@@ -260,8 +416,8 @@ unsafe extern "C-unwind" fn process_utility(
             ),
         }
         let own = levels::current().owner;
-        levels::leave(outer);
-        if outer.is_outside() && ledger::is_in_use() {
+        levels::leave_utility(outer);
+        if ledger::is_in_use() && levels::current().is_outside() {
             frame::guarded(|| ledger::forget(own));
         }
     }

@@ -40,6 +40,17 @@ struct Ledger {
 
 static LEDGER: Local<Lazy<Ledger>> =
     Local::new(Lazy::new(|| Ledger { sums: HashMap::default(), undo: Vec::new() }));
+/// Whether there is a sum or an open subtransaction.
+static IN_USE: Local<bool> = Local::new(false);
+
+/// Changes the ledger in a way that may begin or end its use.
+fn change<R>(f: impl FnOnce(&mut Ledger) -> R) -> R {
+    LEDGER.with(|ledger| {
+        let result = f(ledger);
+        IN_USE.set(!ledger.sums.is_empty() || !ledger.undo.is_empty());
+        result
+    })
+}
 
 /// The sum that counts now: the client statement's or the transaction's.
 pub fn owner() -> Owner {
@@ -65,7 +76,7 @@ pub fn is_open(relation: pg_sys::Oid) -> bool {
 pub fn add(relation: pg_sys::Oid, rows: u64, by_foreign_key: bool) -> u64 {
     let key = (owner(), relation);
     let referential = if by_foreign_key { rows } else { 0 };
-    LEDGER.with(|ledger| {
+    change(|ledger| {
         if let Some((_, counted)) = ledger.undo.last_mut() {
             let counted = counted.entry(key).or_default();
             counted.0 += rows;
@@ -81,7 +92,7 @@ pub fn add(relation: pg_sys::Oid, rows: u64, by_foreign_key: bool) -> u64 {
 /// Whether anything is counted or could be given back: nearly every statement leaves it unused.
 #[inline]
 pub fn is_in_use() -> bool {
-    LEDGER.with(|ledger| !ledger.sums.is_empty() || !ledger.undo.is_empty())
+    IN_USE.get()
 }
 
 /// Counts a write of few rows where it need not be judged; whether it was counted. Owns and
@@ -127,7 +138,7 @@ pub fn size(relation: pg_sys::Oid, only: bool, read: impl FnOnce() -> Option<f64
         return size;
     }
     let size = read();
-    LEDGER.with(|ledger| {
+    change(|ledger| {
         let entry = ledger.sums.entry(key).or_default();
         *(if only { &mut entry.own_size } else { &mut entry.tree_size }) = Some(size);
     });
@@ -137,7 +148,7 @@ pub fn size(relation: pg_sys::Oid, only: bool, read: impl FnOnce() -> Option<f64
 /// Whether this is the first report of a table in the client's statement.
 pub fn report_once(relation: pg_sys::Oid) -> bool {
     let key = (levels::current().owner, relation);
-    LEDGER.with(|ledger| {
+    change(|ledger| {
         let entry = ledger.sums.entry(key).or_default();
         !std::mem::replace(&mut entry.reported, true)
     })
@@ -159,30 +170,33 @@ pub fn reached_by_foreign_keys() -> Vec<(pg_sys::Oid, u64)> {
 }
 
 /// A client statement begins or ends: its sum is no more.
-#[inline]
 pub fn forget(owner: Owner) {
-    LEDGER.with(|ledger| {
-        if !ledger.sums.is_empty() {
-            ledger.sums.retain(|(own, _), _| *own != owner);
-        }
-    });
+    change(|ledger| ledger.sums.retain(|(own, _), _| *own != owner));
 }
 
-/// A bare frame for RegisterXactCallback.
+/// A bare frame for RegisterXactCallback, which every transaction calls.
 pub unsafe extern "C-unwind" fn transaction_event(event: pg_sys::XactEvent::Type, _: *mut core::ffi::c_void) {
     use pg_sys::XactEvent::*;
-    let aborted = matches!(event, XACT_EVENT_ABORT | XACT_EVENT_PARALLEL_ABORT);
-    if aborted || matches!(event, XACT_EVENT_COMMIT | XACT_EVENT_PARALLEL_COMMIT | XACT_EVENT_PREPARE) {
-        if is_in_use() {
-            frame::guarded(|| {
-                LEDGER.with(|ledger| {
-                    ledger.sums.clear();
-                    ledger.undo.clear();
-                });
-            });
+    match event {
+        XACT_EVENT_COMMIT | XACT_EVENT_PARALLEL_COMMIT | XACT_EVENT_PREPARE if is_in_use() => {
+            frame::guarded(clear);
+            levels::transaction_committed();
         }
-        levels::transaction_ended(aborted);
+        XACT_EVENT_ABORT | XACT_EVENT_PARALLEL_ABORT => {
+            if is_in_use() {
+                frame::guarded(clear);
+            }
+            levels::transaction_aborted();
+        }
+        _ => {}
     }
+}
+
+fn clear() {
+    change(|ledger| {
+        ledger.sums.clear();
+        ledger.undo.clear();
+    });
 }
 
 /// A bare frame for RegisterSubXactCallback.
@@ -195,15 +209,15 @@ pub unsafe extern "C-unwind" fn subtransaction_event(
     use pg_sys::SubXactEvent::*;
     frame::guarded(|| match event {
         SUBXACT_EVENT_START_SUB => {
-            LEDGER.with(|ledger| ledger.undo.push((own, HashMap::default())));
+            change(|ledger| ledger.undo.push((own, HashMap::default())));
             levels::subtransaction_started(own);
         }
         SUBXACT_EVENT_COMMIT_SUB => {
-            LEDGER.with(|ledger| ledger.keep(own));
+            change(|ledger| ledger.keep(own));
             levels::subtransaction_committed(own);
         }
         SUBXACT_EVENT_ABORT_SUB => {
-            LEDGER.with(|ledger| ledger.give_back(own));
+            change(|ledger| ledger.give_back(own));
             levels::subtransaction_aborted(own);
         }
         _ => {}

@@ -28,67 +28,97 @@ impl Owner {
     }
 }
 
-/// Where in the nesting the backend is.
-#[derive(Clone, Copy)]
-pub struct Level {
-    depth: u32,
-    pub owner: Owner,
-    /// What the statement of this level writes, for the DETAIL of its cascades.
-    pub writes: Option<(Command, pg_sys::Oid)>,
-    /// The role that the statement of this level runs as; its foreign-key actions are judged by it.
-    pub role: pg_sys::Oid,
-    /// The utility command of this level; NULL for a query.
-    pub utility: *mut pg_sys::Node,
-    serial: u64,
-    /// EXPLAIN ANALYZE runs the statement: a plan may carry more than its execution needs.
-    pub explaining: bool,
+/// What a level is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Query,
+    Execute,
+    /// EXPLAIN ANALYZE runs its statement.
+    ExplainAnalyze,
+    Utility,
 }
 
-const OUTSIDE: Level = Level {
-    depth: 0,
-    owner: Owner::COMMIT,
-    writes: None,
-    role: pg_sys::InvalidOid,
-    utility: std::ptr::null_mut(),
-    serial: 0,
-    explaining: false,
-};
+/// Where in the nesting the backend is. Every query enters a level, so this part of it is two words.
+#[derive(Clone, Copy)]
+pub struct Level {
+    pub owner: Owner,
+    depth: u32,
+    kind: Kind,
+}
+
+/// The part of a level that only utility commands and writes that fire triggers change.
+#[derive(Clone, Copy)]
+pub struct Background {
+    /// What the statement of this level writes, for the DETAIL of its cascades.
+    writes: Option<(Command, pg_sys::Oid)>,
+    /// The role that the statement of this level runs as; its foreign-key actions are judged by it.
+    role: pg_sys::Oid,
+    /// The innermost utility command.
+    utility: *mut pg_sys::Node,
+    serial: u64,
+}
+
+const OUTSIDE: Level = Level { owner: Owner::COMMIT, depth: 0, kind: Kind::Query };
+const EMPTY: Background =
+    Background { writes: None, role: pg_sys::InvalidOid, utility: std::ptr::null_mut(), serial: 0 };
 
 static CURRENT: Local<Level> = Local::new(OUTSIDE);
+static BACKGROUND: Local<Background> = Local::new(EMPTY);
 /// The level each open subtransaction started at.
-static SUBTRANSACTIONS: Local<Vec<(pg_sys::SubTransactionId, Level)>> = Local::new(Vec::new());
+static SUBTRANSACTIONS: Local<Vec<(pg_sys::SubTransactionId, Level, Background)>> = Local::new(Vec::new());
 static NEXT_UTILITY: Local<u64> = Local::new(3);
 
+#[inline]
 pub fn current() -> Level {
     CURRENT.get()
 }
 
 impl Level {
     /// Whether what ends now is the client's own statement, by itself or by EXECUTE.
+    #[inline]
     pub fn is_clients_own(&self) -> bool {
         // SAFETY: reads a backend variable. Without a portal it is a deferred trigger's at COMMIT.
         (self.depth == 0 && unsafe { !pg_sys::ActivePortal.is_null() })
-            || (self.depth == 1 && nodes::tag(self.utility) == pg_sys::NodeTag::T_ExecuteStmt)
-    }
-
-    /// A number for each run of a utility command.
-    pub fn serial(&self) -> u64 {
-        self.serial
+            || (self.depth == 1 && self.kind == Kind::Execute)
     }
 
     /// Whether no statement of the client runs.
+    #[inline]
     pub fn is_outside(&self) -> bool {
         self.depth == 0
     }
 
-    /// The role whose verdict a foreign-key action inherits.
-    pub fn firing_role(&self) -> pg_sys::Oid {
-        if self.role != pg_sys::InvalidOid {
-            return self.role;
-        }
-        // SAFETY: reads a backend variable. A deferred action at COMMIT: the session's role.
-        unsafe { pg_sys::GetOuterUserId() }
+    /// Whether what is planned now is run by EXPLAIN ANALYZE: its plan may carry more than its
+    /// execution needs.
+    #[inline]
+    pub fn is_explaining(&self) -> bool {
+        self.kind == Kind::ExplainAnalyze
     }
+}
+
+/// What the statement of this level writes.
+pub fn writes() -> Option<(Command, pg_sys::Oid)> {
+    BACKGROUND.get().writes
+}
+
+/// The running utility command; NULL in a query.
+pub fn utility() -> *mut pg_sys::Node {
+    if CURRENT.get().kind == Kind::Query { std::ptr::null_mut() } else { BACKGROUND.get().utility }
+}
+
+/// A number for each run of a utility command.
+pub fn serial() -> u64 {
+    BACKGROUND.get().serial
+}
+
+/// The role whose verdict a foreign-key action inherits.
+pub fn firing_role() -> pg_sys::Oid {
+    let role = BACKGROUND.get().role;
+    if role != pg_sys::InvalidOid {
+        return role;
+    }
+    // SAFETY: reads a backend variable. A deferred action at COMMIT: the session's role.
+    unsafe { pg_sys::GetOuterUserId() }
 }
 
 /// Whether a query is a foreign-key trigger's own: such triggers alone run a write that fires no
@@ -98,33 +128,39 @@ pub fn is_referential(eflags: i32) -> bool {
     eflags & pg_sys::EXEC_FLAG_SKIP_TRIGGERS as i32 != 0 && roles::current().1
 }
 
-/// Enters a query's run, or its finish, where foreign keys fire; give the outcome to [`leave`].
+/// Enters a query's run, or its finish; give the outcome to [`leave`].
+#[inline]
+pub fn enter_query() -> Level {
+    let outer = CURRENT.get();
+    let owner = if outer.depth == 0 { Owner::of_portal() } else { outer.owner };
+    CURRENT.set(Level { owner, depth: outer.depth + 1, kind: Kind::Query });
+    outer
+}
+
+/// Keeps in mind what a query writes, for its triggers, foreign keys' among them, are about to fire;
+/// give the outcome to [`fired`].
 ///
 /// # Safety
-/// `query` has been started.
-#[inline]
-pub unsafe fn enter_query(query: *mut pg_sys::QueryDesc, finish: bool) -> Level {
-    let outer = CURRENT.get();
-    let mut level = outer;
-    level.depth += 1;
-    level.explaining = false;
-    level.utility = std::ptr::null_mut();
-    if outer.depth == 0 {
-        level.owner = Owner::of_portal();
-    }
-    // SAFETY: a started query.
-    if finish && unsafe { may_fire_triggers(query) } {
-        // SAFETY: as above: it has an execution state.
-        let (operation, eflags) = unsafe { ((*query).operation, (*(*query).estate).es_top_eflags) };
+/// `query` is a started write, and the current level.
+pub unsafe fn about_to_fire(query: *mut pg_sys::QueryDesc) -> Option<Background> {
+    // SAFETY: by contract: it has an execution state.
+    unsafe {
         // A foreign key's action stays under the statement that fired it.
-        if !is_referential(eflags) {
-            level.role = roles::current().0;
-            // SAFETY: a query that writes.
-            level.writes = unsafe { written(query, operation) };
+        if is_referential((*(*query).estate).es_top_eflags) {
+            return None;
         }
+        let outer = BACKGROUND.get();
+        let writes = written(query, (*query).operation);
+        BACKGROUND.set(Background { writes, role: roles::current().0, ..outer });
+        Some(outer)
     }
-    CURRENT.set(level);
-    outer
+}
+
+/// The triggers have fired.
+pub fn fired(outer: Option<Background>) {
+    if let Some(outer) = outer {
+        BACKGROUND.set(outer);
+    }
 }
 
 /// Whether a query writes a table that has triggers, foreign keys' among them.
@@ -181,39 +217,44 @@ pub unsafe fn ended(query: *mut pg_sys::QueryDesc) -> Option<Owner> {
     }
 }
 
-/// Enters a utility command.
+/// Enters a utility command; give the outcome to [`leave_utility`].
 #[inline]
-pub fn enter_utility(utility: *mut pg_sys::Node, explaining: bool) -> Level {
-    let outer = CURRENT.get();
-    let mut level = outer;
-    level.depth += 1;
+pub fn enter_utility(utility: *mut pg_sys::Node, explaining: bool) -> (Level, Background) {
+    let outer = (CURRENT.get(), BACKGROUND.get());
     // Odd, so that no portal's address is the same.
-    level.serial = NEXT_UTILITY.with(|next| {
+    let serial = NEXT_UTILITY.with(|next| {
         *next += 2;
         *next
     });
-    if outer.depth == 0 {
-        level.owner = Owner(level.serial);
-    }
-    level.writes = None;
-    level.explaining = explaining;
-    level.utility = utility;
-    level.role = roles::current().0;
-    CURRENT.set(level);
+    let owner = if outer.0.depth == 0 { Owner(serial) } else { outer.0.owner };
+    let kind = match nodes::tag(utility) {
+        pg_sys::NodeTag::T_ExecuteStmt => Kind::Execute,
+        pg_sys::NodeTag::T_ExplainStmt if explaining => Kind::ExplainAnalyze,
+        _ => Kind::Utility,
+    };
+    CURRENT.set(Level { owner, depth: outer.0.depth + 1, kind });
+    BACKGROUND.set(Background { writes: None, role: roles::current().0, utility, serial });
     outer
 }
 
 /// Enters a statement that counts as one of the client's, although another one runs it.
-pub fn enter_as_clients() -> Level {
+pub fn enter_as_clients() -> (Level, Background) {
     let outer = enter_utility(std::ptr::null_mut(), false);
-    CURRENT.with(|level| level.owner = Owner(level.serial));
+    CURRENT.with(|level| level.owner = Owner(serial()));
     outer
 }
 
-/// Back to where [`enter_query`] or [`enter_utility`] came from.
+/// Back to where [`enter_query`] came from.
 #[inline]
 pub fn leave(outer: Level) {
     CURRENT.set(outer);
+}
+
+/// Back to where [`enter_utility`] came from.
+#[inline]
+pub fn leave_utility((level, background): (Level, Background)) {
+    CURRENT.set(level);
+    BACKGROUND.set(background);
 }
 
 /// What a query's main ModifyTable writes.
@@ -240,15 +281,14 @@ unsafe fn written(
     }
 }
 
-/// A bare statement of subtransactions; called by ledger.rs's callback.
+/// Called by ledger.rs's callback, as the two below.
 pub fn subtransaction_started(id: pg_sys::SubTransactionId) {
-    let level = CURRENT.get();
-    SUBTRANSACTIONS.with(|open| open.push((id, level)));
+    SUBTRANSACTIONS.with(|open| open.push((id, CURRENT.get(), BACKGROUND.get())));
 }
 
 pub fn subtransaction_committed(id: pg_sys::SubTransactionId) {
     SUBTRANSACTIONS.with(|open| {
-        if let Some(at) = open.iter().rposition(|(own, _)| *own == id) {
+        if let Some(at) = open.iter().rposition(|(own, ..)| *own == id) {
             open.truncate(at);
         }
     });
@@ -256,23 +296,25 @@ pub fn subtransaction_committed(id: pg_sys::SubTransactionId) {
 
 /// An error may have left levels: the subtransaction's start is where the backend is again.
 pub fn subtransaction_aborted(id: pg_sys::SubTransactionId) {
-    let start = SUBTRANSACTIONS.with(|open| {
-        let at = open.iter().rposition(|(own, _)| *own == id)?;
-        let level = open[at].1;
-        open.truncate(at);
-        Some(level)
+    SUBTRANSACTIONS.with(|open| {
+        if let Some(at) = open.iter().rposition(|(own, ..)| *own == id) {
+            leave_utility((open[at].1, open[at].2));
+            open.truncate(at);
+        }
     });
-    if let Some(level) = start {
-        CURRENT.set(level);
-    }
 }
 
-/// The end of a transaction. ROLLBACK inside a procedure ends one while statements run; an error
-/// that reached the client's loop left them all, and the loop has cleared the context stack.
-pub fn transaction_ended(aborted: bool) {
+/// A transaction has committed, and with it its subtransactions.
+pub fn transaction_committed() {
+    SUBTRANSACTIONS.with(Vec::clear);
+}
+
+/// ROLLBACK inside a procedure aborts a transaction while statements run; an error that reached the
+/// client's loop left them all, and the loop has cleared the context stack.
+pub fn transaction_aborted() {
     SUBTRANSACTIONS.with(Vec::clear);
     // SAFETY: reads a backend variable.
-    if aborted && unsafe { pg_sys::error_context_stack.is_null() } {
-        CURRENT.set(OUTSIDE);
+    if unsafe { pg_sys::error_context_stack.is_null() } {
+        leave_utility((OUTSIDE, EMPTY));
     }
 }

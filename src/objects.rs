@@ -44,7 +44,7 @@ struct Running {
 static RUNNING: Local<Option<Running>> = Local::new(None);
 
 fn running<T>(read: impl FnOnce(&mut Running) -> T) -> T {
-    let serial = levels::current().serial();
+    let serial = levels::serial();
     RUNNING.with(|running| {
         if running.as_ref().is_none_or(|running| running.serial != serial) {
             *running = None;
@@ -219,7 +219,7 @@ fn rows_of(members: &[pg_sys::Oid], within: Option<u64>) -> (u64, f64) {
 
 /// The tables that the running TRUNCATE or DROP TABLE names, and whether with the tree below.
 fn named_tables() -> Vec<(pg_sys::Oid, bool)> {
-    let statement = levels::current().utility;
+    let statement = levels::utility();
     let look_up = |name: *mut pg_sys::RangeVar| {
         let flags = pg_sys::RVROption::RVR_MISSING_OK;
         // SAFETY: a RangeVar, looked up without locking.
@@ -249,7 +249,7 @@ fn named_tables() -> Vec<(pg_sys::Oid, bool)> {
 /// Whether PostgreSQL is going to refuse the running TRUNCATE, for foreign keys refer to what it
 /// names and it lacks CASCADE: that error comes first.
 fn is_referenced(named: &[(pg_sys::Oid, bool)]) -> bool {
-    let statement = levels::current().utility;
+    let statement = levels::utility();
     let Some(truncate) = nodes::cast::<pg_sys::TruncateStmt, _>(statement, NodeTag::T_TruncateStmt) else {
         return false;
     };

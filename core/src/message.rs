@@ -201,10 +201,6 @@ pub fn unqualified(
         _ => format!("{tag} on table \"{table}\" matches every row: it requires a WHERE clause"),
     };
     let mut detail = match why {
-        Unqualified::NoWhere if command == Command::Merge => {
-            "An action that updates or deletes has neither an ON condition nor a condition of its own."
-                .to_owned()
-        }
         Unqualified::NoWhere => "The statement has no condition on the table's rows.".to_owned(),
         Unqualified::MatchesEveryRow => {
             "The condition names no column of the table, or is true for every row by its own form.".to_owned()
@@ -353,11 +349,18 @@ pub fn drop_database(database: &str, not_honoured: Option<&NotHonoured>) -> Repo
         detail.push(' ');
         detail.push_str(&not_honoured.sentence());
     }
+    let hint = match not_honoured {
+        Some(NotHonoured::Role { roles, .. }) => {
+            format!("A member of {roles} can declare with safedelete.allow_rows that it is dropped on purpose.")
+        }
+        _ => "To drop it on purpose, run it after: SET safedelete.allow_rows = -1; SET safedelete.reason = 'why';"
+            .to_owned(),
+    };
     Report {
         sqlstate: SQLSTATE_ROWS,
         message: format!("DROP on database \"{database}\" is not allowed"),
         detail: Some(detail),
-        hint: Some("To drop it on purpose, run it after: SET safedelete.allow_rows = -1; SET safedelete.reason = 'why';".to_owned()),
+        hint: Some(hint),
         facts: Some(Box::new(Facts {
             rule: Rule::Rows,
             command: Command::Drop,

@@ -221,6 +221,12 @@ impl Target {
         attribute > 0 && self.columns.checked.get(attribute as usize - 1).copied().unwrap_or(true)
     }
 
+    /// The first 64 columns, as far as CHECK constraints speak of them, a bit each.
+    pub fn checked(&self) -> u64 {
+        let first = self.columns.checked.iter().take(64).enumerate();
+        first.fold(0, |bits, (i, checked)| bits | u64::from(*checked) << i)
+    }
+
     /// The CHECK constraints, with the target's columns as the statement calls them.
     pub fn checks(&self) -> Vec<*mut pg_sys::Node> {
         if !self.columns.has_checks {
@@ -240,57 +246,65 @@ impl Target {
         }
     }
 
-    /// The short circuit for nearly every statement: `column op constant`, or `column op parameter`,
-    /// alone or among ANDs, of a column that no CHECK constraint speaks of. It restricts whatever
-    /// the constant is: a NULL matches nothing.
+    /// The short circuit for nearly every statement; see [`is_keyed`].
     pub fn is_keyed(&self, condition: *mut pg_sys::Node) -> bool {
-        // SAFETY: each cast follows the node's tag.
-        unsafe {
-            match nodes::tag(condition) {
-                NodeTag::T_OpExpr => self.compares((*condition.cast::<pg_sys::OpExpr>()).args),
-                NodeTag::T_ScalarArrayOpExpr => {
-                    self.compares((*condition.cast::<pg_sys::ScalarArrayOpExpr>()).args)
-                        && (*condition.cast::<pg_sys::ScalarArrayOpExpr>()).useOr
-                }
-                NodeTag::T_CurrentOfExpr => true,
-                NodeTag::T_BoolExpr => {
-                    let expression = condition.cast::<pg_sys::BoolExpr>();
-                    (*expression).boolop == pg_sys::BoolExprType::AND_EXPR
-                        && nodes::items((*expression).args).any(|arm| self.is_keyed(arm))
-                }
-                NodeTag::T_List => nodes::items(condition.cast()).any(|arm| self.is_keyed(arm)),
-                _ => false,
-            }
-        }
-    }
-
-    fn compares(&self, arguments: *mut pg_sys::List) -> bool {
-        if nodes::length(arguments) != 2 {
-            return false;
-        }
-        let mut column = false;
-        let mut value = false;
-        for argument in nodes::items::<pg_sys::Node>(arguments) {
-            let argument = nodes::strip_relabel(argument);
-            match nodes::tag(argument) {
-                NodeTag::T_Const => value = true,
-                NodeTag::T_Param => {
-                    // SAFETY: the tag says Param.
-                    let kind = unsafe { (*argument.cast::<pg_sys::Param>()).paramkind };
-                    value = kind == pg_sys::ParamKind::PARAM_EXTERN;
-                }
-                _ => column = self.column(argument, 0).is_some_and(|a| a != 0 && !self.is_checked(a)),
-            }
-        }
-        column && value
+        is_keyed(condition, self.index, &|attribute| self.is_checked(attribute))
     }
 
     /// The attribute number, where `node` is a column of the target seen from `levels` below it.
     pub fn column(&self, node: *mut pg_sys::Node, levels: u32) -> Option<i16> {
-        let var = nodes::cast::<pg_sys::Var, _>(node, NodeTag::T_Var)?;
-        // SAFETY: the tag says Var.
-        unsafe { ((*var).varno == self.index && (*var).varlevelsup == levels).then_some((*var).varattno) }
+        column(node, self.index, levels)
     }
+}
+
+#[inline]
+fn column(node: *mut pg_sys::Node, index: i32, levels: u32) -> Option<i16> {
+    let var = nodes::cast::<pg_sys::Var, _>(node, NodeTag::T_Var)?;
+    // SAFETY: the tag says Var.
+    unsafe { ((*var).varno == index && (*var).varlevelsup == levels).then_some((*var).varattno) }
+}
+
+/// Whether a condition is `column op constant` or `column op parameter`, alone or among ANDs, of a
+/// column of the target that no CHECK constraint speaks of. It restricts whatever the constant is:
+/// a NULL matches nothing. Owns and allocates nothing, so bare frames may call it.
+pub fn is_keyed(condition: *mut pg_sys::Node, index: i32, is_checked: &impl Fn(i16) -> bool) -> bool {
+    let compares = |arguments| compares(arguments, index, is_checked);
+    // SAFETY: each cast follows the node's tag.
+    unsafe {
+        match nodes::tag(condition) {
+            NodeTag::T_OpExpr => compares((*condition.cast::<pg_sys::OpExpr>()).args),
+            NodeTag::T_ScalarArrayOpExpr => {
+                compares((*condition.cast::<pg_sys::ScalarArrayOpExpr>()).args)
+                    && (*condition.cast::<pg_sys::ScalarArrayOpExpr>()).useOr
+            }
+            NodeTag::T_CurrentOfExpr => true,
+            NodeTag::T_BoolExpr => {
+                let expression = condition.cast::<pg_sys::BoolExpr>();
+                (*expression).boolop == pg_sys::BoolExprType::AND_EXPR
+                    && nodes::items((*expression).args).any(|arm| is_keyed(arm, index, is_checked))
+            }
+            NodeTag::T_List => nodes::items(condition.cast()).any(|arm| is_keyed(arm, index, is_checked)),
+            _ => false,
+        }
+    }
+}
+
+#[inline]
+fn compares(arguments: *mut pg_sys::List, index: i32, is_checked: &impl Fn(i16) -> bool) -> bool {
+    if nodes::length(arguments) != 2 {
+        return false;
+    }
+    let mut has_column = false;
+    let mut has_value = false;
+    for argument in nodes::items::<pg_sys::Node>(arguments) {
+        let argument = nodes::strip_relabel(argument);
+        match nodes::tag(argument) {
+            NodeTag::T_Const | NodeTag::T_Param => has_value = is_value(argument),
+            NodeTag::T_ArrayExpr => has_value = is_list(argument.cast()),
+            _ => has_column = column(argument, index, 0).is_some_and(|a| a != 0 && !is_checked(a)),
+        }
+    }
+    has_column && has_value
 }
 
 /// # Safety
@@ -303,5 +317,26 @@ unsafe fn view_source(query: *mut pg_sys::Query) -> Option<i32> {
             .filter_map(|entry| nodes::cast::<pg_sys::Var, _>((*entry).expr, NodeTag::T_Var))
             .find(|var| (**var).varattno == 0)
             .map(|var| (*var).varno)
+    }
+}
+
+/// A constant, or a parameter of the statement.
+#[inline]
+fn is_value(node: *mut pg_sys::Node) -> bool {
+    let node = nodes::strip_relabel(node);
+    nodes::tag(node) == NodeTag::T_Const
+        || nodes::cast::<pg_sys::Param, _>(node, NodeTag::T_Param)
+            // SAFETY: the tag says Param.
+            .is_some_and(|param| unsafe { (*param).paramkind } == pg_sys::ParamKind::PARAM_EXTERN)
+}
+
+/// `(value, value, …)` of a type that has more values than anybody lists: `flag IN (true, false)` is
+/// for the prover.
+fn is_list(array: *mut pg_sys::ArrayExpr) -> bool {
+    // SAFETY: an ArrayExpr.
+    unsafe {
+        !(*array).multidims
+            && (*array).element_typeid != pg_sys::BOOLOID
+            && nodes::items::<pg_sys::Node>((*array).elements).all(is_value)
     }
 }

@@ -131,6 +131,10 @@ fn of_statements(session: &Session, statements: Vec<*mut pg_sys::Node>, text: &C
 
 /// The statements of BEGIN ATOMIC, or the one of RETURN.
 fn bodies(body: *mut pg_sys::Node) -> Vec<*mut pg_sys::Node> {
+    if body.is_null() {
+        // Nothing between BEGIN ATOMIC and END.
+        return Vec::new();
+    }
     match nodes::cast::<pg_sys::List, _>(body, NodeTag::T_List) {
         Some(list) => nodes::items::<pg_sys::Node>(list).flat_map(bodies).collect(),
         None if nodes::tag(body) == NodeTag::T_ReturnStmt => Vec::new(),

@@ -9,7 +9,7 @@ use super::orders::{Flow, Orders};
 use super::{node, unique};
 use crate::analysis::{Finding, Qualification};
 use crate::levels;
-use crate::pg::{compat, nodes, relations, trees};
+use crate::pg::{compat, frame, nodes, raw, relations, trees};
 use crate::settings::{self, Scope};
 use crate::{dry_run, exemption, policy};
 
@@ -137,7 +137,30 @@ unsafe fn find_modify_tables(plan: *mut pg_sys::Plan, found: &mut Vec<*mut pg_sy
     }
 }
 
-/// Whether the plan writes at most one row, and nothing hangs on counting it here.
+/// Whether the plan of a write that `analysis::known` tells of writes at most one row: the same
+/// question as below at a glance, for a bare frame. Not known is no.
+///
+/// # Safety
+/// `plan` is what the planner made of that write.
+#[inline]
+pub unsafe fn is_known_point_write(plan: *mut pg_sys::PlannedStmt) -> bool {
+    // SAFETY: a finished plan; each cast follows the tag.
+    unsafe {
+        let modify = (*plan).planTree.cast::<pg_sys::ModifyTable>();
+        if nodes::tag(modify) != NodeTag::T_ModifyTable || !(*modify).canSetTag {
+            return false;
+        }
+        let scan = (*modify).plan.lefttree.cast::<pg_sys::IndexScan>();
+        nodes::tag(scan) == NodeTag::T_IndexScan
+            && unique::known_lookup((*scan).indexid, (*scan).indexqual) == Some(true)
+            && writes_named_alone(modify)
+            && settings::scope() != Scope::Transaction
+            && !levels::current().is_explaining()
+    }
+}
+
+/// Whether the plan writes at most one row, or no more than are free whatever the table's size, and
+/// nothing hangs on counting them here.
 ///
 /// # Safety
 /// `modify` is of a finished plan.
@@ -157,20 +180,28 @@ unsafe fn is_point_write(
     // es_processed counts the main ModifyTable alone.
     unsafe {
         let input = (*modify).plan.lefttree;
-        let one = match nodes::tag(input) {
+        let most = match nodes::tag(input) {
             NodeTag::T_IndexScan => {
                 let scan = &*input.cast::<pg_sys::IndexScan>();
-                unique::is_lookup(scan.indexid, scan.indexqual)
+                unique::most_rows(scan.indexid, scan.indexqual)
+            }
+            NodeTag::T_BitmapHeapScan if nodes::tag((*input).lefttree) == NodeTag::T_BitmapIndexScan => {
+                let scan = &*(*input).lefttree.cast::<pg_sys::BitmapIndexScan>();
+                unique::most_rows(scan.indexid, scan.indexqual)
             }
             NodeTag::T_TidScan => {
                 let scan = &*input.cast::<pg_sys::TidScan>();
-                nodes::length(scan.tidquals) == 1
+                let finds_one = nodes::length(scan.tidquals) == 1
                     && nodes::items::<pg_sys::Node>(scan.tidquals)
-                        .all(|qual| matches!(nodes::tag(qual), NodeTag::T_OpExpr | NodeTag::T_CurrentOfExpr))
+                        .all(|qual| matches!(nodes::tag(qual), NodeTag::T_OpExpr | NodeTag::T_CurrentOfExpr));
+                finds_one.then_some(1)
             }
-            _ => false,
+            _ => None,
         };
-        one && !(levels::current().explaining
+        let few = most.is_some_and(|most| {
+            most <= 1 || most <= policy::effective(finding.relation).bounds.surely_within()
+        });
+        few && !(levels::current().is_explaining()
             && relations::has_cascades(finding.relation, finding.command == Command::Delete))
             && (writes_named_alone(modify) || parts_with_policy(plan, modify, finding).is_empty())
     }
@@ -181,14 +212,16 @@ unsafe fn is_point_write(
 ///
 /// # Safety
 /// `modify` is of `plan`.
-unsafe fn leaves(plan: *mut pg_sys::PlannedStmt, modify: *mut pg_sys::ModifyTable) -> Vec<pg_sys::Oid> {
+unsafe fn leaves(
+    plan: *mut pg_sys::PlannedStmt,
+    modify: *mut pg_sys::ModifyTable,
+) -> impl Iterator<Item = pg_sys::Oid> {
     // SAFETY: by contract.
-    unsafe {
-        nodes::integers((*modify).resultRelations)
-            .filter_map(|index| nodes::range_table_entry((*plan).rtable, index as u32))
-            .map(|entry| (*entry).relid)
-            .collect()
-    }
+    let (table, written) = unsafe { ((*plan).rtable, (*modify).resultRelations) };
+    nodes::integers(written)
+        .filter_map(move |index| nodes::range_table_entry(table, index as u32))
+        // SAFETY: a plan's range table entry.
+        .map(|entry| unsafe { (*entry).relid })
 }
 
 /// Whether the named table is the only one that is written.
@@ -223,7 +256,7 @@ unsafe fn parts_with_policy(
         } else if writes_named_alone(modify) {
             return Vec::new();
         } else {
-            leaves(plan, modify)
+            leaves(plan, modify).collect()
         };
         let mut parts = Vec::new();
         for leaf in written {
@@ -273,11 +306,11 @@ unsafe fn wrap(
             tableoid,
             tids_only: ctid > 0 && width == 1 + i32::from(tableoid > 0),
             flow,
-            leaf: leaves(plan, modify).first().copied().unwrap_or(finding.relation),
+            leaf: leaves(plan, modify).next().unwrap_or(finding.relation),
             conditions: finding.conditions,
             parts: nodes::oid_list(parts),
         };
-        (*modify).plan.lefttree = node::make(input, orders.write(), id).cast();
+        (*modify).plan.lefttree = frame::call(|| node::make(input, orders.write(), id)).cast();
     }
 }
 
@@ -285,9 +318,10 @@ unsafe fn wrap(
 ///
 /// # Safety
 /// `plan` is a plan node.
+#[allow(ffi_unwind_calls, reason = "raises nothing")]
 unsafe fn junk(plan: *mut pg_sys::Plan, name: &core::ffi::CStr) -> i32 {
     // SAFETY: a plan's target list holds TargetEntries.
-    unsafe { i32::from(pg_sys::ExecFindJunkAttributeInTlist((*plan).targetlist, name.as_ptr())) }
+    unsafe { i32::from(raw::ExecFindJunkAttributeInTlist((*plan).targetlist, name.as_ptr())) }
 }
 
 /// Whether a plan is scans only: then no row comes twice.

@@ -125,10 +125,11 @@ unsafe fn count(guard: *mut GuardState, slot: *mut pg_sys::TupleTableSlot) {
                 // An outer join gives rows without a target row; they write nothing.
                 None => return,
                 Some(identity) => {
-                    let new = frame::guarded(|| match &mut (*(*guard).task).distinct {
-                        Some(rows) => rows.insert(identity.table, identity.tid),
-                        None => true,
-                    });
+                    let Some(rows) = &mut (*(*guard).task).distinct else { return };
+                    if !rows.has_room() {
+                        frame::guarded(|| rows.make_room());
+                    }
+                    let new = rows.insert(identity.table, identity.tid);
                     if !new {
                         return;
                     }

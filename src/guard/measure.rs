@@ -18,12 +18,21 @@ use crate::pg::{frame, nodes, raw};
 ///
 /// # Safety
 /// `query` has been started.
+#[inline]
 pub unsafe fn adopt(query: *mut pg_sys::QueryDesc) {
     // SAFETY: by contract; casts follow tags. The secondary ModifyTables (CTEs) are listed.
     unsafe {
-        adopt_from((*query).planstate);
-        let mut i = 0;
+        let state = (*query).planstate;
         let secondary = (*(*query).estate).es_auxmodifytables;
+        let is_bare = nodes::tag(state) == NodeTag::T_ModifyTableState
+            && nodes::tag((*state).lefttree) != NodeTag::T_CustomScanState
+            && nodes::length(secondary) == 0;
+        if is_bare {
+            // Nearly every write.
+            return;
+        }
+        adopt_from(state);
+        let mut i = 0;
         while i < nodes::length(secondary) {
             adopt_from((*(*secondary).elements.add(i)).ptr_value.cast());
             i += 1;

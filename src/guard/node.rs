@@ -87,7 +87,8 @@ pub fn register() {
 /// Makes the plan node above `input`.
 ///
 /// # Safety
-/// `input` is a node of a finished plan.
+/// `input` is a node of a finished plan; no frame above owns anything, up to `frame::call`.
+#[allow(ffi_unwind_calls, reason = "runs in frame::call and owns nothing")]
 pub unsafe fn make(
     input: *mut pg_sys::Plan,
     private: *mut pg_sys::List,
@@ -95,7 +96,7 @@ pub unsafe fn make(
 ) -> *mut pg_sys::CustomScan {
     // SAFETY: palloc0 gives a zeroed node; the lists hold TargetEntries.
     unsafe {
-        let node = pg_sys::palloc0(size_of::<pg_sys::CustomScan>()).cast::<pg_sys::CustomScan>();
+        let node = raw::palloc0(size_of::<pg_sys::CustomScan>()).cast::<pg_sys::CustomScan>();
         // Costs, rows, width, extParam and allParam are the input's.
         (*node).scan.plan = *input;
         let plan = &mut (*node).scan.plan;
@@ -107,45 +108,67 @@ pub unsafe fn make(
         plan.righttree = std::ptr::null_mut();
         plan.parallel_aware = false;
         plan.async_capable = false;
-        plan.targetlist = columns((*input).targetlist, pg_sys::INDEX_VAR);
-        (*node).custom_scan_tlist = columns((*input).targetlist, pg_sys::OUTER_VAR);
+        plan.targetlist = std::ptr::null_mut();
+        let columns = (*input).targetlist;
+        for i in 0..nodes::length(columns) {
+            let entry = (*(*columns).elements.add(i)).ptr_value.cast::<pg_sys::TargetEntry>();
+            let (given, taken) = hand_on(entry);
+            plan.targetlist = raw::lappend(plan.targetlist, given.cast());
+            (*node).custom_scan_tlist = raw::lappend((*node).custom_scan_tlist, taken.cast());
+        }
         (*node).custom_private = private;
         (*node).methods = &SCAN_METHODS.0;
         node
     }
 }
 
-/// A target list that hands `of` on, column by column.
+/// A column of the input as the node gives it, and as it takes it.
 ///
 /// # Safety
-/// `of` is a target list.
-unsafe fn columns(of: *mut pg_sys::List, varno: i32) -> *mut pg_sys::List {
+/// `entry` is of the input's target list; as `make`.
+#[allow(ffi_unwind_calls, reason = "runs in frame::call and owns nothing")]
+unsafe fn hand_on(entry: *mut pg_sys::TargetEntry) -> (*mut pg_sys::TargetEntry, *mut pg_sys::TargetEntry) {
     // SAFETY: makes nodes in the current memory context.
     unsafe {
-        nodes::list(nodes::items::<pg_sys::TargetEntry>(of).map(|entry| {
-            let column = (*entry).expr.cast();
-            let var = pg_sys::makeVar(
-                varno as _,
-                (*entry).resno,
-                pg_sys::exprType(column),
-                pg_sys::exprTypmod(column),
-                pg_sys::exprCollation(column),
-                0,
-            );
-            // ExecCheckPlanOutput wants to see the NULLs that stand for an INSERT's dropped and
-            // generated columns. The list is looked at, not run: rows pass as they come.
-            let null = nodes::cast::<pg_sys::Const, _>(column, NodeTag::T_Const)
-                .filter(|constant| varno == pg_sys::INDEX_VAR && (**constant).constisnull);
-            let expression = null.map_or(var.cast(), |constant| pg_sys::copyObjectImpl(constant.cast()));
-            let made = pg_sys::makeTargetEntry(
-                expression.cast(),
-                (*entry).resno,
-                (*entry).resname,
-                (*entry).resjunk,
-            );
-            (*made).ressortgroupref = (*entry).ressortgroupref;
-            made
-        }))
+        let column = (*entry).expr.cast::<pg_sys::Node>();
+        let given = raw::palloc0(size_of::<pg_sys::Var>()).cast::<pg_sys::Var>();
+        (*given).xpr.type_ = NodeTag::T_Var;
+        (*given).varno = pg_sys::INDEX_VAR as _;
+        (*given).varattno = (*entry).resno;
+        (*given).vartype = raw::exprType(column);
+        (*given).vartypmod = raw::exprTypmod(column);
+        (*given).varcollid = raw::exprCollation(column);
+        (*given).varnosyn = pg_sys::INDEX_VAR as _;
+        (*given).varattnosyn = (*entry).resno;
+        (*given).location = -1;
+        let taken = raw::palloc0(size_of::<pg_sys::Var>()).cast::<pg_sys::Var>();
+        *taken = *given;
+        (*taken).varno = pg_sys::OUTER_VAR as _;
+        (*taken).varnosyn = pg_sys::OUTER_VAR as _;
+        // ExecCheckPlanOutput wants to see the NULLs that stand for an INSERT's dropped and
+        // generated columns. The list is looked at, not run: rows pass as they come.
+        let is_null = nodes::cast::<pg_sys::Const, _>(column, NodeTag::T_Const)
+            .is_some_and(|constant| (*constant).constisnull);
+        let given = if is_null { raw::copyObjectImpl(column.cast()) } else { given.cast() };
+        (like(entry, given), like(entry, taken.cast()))
+    }
+}
+
+/// A target entry of the same name and number.
+///
+/// # Safety
+/// As `make`.
+#[allow(ffi_unwind_calls, reason = "runs in frame::call and owns nothing")]
+unsafe fn like(
+    entry: *mut pg_sys::TargetEntry,
+    expression: *mut core::ffi::c_void,
+) -> *mut pg_sys::TargetEntry {
+    // SAFETY: makes a node in the current memory context.
+    unsafe {
+        let made =
+            raw::makeTargetEntry(expression.cast(), (*entry).resno, (*entry).resname, (*entry).resjunk);
+        (*made).ressortgroupref = (*entry).ressortgroupref;
+        made
     }
 }
 
@@ -177,18 +200,17 @@ pub unsafe fn is_guard(plan: *mut pg_sys::Plan) -> bool {
     }
 }
 
+#[allow(ffi_unwind_calls, reason = "a bare frame: it owns nothing and cannot panic")]
 unsafe extern "C-unwind" fn create(_: *mut pg_sys::CustomScan) -> *mut pg_sys::Node {
-    frame::guarded(|| {
-        // SAFETY: a zeroed state in the executor's memory; zero is Stage::Pass and None.
-        unsafe {
-            let state = pg_sys::palloc0(size_of::<GuardState>()).cast::<GuardState>();
-            (*state).scan.ss.ps.type_ = NodeTag::T_CustomScanState;
-            (*state).scan.methods = &EXEC_METHODS.0;
-            (*state).stage = Stage::Pass;
-            std::ptr::write(&raw mut (*state).orders, None);
-            state.cast()
-        }
-    })
+    // SAFETY: a zeroed state in the executor's memory; zero is Stage::Pass.
+    unsafe {
+        let state = raw::palloc0(size_of::<GuardState>()).cast::<GuardState>();
+        (*state).scan.ss.ps.type_ = NodeTag::T_CustomScanState;
+        (*state).scan.methods = &EXEC_METHODS.0;
+        (*state).stage = Stage::Pass;
+        std::ptr::write(&raw mut (*state).orders, None);
+        state.cast()
+    }
 }
 
 #[allow(ffi_unwind_calls, reason = "a bare frame: it owns nothing and cannot panic")]
@@ -202,15 +224,12 @@ unsafe extern "C-unwind" fn begin(
         let guard = node.cast::<GuardState>();
         let plan = (*node).ss.ps.plan;
         let private = (*plan.cast::<pg_sys::CustomScan>()).custom_private;
-        (*guard).orders = frame::guarded(|| Orders::read(private));
+        (*guard).orders = Orders::read(private);
         let passes = (*guard).orders.is_none()
             || eflags & pg_sys::EXEC_FLAG_EXPLAIN_ONLY as c_int != 0
             || !(*estate).es_epq_active.is_null();
         if !passes {
-            let start = frame::guarded(|| start(guard, estate, eflags));
-            if let Start::Refuse(frozen) = start {
-                refusal::raise(&frozen);
-            }
+            start(guard, estate, eflags);
         }
         (*node).ss.ps.lefttree = raw::ExecInitNode((*plan).lefttree, estate, eflags);
         settle(guard, estate);
@@ -220,25 +239,28 @@ unsafe extern "C-unwind" fn begin(
 /// Asks what this execution may do.
 ///
 /// # Safety
-/// `guard` has its orders.
-unsafe fn start(guard: *mut GuardState, estate: *mut pg_sys::EState, eflags: c_int) -> Start {
+/// `guard` has its orders; no frame above owns anything.
+#[allow(ffi_unwind_calls, reason = "called by a bare frame, which owns nothing")]
+unsafe fn start(guard: *mut GuardState, estate: *mut pg_sys::EState, eflags: c_int) {
     // SAFETY: by contract.
     unsafe {
-        let Some(orders) = (*guard).orders else { return Start::Pass };
-        let start = task::start(&orders, (*estate).es_param_list_info, eflags);
-        if let Start::Watch { task, threshold, spool } = start {
-            (*guard).task = task;
-            (*guard).counts_parts = (*task).parts.is_some();
-            (*guard).threshold = threshold;
-            (*guard).stage = if spool { Stage::Collect } else { Stage::Count };
-            // An error skips `end`: the task goes with the memory of the execution.
-            let callback = pg_sys::palloc0(size_of::<pg_sys::MemoryContextCallback>())
-                .cast::<pg_sys::MemoryContextCallback>();
-            (*callback).func = Some(drop_task);
-            (*callback).arg = guard.cast();
-            pg_sys::MemoryContextRegisterResetCallback((*estate).es_query_cxt, callback);
+        let Some(orders) = &(*guard).orders else { return };
+        // An error skips `end`: the task goes with the memory of the execution.
+        let callback =
+            raw::palloc0(size_of::<pg_sys::MemoryContextCallback>()).cast::<pg_sys::MemoryContextCallback>();
+        (*callback).func = Some(drop_task);
+        (*callback).arg = guard.cast();
+        match frame::guarded(|| task::start(orders, (*estate).es_param_list_info, eflags)) {
+            Start::Pass => {}
+            Start::Refuse(frozen) => refusal::raise(&frozen),
+            Start::Watch { task, threshold, spool } => {
+                (*guard).task = task;
+                (*guard).counts_parts = (*task).parts.is_some();
+                (*guard).threshold = threshold;
+                (*guard).stage = if spool { Stage::Collect } else { Stage::Count };
+                raw::MemoryContextRegisterResetCallback((*estate).es_query_cxt, callback);
+            }
         }
-        start
     }
 }
 
@@ -273,13 +295,11 @@ unsafe fn settle(guard: *mut GuardState, estate: *mut pg_sys::EState) {
         if (*guard).stage == Stage::Collect {
             // Identities, whole rows, and rows of the child may all come.
             ps.resultopsfixed = false;
-            if orders.tids_only {
-                (*guard).spool.slot = raw::ExecAllocTableSlot(
-                    &raw mut (*estate).es_tupleTable,
-                    raw::ExecGetResultType(child),
-                    &raw const pg_sys::TTSOpsVirtual,
-                );
-            }
+            (*guard).spool.slot = raw::ExecAllocTableSlot(
+                &raw mut (*estate).es_tupleTable,
+                raw::ExecGetResultType(child),
+                &raw const pg_sys::TTSOpsVirtual,
+            );
         }
         if matches!(orders.flow, Flow::Direct { .. }) && (*guard).stage == Stage::Count {
             frame::guarded(|| measure::instrument_direct(child));

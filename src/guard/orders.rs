@@ -5,7 +5,7 @@ use pgrx::pg_sys;
 use safedelete_core::command::Command;
 
 use crate::analysis::Qualification;
-use crate::pg::nodes;
+use crate::pg::{nodes, raw};
 
 /// How rows come by the node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,12 +43,17 @@ pub struct Orders {
 }
 
 impl Orders {
-    pub fn write(&self) -> *mut pg_sys::List {
+    /// Owns nothing, so that it may run in `frame::call`.
+    ///
+    /// # Safety
+    /// No frame above owns anything, up to `frame::call` or PostgreSQL.
+    #[allow(ffi_unwind_calls, reason = "runs in frame::call and owns nothing")]
+    pub unsafe fn write(&self) -> *mut pg_sys::List {
         let (qualification, column) = match self.qualification {
             Qualification::Qualified => (0, 0),
             Qualification::NoWhere => (1, 0),
             Qualification::MatchesEveryRow => (2, 0),
-            Qualification::OuterColumn(column) => (3, i32::from(column)),
+            Qualification::OuterColumn(column) => (3, column),
             Qualification::Deferred => (4, 0),
         };
         let flow = match self.flow {
@@ -57,21 +62,31 @@ impl Orders {
             Flow::Direct { returning: false } => 2,
             Flow::Direct { returning: true } => 3,
         };
+        let flags = self.command.code()
+            | i32::from(self.only) << 4
+            | i32::from(self.repeats) << 5
+            | i32::from(self.tids_only) << 6
+            | flow << 8
+            | qualification << 12
+            | i32::from(column) << 16;
+        // As many as a List holds without a second piece of memory.
         let numbers = [
-            self.command.code(),
+            flags,
             self.relation.to_u32() as i32,
-            i32::from(self.only),
-            qualification,
-            column,
-            self.target_index,
-            i32::from(self.repeats),
-            self.ctid,
-            self.tableoid,
-            i32::from(self.tids_only),
-            flow,
             self.leaf.to_u32() as i32,
+            self.target_index,
+            self.ctid << 16 | self.tableoid,
         ];
-        nodes::list([nodes::integer_list(&numbers), self.conditions, self.parts])
+        // SAFETY: makes lists in the current memory context.
+        unsafe {
+            let mut list = std::ptr::null_mut();
+            for number in numbers {
+                list = raw::lappend_int(list, number);
+            }
+            let mut whole = raw::lappend(std::ptr::null_mut(), list.cast());
+            whole = raw::lappend(whole, self.conditions.cast());
+            raw::lappend(whole, self.parts.cast())
+        }
     }
 
     /// Reads what `write` wrote; the list may have been copied since.
@@ -80,33 +95,35 @@ impl Orders {
         let (numbers, conditions, parts) = (items.next()?, items.next()?, items.next()?);
         let mut numbers = nodes::integers(numbers);
         let mut next = || numbers.next();
-        let command = Command::from_code(next()?)?;
+        let flags = next()?;
         let relation = pg_sys::Oid::from(next()? as u32);
-        let only = next()? != 0;
-        let (qualification, column) = (next()?, next()? as i16);
+        let leaf = pg_sys::Oid::from(next()? as u32);
+        let target_index = next()?;
+        // A target list has fewer entries than 2^16.
+        let places = next()?;
         Some(Orders {
-            command,
+            command: Command::from_code(flags & 0xf)?,
             relation,
-            only,
-            qualification: match qualification {
+            only: flags & 1 << 4 != 0,
+            qualification: match flags >> 12 & 0xf {
                 0 => Qualification::Qualified,
                 1 => Qualification::NoWhere,
                 2 => Qualification::MatchesEveryRow,
-                3 => Qualification::OuterColumn(column),
+                3 => Qualification::OuterColumn((flags >> 16) as i16),
                 _ => Qualification::Deferred,
             },
-            target_index: next()?,
-            repeats: next()? != 0,
-            ctid: next()?,
-            tableoid: next()?,
-            tids_only: next()? != 0,
-            flow: match next()? {
+            target_index,
+            repeats: flags & 1 << 5 != 0,
+            ctid: places >> 16,
+            tableoid: places & 0xffff,
+            tids_only: flags & 1 << 6 != 0,
+            flow: match flags >> 8 & 3 {
                 0 => Flow::Rows,
                 1 => Flow::Parent,
                 2 => Flow::Direct { returning: false },
                 _ => Flow::Direct { returning: true },
             },
-            leaf: pg_sys::Oid::from(next()? as u32),
+            leaf,
             conditions,
             parts,
         })

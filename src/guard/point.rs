@@ -1,5 +1,5 @@
-//! Writes of at most one row carry no guard. Run by functions and triggers, they still belong to
-//! the client statement's sum: the ExecutorFinish hook counts them.
+//! Writes of one row, or of a few by key, carry no guard. Run by functions and triggers, they still
+//! belong to the client statement's sum: the ExecutorFinish hook counts them.
 
 use pgrx::pg_sys;
 use pgrx::pg_sys::NodeTag;
@@ -8,7 +8,7 @@ use safedelete_core::command::Command;
 use super::node;
 use super::task::Task;
 use crate::analysis::target;
-use crate::levels::{self, Level};
+use crate::levels;
 use crate::pg::local::Local;
 use crate::pg::{frame, nodes, raw};
 use crate::refusal::{self, Frozen};
@@ -28,6 +28,12 @@ static PLANNED_BEFORE: Local<*mut pg_sys::QueryDesc> = Local::new(std::ptr::null
 #[inline]
 #[allow(ffi_unwind_calls, reason = "called by a bare frame, which owns nothing")]
 pub unsafe fn look_for_changes(query: *mut pg_sys::QueryDesc) {
+    // SAFETY: both read the transaction's state.
+    let first = unsafe { !raw::IsTransactionBlock() && raw::GetCurrentCommandId(false) == 0 };
+    if first && levels::current().is_clients_own() {
+        // Its locks are the transaction's first, so they were taken just now.
+        return;
+    }
     let before = settings::generation();
     // SAFETY: PostgreSQL does the same whenever it opens a relation.
     unsafe { raw::AcceptInvalidationMessages() };
@@ -36,14 +42,32 @@ pub unsafe fn look_for_changes(query: *mut pg_sys::QueryDesc) {
     }
 }
 
-/// Counts what an unguarded write has written. For a bare frame. The client's own single row decides
-/// nothing where no trigger can add to it, and this returns at once.
+/// Counts what an unguarded write has written that fires no triggers. For a bare frame. What is the
+/// client's whole statement decides nothing, for nothing can add to it: this returns at once.
 ///
 /// # Safety
-/// `query` has been run and is the current level, `outer` the one around it; no frame above owns
-/// anything.
+/// `query` has been run, and is not yet a level; no frame above owns anything.
 #[inline]
-pub unsafe fn account(query: *mut pg_sys::QueryDesc, outer: &Level) {
+pub unsafe fn account_alone(query: *mut pg_sys::QueryDesc) {
+    // SAFETY: by contract; an active portal's statements are a list.
+    let whole = unsafe {
+        (*(*query).estate).es_processed <= 1
+            || (!pg_sys::ActivePortal.is_null() && nodes::length((*pg_sys::ActivePortal).stmts) == 1)
+    };
+    if whole && levels::current().is_clients_own() && PLANNED_BEFORE.get() != query {
+        return;
+    }
+    let outer = levels::enter_query();
+    // SAFETY: by contract.
+    unsafe { account(query) };
+    levels::leave(outer);
+}
+
+/// Counts what an unguarded write has written. For a bare frame.
+///
+/// # Safety
+/// `query` has been run and is the current level; no frame above owns anything.
+pub unsafe fn account(query: *mut pg_sys::QueryDesc) {
     // SAFETY: by contract; casts follow tags.
     unsafe {
         let operation = (*query).operation;
@@ -61,9 +85,6 @@ pub unsafe fn account(query: *mut pg_sys::QueryDesc, outer: &Level) {
         }
         let modify = plan.cast::<pg_sys::ModifyTable>();
         if node::is_guard((*modify).plan.lefttree) {
-            return;
-        }
-        if outer.is_clients_own() && !levels::may_fire_triggers(query) && PLANNED_BEFORE.get() != query {
             return;
         }
         PLANNED_BEFORE.set(std::ptr::null_mut());

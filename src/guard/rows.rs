@@ -1,22 +1,44 @@
-//! Distinct target rows: a compressed set of (tableoid, ctid).
+//! Distinct target rows: a set of (tableoid, ctid), as a bitmap for each page. Adding a row to it is
+//! for bare frames: it allocates nothing, for room is made before.
 
 use pgrx::pg_sys;
-use roaring::RoaringTreemap;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
+
+/// A line pointer is a bit; on pages of 8 kB heap tables have up to 291.
+const WORDS: usize = 5;
+const OFFSETS: usize = WORDS * 64;
 
 #[derive(Default)]
-pub struct Rows(FxHashMap<pg_sys::Oid, RoaringTreemap>);
-
-impl Rows {
-    /// Adds a row; whether it was new.
-    pub fn insert(&mut self, table: pg_sys::Oid, tid: pg_sys::ItemPointerData) -> bool {
-        let block = u64::from(tid.ip_blkid.bi_hi) << 16 | u64::from(tid.ip_blkid.bi_lo);
-        self.0.entry(table).or_default().insert(pack(block, u64::from(tid.ip_posid)))
-    }
+pub struct Rows {
+    pages: FxHashMap<(pg_sys::Oid, u32), [u64; WORDS]>,
+    /// Of larger pages, and of table access methods that number rows in their own way.
+    others: FxHashSet<(pg_sys::Oid, u32, u16)>,
 }
 
-/// Dense for heap tables, whose line pointers are below 512 on pages of 8 kB; a table access
-/// method may use any offset, and those go to a range of their own.
-fn pack(block: u64, offset: u64) -> u64 {
-    if offset < 512 { block << 9 | offset } else { 1 << 63 | block << 16 | offset }
+impl Rows {
+    /// Whether a row can be added as it is; not, where `make_room` has to be called first.
+    #[inline]
+    pub fn has_room(&self) -> bool {
+        self.pages.len() < self.pages.capacity() && self.others.len() < self.others.capacity()
+    }
+
+    /// Makes room for more rows.
+    pub fn make_room(&mut self) {
+        self.pages.reserve(self.pages.len().max(16));
+        self.others.reserve(self.others.len().max(1));
+    }
+
+    /// Adds a row, for which there is room; whether it was new.
+    #[inline]
+    pub fn insert(&mut self, table: pg_sys::Oid, tid: pg_sys::ItemPointerData) -> bool {
+        let block = u32::from(tid.ip_blkid.bi_hi) << 16 | u32::from(tid.ip_blkid.bi_lo);
+        let offset = usize::from(tid.ip_posid);
+        if offset >= OFFSETS {
+            return self.others.insert((table, block, tid.ip_posid));
+        }
+        let word = &mut self.pages.entry((table, block)).or_default()[offset / 64];
+        let before = *word;
+        *word |= 1 << (offset % 64);
+        *word != before
+    }
 }

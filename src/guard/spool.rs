@@ -1,12 +1,13 @@
 //! The rows that a guard has collected and has not handed on yet: row identities of a DELETE in an
-//! array, up to work_mem; anything else, and what no longer fits, in PostgreSQL's tuplestore. Called
-//! by the guard's bare frames; owns nothing of Rust's.
+//! array, other rows packed, each up to work_mem; what no longer fits, in PostgreSQL's tuplestore.
+//! Called by the guard's bare frames; owns nothing of Rust's.
 
 use pgrx::pg_sys;
 
 use super::node::GuardState;
 use super::orders::Orders;
-use crate::pg::{frame, raw};
+use super::packed::{self, Packed};
+use crate::pg::raw;
 
 #[repr(C)]
 pub struct Spool {
@@ -14,7 +15,12 @@ pub struct Spool {
     stored: usize,
     room: usize,
     replayed: usize,
-    /// For identities.
+    /// The heap that all identities are of, if it is one, and the page of it that is kept in memory.
+    heap: pg_sys::Relation,
+    page: u32,
+    pinned: pg_sys::Buffer,
+    packed: Packed,
+    /// For identities and packed rows.
     pub slot: *mut pg_sys::TupleTableSlot,
     store: *mut pg_sys::Tuplestorestate,
     store_slot: *mut pg_sys::TupleTableSlot,
@@ -25,7 +31,10 @@ pub struct Spool {
 impl Spool {
     /// The rows that were kept, and the bytes of them that went to disk.
     pub fn totals(&self) -> (u64, u64) {
-        (self.stored as u64 + self.in_store, self.blocks_on_disk as u64 * u64::from(pg_sys::BLCKSZ))
+        (
+            self.stored as u64 + self.packed.rows + self.in_store,
+            self.blocks_on_disk as u64 * u64::from(pg_sys::BLCKSZ),
+        )
     }
 }
 
@@ -96,15 +105,20 @@ pub unsafe fn leaf(slot: *mut pg_sys::TupleTableSlot, orders: &Orders) -> pg_sys
 pub unsafe fn keep(guard: *mut GuardState, estate: *mut pg_sys::EState, slot: *mut pg_sys::TupleTableSlot) {
     // SAFETY: by contract.
     unsafe {
-        if let Some(orders) = &(*guard).orders
-            && orders.tids_only
-            && (*guard).spool.store.is_null()
-            && let Some(identity) = identity(slot, orders)
-            && ((*guard).spool.stored < (*guard).spool.room || grow(guard, estate))
-        {
-            *(*guard).spool.identities.add((*guard).spool.stored) = identity;
-            (*guard).spool.stored += 1;
-            return;
+        if (*guard).spool.store.is_null() {
+            if let Some(orders) = &(*guard).orders
+                && orders.tids_only
+            {
+                if let Some(identity) = identity(slot, orders)
+                    && has_room(guard, estate)
+                {
+                    *(*guard).spool.identities.add((*guard).spool.stored) = identity;
+                    (*guard).spool.stored += 1;
+                    return;
+                }
+            } else if packed::keep(&mut (*guard).spool.packed, slot, (*estate).es_query_cxt) {
+                return;
+            }
         }
         if (*guard).spool.store.is_null() {
             let previous = pg_sys::CurrentMemoryContext;
@@ -157,6 +171,7 @@ pub unsafe fn keep_identity(guard: *mut GuardState, slot: *mut pg_sys::TupleTabl
 /// # Safety
 /// `guard` collects in `estate`.
 #[cold]
+#[allow(ffi_unwind_calls, reason = "called by bare frames, which own nothing")]
 unsafe fn grow(guard: *mut GuardState, estate: *mut pg_sys::EState) -> bool {
     // SAFETY: by contract; the array lives in the execution's memory.
     unsafe {
@@ -165,15 +180,13 @@ unsafe fn grow(guard: *mut GuardState, estate: *mut pg_sys::EState) -> bool {
             return false;
         }
         let room = ((*guard).spool.room * 2).clamp(64, most.max(64));
-        (*guard).spool.identities = frame::guarded(|| {
-            let bytes = room * size_of::<Identity>();
-            if (*guard).spool.identities.is_null() {
-                pg_sys::MemoryContextAllocHuge((*estate).es_query_cxt, bytes)
-            } else {
-                pg_sys::repalloc_huge((*guard).spool.identities.cast(), bytes)
-            }
-            .cast()
-        });
+        let bytes = room * size_of::<Identity>();
+        (*guard).spool.identities = if (*guard).spool.identities.is_null() {
+            raw::MemoryContextAllocHuge((*estate).es_query_cxt, bytes)
+        } else {
+            raw::repalloc_huge((*guard).spool.identities.cast(), bytes)
+        }
+        .cast();
         (*guard).spool.room = room;
         true
     }
@@ -196,6 +209,9 @@ pub unsafe fn next_identity(guard: *mut GuardState) -> *mut pg_sys::TupleTableSl
         }
         let identity = spool.identities.add(spool.replayed);
         spool.replayed += 1;
+        if !spool.heap.is_null() && page(identity) != spool.page {
+            turn_page(spool, identity);
+        }
         let values = (*spool.slot).tts_values;
         *values.add(orders.ctid as usize - 1) = pg_sys::Datum::from(&raw mut (*identity).tid);
         if orders.tableoid > 0 {
@@ -231,7 +247,13 @@ pub unsafe fn replay(guard: *mut GuardState) -> *mut pg_sys::TupleTableSlot {
                     *(*slot).tts_isnull.add(at) = false;
                 }
             }
+            if (*guard).spool.replayed == 1 {
+                find_heap(guard);
+            }
             return raw::ExecStoreVirtualTuple(slot);
+        }
+        if packed::hand_on(&mut (*guard).spool.packed, (*guard).spool.slot) {
+            return (*guard).spool.slot;
         }
         if !(*guard).spool.store.is_null()
             && raw::tuplestore_gettupleslot((*guard).spool.store, true, false, (*guard).spool.store_slot)
@@ -243,7 +265,75 @@ pub unsafe fn replay(guard: *mut GuardState) -> *mut pg_sys::TupleTableSlot {
     }
 }
 
-/// Ends the tuplestore: a forgotten one leaks its temporary file.
+/// Where identities of a single heap are handed on, a page is kept pinned for as long as rows of it
+/// come, as the scan would have kept it without the guard: heap_delete pins it anew for each.
+///
+/// # Safety
+/// As `replay`.
+#[allow(ffi_unwind_calls, reason = "called by bare frames, which own nothing")]
+unsafe fn find_heap(guard: *mut GuardState) {
+    // SAFETY: by contract; the ModifyTable above has opened what it writes.
+    unsafe {
+        let Some(orders) = &(*guard).orders else { return };
+        (*guard).spool.page = pg_sys::InvalidBlockNumber;
+        if orders.tableoid > 0 {
+            return;
+        }
+        let estate = (*guard).scan.ss.ps.state;
+        for i in 0..(*estate).es_range_table_size as usize {
+            let relation = *(*estate).es_relations.add(i);
+            if !relation.is_null()
+                && (*relation).rd_id == orders.leaf
+                && std::ptr::eq((*relation).rd_tableam, raw::GetHeapamTableAmRoutine())
+            {
+                (*guard).spool.heap = relation;
+                return;
+            }
+        }
+    }
+}
+
+/// # Safety
+/// `identity` is a collected one.
+#[inline(always)]
+unsafe fn page(identity: *mut Identity) -> u32 {
+    // SAFETY: by contract.
+    let block = unsafe { (*identity).tid.ip_blkid };
+    u32::from(block.bi_hi) << 16 | u32::from(block.bi_lo)
+}
+
+/// How many rows of a page make a pin worth its while.
+const WORTH_A_PIN: usize = 8;
+
+/// Pins the page of an identity, where enough others of the same page follow.
+///
+/// # Safety
+/// `identity` has just been taken from `spool`.
+#[inline(never)]
+#[allow(ffi_unwind_calls, reason = "called by bare frames, which own nothing")]
+unsafe fn turn_page(spool: &mut Spool, identity: *mut Identity) {
+    // SAFETY: by contract; rows that were selected are on pages that exist.
+    unsafe {
+        unpin(spool);
+        spool.page = page(identity);
+        if spool.stored - spool.replayed >= WORTH_A_PIN && page(identity.add(WORTH_A_PIN)) == spool.page {
+            spool.pinned = raw::ReadBuffer(spool.heap, spool.page);
+        }
+    }
+}
+
+/// # Safety
+/// The pin is this execution's.
+#[allow(ffi_unwind_calls, reason = "called by bare frames, which own nothing")]
+unsafe fn unpin(spool: &mut Spool) {
+    let pinned = std::mem::replace(&mut spool.pinned, pg_sys::InvalidBuffer as pg_sys::Buffer);
+    if pinned != pg_sys::InvalidBuffer as pg_sys::Buffer {
+        // SAFETY: by contract.
+        unsafe { raw::ReleaseBuffer(pinned) };
+    }
+}
+
+/// Lets the last page go and ends the tuplestore: a forgotten one leaks its temporary file.
 ///
 /// # Safety
 /// `guard` runs, with its child.
@@ -251,6 +341,7 @@ pub unsafe fn replay(guard: *mut GuardState) -> *mut pg_sys::TupleTableSlot {
 pub unsafe fn release(guard: *mut GuardState) {
     // SAFETY: by contract; the slot may point into the store's memory no more.
     unsafe {
+        unpin(&mut (*guard).spool);
         let store = (*guard).spool.store;
         (*guard).spool.store = std::ptr::null_mut();
         if !store.is_null() {

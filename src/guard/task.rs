@@ -110,7 +110,14 @@ pub unsafe fn start(orders: &Orders, parameters: pg_sys::ParamListInfo, eflags: 
     if bounds.unlimited() && overridden.is_none() && parts.is_none() && !rehearses {
         return Start::Pass;
     }
-    let unlimited = matches!(overridden, Some((.., Budget::Unlimited)));
+    let declared_all = || {
+        settings::allow_rows() < 0
+            && matches!(authority::budget(role, Some(orders.relation)), Ok(Some(Budget::Unlimited)))
+    };
+    let unlimited = match overridden {
+        Some((.., budget)) => budget == Budget::Unlimited,
+        None => declared_all(),
+    };
     let may_refuse = (mode == Mode::Enforce && !unlimited) || parts.as_ref().is_some_and(Parts::may_refuse);
     let task = Task {
         command: orders.command,
@@ -320,7 +327,7 @@ impl Task {
         } else if let Some(whole) = self.part_of {
             Reach::Part { of: relations::name(whole) }
         } else if self.referential {
-            let by = levels::current().writes;
+            let by = levels::writes();
             Reach::ForeignKey { by: by.map(|(command, relation)| (command, relations::name(relation))) }
         } else if sum > count {
             Reach::Summed { in_transaction: settings::scope() == Scope::Transaction }

@@ -1,5 +1,6 @@
-//! Whether an index scan finds at most one row: a unique index with every key column bound by
-//! equality. What is asked of an index is kept, for every point write asks it.
+//! How many rows an index scan finds at most: one, in a unique index with every key column bound by
+//! equality; as many as the lists have elements, where `= ANY (…)` binds them. What is asked of an
+//! index is kept, for every point write asks it.
 
 use once_cell::unsync::Lazy;
 use pgrx::pg_sys;
@@ -8,6 +9,7 @@ use rustc_hash::FxHashMap;
 
 use crate::pg::local::Local;
 use crate::pg::{nodes, relations};
+use crate::settings;
 
 struct Index {
     /// Of a unique index that is checked at once (a deferrable constraint's may hold duplicates
@@ -23,13 +25,30 @@ struct Known {
 }
 
 static KNOWN: Local<Lazy<Known>> = Local::new(Lazy::new(Known::default));
-/// The last that was asked: index and operator, with the verdict.
-static LAST: Local<Option<((pg_sys::Oid, pg_sys::Oid), bool)>> = Local::new(None);
+/// A scan with one condition `column op value`: whether the operator makes it find one row at most, as
+/// of a generation of what other sessions have changed.
+#[derive(Clone, Copy)]
+struct Asked {
+    index: pg_sys::Oid,
+    operator: pg_sys::Oid,
+    as_of: u32,
+    verdict: bool,
+}
+
+const SLOTS: usize = 64;
+const NOTHING: Asked =
+    Asked { index: pg_sys::InvalidOid, operator: pg_sys::InvalidOid, as_of: 0, verdict: false };
+
+static LAST: Local<[Asked; SLOTS]> = Local::new([NOTHING; SLOTS]);
+
+#[inline]
+fn slot(index: pg_sys::Oid) -> usize {
+    index.to_u32() as usize % SLOTS
+}
 
 /// Forgets an index, or all of them. Called by the relcache callback; raises nothing.
 pub fn forget(relation: pg_sys::Oid) {
     KNOWN.with(|known| {
-        LAST.set(None);
         if relation == pg_sys::InvalidOid {
             known.indexes.clear();
             known.equalities.clear();
@@ -39,21 +58,33 @@ pub fn forget(relation: pg_sys::Oid) {
     });
 }
 
+/// The verdict, where it was asked before: nearly every write, for sessions write the same tables again
+/// and again. Owns and allocates nothing, so bare frames may call it.
+#[inline]
+pub fn known_lookup(index: pg_sys::Oid, quals: *mut pg_sys::List) -> Option<bool> {
+    let operator = single_operator(quals)?;
+    let last = LAST.with(|last| last[slot(index)]);
+    (last.index == index && last.operator == operator && last.as_of == settings::generation())
+        .then_some(last.verdict)
+}
+
+/// How many rows a scan finds at most, where that can be told.
+///
 /// # Safety
 /// `quals` are an index scan's on `index`, which the plan has locked.
-pub unsafe fn is_lookup(index: pg_sys::Oid, quals: *mut pg_sys::List) -> bool {
-    let asked = single_operator(quals).map(|operator| (index, operator));
-    if let Some((last, verdict)) = LAST.get()
-        && asked == Some(last)
-    {
-        // Nearly every write ends here: sessions write the same table again and again.
-        return verdict;
+pub unsafe fn most_rows(index: pg_sys::Oid, quals: *mut pg_sys::List) -> Option<u64> {
+    if let Some(verdict) = known_lookup(index, quals) {
+        return verdict.then_some(1);
     }
+    let as_of = settings::generation();
     // SAFETY: by contract.
-    let verdict = unsafe { look_up(index, quals) };
-    // One condition binds all columns or it does not, whichever column it is on.
-    LAST.set(asked.map(|asked| (asked, verdict)));
-    verdict
+    let most = unsafe { look_up(index, quals) };
+    if let Some(operator) = single_operator(quals) {
+        // One condition binds all columns or it does not, whichever column it is on.
+        let verdict = most.is_some();
+        LAST.with(|last| last[slot(index)] = Asked { index, operator, as_of, verdict });
+    }
+    most
 }
 
 /// The operator, where there is one condition.
@@ -68,54 +99,96 @@ fn single_operator(quals: *mut pg_sys::List) -> Option<pg_sys::Oid> {
 }
 
 /// # Safety
-/// As `is_lookup`.
-unsafe fn look_up(index: pg_sys::Oid, quals: *mut pg_sys::List) -> bool {
-    if let Some(verdict) = KNOWN.with(|known| known.verdict(index, quals)) {
-        return verdict;
+/// As `most_rows`.
+unsafe fn look_up(index: pg_sys::Oid, quals: *mut pg_sys::List) -> Option<u64> {
+    let bindings: Vec<_> = bindings(quals).collect();
+    if let Some(most) = KNOWN.with(|known| known.most_rows(index, &bindings)) {
+        return most;
     }
     if relations::kind(index) != pg_sys::RELKIND_INDEX {
         // An index that another extension only supposes, for EXPLAIN. Its OID may be another's later.
-        return false;
+        return None;
     }
-    learn(index, quals);
-    KNOWN.with(|known| known.verdict(index, quals)).unwrap_or(false)
+    learn(index, &bindings);
+    KNOWN.with(|known| known.most_rows(index, &bindings)).flatten()
 }
 
-/// The column of the index and the operator of each `column op value`.
-fn bindings(quals: *mut pg_sys::List) -> impl Iterator<Item = (usize, pg_sys::Oid)> {
+/// `column op value`, or `column op ANY (list)`.
+struct Binding {
+    /// Of the index, from 0.
+    column: usize,
+    operator: pg_sys::Oid,
+    values: u64,
+}
+
+fn bindings(quals: *mut pg_sys::List) -> impl Iterator<Item = Binding> {
     nodes::items::<pg_sys::Node>(quals).filter_map(|qual| {
-        let op = nodes::cast::<pg_sys::OpExpr, _>(qual, NodeTag::T_OpExpr)?;
-        // SAFETY: the tag says OpExpr.
-        let (operator, args) = unsafe { ((*op).opno, (*op).args) };
+        // SAFETY: each cast follows the tag; an index qual's list is its second argument.
+        let (operator, args, values) = unsafe {
+            match nodes::tag(qual) {
+                NodeTag::T_OpExpr => {
+                    let op = qual.cast::<pg_sys::OpExpr>();
+                    ((*op).opno, (*op).args, 1)
+                }
+                NodeTag::T_ScalarArrayOpExpr => {
+                    let op = qual.cast::<pg_sys::ScalarArrayOpExpr>();
+                    let list = nodes::items::<pg_sys::Node>((*op).args).nth(1)?;
+                    ((*op).useOr).then_some(((*op).opno, (*op).args, elements(list)?))?
+                }
+                _ => return None,
+            }
+        };
         let column = nodes::items::<pg_sys::Node>(args).next()?;
         let var = nodes::cast::<pg_sys::Var, _>(column, NodeTag::T_Var)?;
         // SAFETY: the tag says Var; fix_indexqual_references makes it the index's column.
         let number = unsafe { (*var).varattno };
-        Some((usize::try_from(number - 1).ok()?, operator))
+        Some(Binding { column: usize::try_from(number - 1).ok()?, operator, values })
     })
 }
 
+/// How many elements an array has, where the plan tells.
+fn elements(list: *mut pg_sys::Node) -> Option<u64> {
+    let list = nodes::strip_relabel(list);
+    // SAFETY: each cast follows the tag; a constant that is not NULL is an array, as ANY wants it.
+    unsafe {
+        if let Some(array) = nodes::cast::<pg_sys::ArrayExpr, _>(list, NodeTag::T_ArrayExpr) {
+            return (!(*array).multidims).then_some(nodes::length((*array).elements) as u64);
+        }
+        let constant = nodes::cast::<pg_sys::Const, _>(list, NodeTag::T_Const)?;
+        if (*constant).constisnull {
+            return Some(0);
+        }
+        let array =
+            pg_sys::pg_detoast_datum((*constant).constvalue.cast_mut_ptr()).cast::<pg_sys::ArrayType>();
+        let sizes = array.add(1).cast::<i32>();
+        u64::try_from(pg_sys::ArrayGetNItems((*array).ndim, sizes)).ok()
+    }
+}
+
 impl Known {
-    /// The verdict, where all that it takes is known.
-    fn verdict(&self, index: pg_sys::Oid, quals: *mut pg_sys::List) -> Option<bool> {
-        let Some(families) = &self.indexes.get(&index)?.families else { return Some(false) };
+    /// The most rows that a scan finds (`None`: any number), where all that it takes is known.
+    fn most_rows(&self, index: pg_sys::Oid, bindings: &[Binding]) -> Option<Option<u64>> {
+        let Some(families) = &self.indexes.get(&index)?.families else { return Some(None) };
+        let mut most = 1u64;
         let mut bound = 0u64;
-        for (at, operator) in bindings(quals) {
-            if let Some(family) = families.get(at)
-                && *self.equalities.get(&(operator, *family))?
+        for binding in bindings {
+            if let Some(family) = families.get(binding.column)
+                && *self.equalities.get(&(binding.operator, *family))?
+                && bound & 1 << binding.column == 0
             {
-                bound |= 1 << at;
+                bound |= 1 << binding.column;
+                most = most.saturating_mul(binding.values);
             }
         }
-        Some(bound == (1 << families.len()) - 1)
+        Some((bound == (1 << families.len()) - 1).then_some(most))
     }
 }
 
 /// Looks up what a verdict takes.
-fn learn(index: pg_sys::Oid, quals: *mut pg_sys::List) {
+fn learn(index: pg_sys::Oid, bindings: &[Binding]) {
     let families = families(index);
-    for (at, operator) in bindings(quals) {
-        let Some(family) = families.as_ref().and_then(|families| families.get(at)) else { continue };
+    for &Binding { column, operator, .. } in bindings {
+        let Some(family) = families.as_ref().and_then(|families| families.get(column)) else { continue };
         // SAFETY: a catalog cache look-up.
         let strategy = unsafe { pg_sys::get_op_opfamily_strategy(operator, *family) };
         let equality = strategy == pg_sys::BTEqualStrategyNumber as i32;

@@ -77,6 +77,16 @@ pub unsafe fn column_is_not_null(descriptor: pg_sys::TupleDesc, index: usize) ->
     true
 }
 
+/// The length of a column's type, as pg_type.typlen; 0 where it is passed by value.
+///
+/// # Safety
+/// `descriptor` has the column (from 0).
+pub unsafe fn column_length(descriptor: pg_sys::TupleDesc, index: usize) -> i16 {
+    // SAFETY: by contract.
+    let attribute = unsafe { attribute(descriptor, index) };
+    if attribute.attbyval { 0 } else { attribute.attlen }
+}
+
 /// The B-tree strategies of an operator, as a bit for each number.
 pub fn btree_strategies(operator: pg_sys::Oid) -> u32 {
     let mut strategies = 0;

@@ -78,11 +78,3 @@ pub fn oid_list(values: &[pg_sys::Oid]) -> *mut pg_sys::List {
         unsafe { pg_sys::lappend_oid(list, *value) }
     })
 }
-
-/// A list of integers.
-pub fn integer_list(values: &[i32]) -> *mut pg_sys::List {
-    values.iter().fold(std::ptr::null_mut(), |list, value| {
-        // SAFETY: lappend_int allocates in the current memory context.
-        unsafe { pg_sys::lappend_int(list, *value) }
-    })
-}

@@ -97,8 +97,34 @@ unsafe extern "C-unwind" {
         context: *mut c_void,
     ) -> bool;
 
-    // nodes/pg_list.h
+    // nodes/pg_list.h, nodes/makefuncs.h, nodes/nodeFuncs.h, nodes/nodes.h
     pub fn lappend(list: *mut pg_sys::List, datum: *mut c_void) -> *mut pg_sys::List;
+    pub fn lappend_int(list: *mut pg_sys::List, datum: c_int) -> *mut pg_sys::List;
+    pub fn exprType(expression: *const pg_sys::Node) -> pg_sys::Oid;
+    pub fn exprTypmod(expression: *const pg_sys::Node) -> i32;
+    pub fn exprCollation(expression: *const pg_sys::Node) -> pg_sys::Oid;
+    pub fn makeTargetEntry(
+        expression: *mut pg_sys::Expr,
+        number: pg_sys::AttrNumber,
+        name: *mut c_char,
+        junk: bool,
+    ) -> *mut pg_sys::TargetEntry;
+    pub fn copyObjectImpl(node: *const c_void) -> *mut c_void;
+
+    // utils/palloc.h, utils/datum.h
+    pub fn palloc0(size: usize) -> *mut c_void;
+    pub fn MemoryContextAllocHuge(context: pg_sys::MemoryContext, size: usize) -> *mut c_void;
+    pub fn repalloc_huge(pointer: *mut c_void, size: usize) -> *mut c_void;
+    pub fn MemoryContextRegisterResetCallback(
+        context: pg_sys::MemoryContext,
+        callback: *mut pg_sys::MemoryContextCallback,
+    );
+    pub fn datumGetSize(value: pg_sys::Datum, by_value: bool, length: c_int) -> usize;
+
+    // storage/bufmgr.h, access/heapam.h
+    pub fn ReadBuffer(relation: pg_sys::Relation, block: pg_sys::BlockNumber) -> pg_sys::Buffer;
+    pub fn ReleaseBuffer(buffer: pg_sys::Buffer);
+    pub fn GetHeapamTableAmRoutine() -> *const pg_sys::TableAmRoutine;
 
     // miscadmin.h
     pub fn GetUserIdAndSecContext(user: *mut pg_sys::Oid, context: *mut c_int);
@@ -108,6 +134,7 @@ unsafe extern "C-unwind" {
         state: *mut pg_sys::PlanState,
         fixed: *mut bool,
     ) -> *const pg_sys::TupleTableSlotOps;
+    pub fn ExecFindJunkAttributeInTlist(list: *mut pg_sys::List, name: *const c_char) -> pg_sys::AttrNumber;
     pub fn ExecGetResultType(state: *mut pg_sys::PlanState) -> pg_sys::TupleDesc;
     pub fn ExecAllocTableSlot(
         table: *mut *mut pg_sys::List,
@@ -167,6 +194,10 @@ unsafe extern "C-unwind" {
     pub fn LWLockAcquire(lock: *mut pg_sys::LWLock, mode: pg_sys::LWLockMode::Type) -> bool;
     pub fn LWLockRelease(lock: *mut pg_sys::LWLock);
     pub fn on_shmem_exit(function: pg_sys::pg_on_exit_callback, argument: pg_sys::Datum);
+
+    // access/xact.h
+    pub fn IsTransactionBlock() -> bool;
+    pub fn GetCurrentCommandId(used: bool) -> pg_sys::CommandId;
 
     // utils/inval.h
     pub fn AcceptInvalidationMessages();

@@ -30,12 +30,11 @@ unsafe extern "C-unwind" fn assign_scope(new: i32, _: *mut core::ffi::c_void) {
     }
 }
 
-/// Point writes are guarded only where not a single row is free: a policy may have set what the
-/// other settings would say of that, so each counts by itself.
+/// Writes of a few rows by key are guarded only where so many are not free: a policy may have set what
+/// the other settings would say of that, so each counts by itself.
 fn bounds_changed(before: Bounds, after: Bounds) {
     changed();
-    let decides =
-        |bounds: &Bounds| (bounds.max_rows == Some(0), bounds.min_rows == 0, bounds.max_fraction >= 1.0);
+    let decides = |bounds: &Bounds| (bounds.max_rows, bounds.min_rows, bounds.max_fraction >= 1.0);
     if decides(&before) != decides(&after) {
         forget_plans();
     }

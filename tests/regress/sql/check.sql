@@ -188,6 +188,8 @@ SELECT * FROM safedelete.dry_run(E'-- a comment that a carriage return ends\rDEL
 SELECT * FROM safedelete.dry_run('COPY tiny FROM STDIN');
 SELECT * FROM safedelete.dry_run('VACUUM tiny');
 SELECT * FROM safedelete.dry_run('SELEKT 1');
+-- A body of no statement.
+SELECT command, verdict FROM safedelete.check('CREATE FUNCTION f() RETURNS void LANGUAGE sql BEGIN ATOMIC END; CREATE PROCEDURE p() LANGUAGE sql BEGIN ATOMIC ; END');
 SET statement_timeout = '100ms';
 SELECT * FROM safedelete.dry_run('DELETE FROM tiny WHERE id = 1; SELECT pg_sleep(10)');
 RESET statement_timeout;

@@ -1,0 +1,79 @@
+//! The tables that a session writes again and again. What has been found of one is kept, so that its
+//! next write by key is known to be qualified at a glance. The glance is for bare frames: it owns and
+//! allocates nothing.
+
+use pgrx::pg_sys;
+use safedelete_core::command::Command;
+
+use super::Finding;
+use super::target::{self, Target};
+use crate::pg::local::Local;
+use crate::pg::nodes;
+use crate::{dry_run, settings};
+
+/// A table that is guarded by nothing but rule `where` and limits that leave one row free.
+#[derive(Clone, Copy)]
+struct Known {
+    relation: pg_sys::Oid,
+    /// As of which generation of settings, policies and the table itself.
+    as_of: u32,
+    guards_delete: bool,
+    guards_update: bool,
+    /// The columns that CHECK constraints speak of, from the first; those beyond count as such.
+    checked: u64,
+}
+
+const SLOTS: usize = 64;
+const UNKNOWN: Known =
+    Known { relation: pg_sys::InvalidOid, as_of: 0, guards_delete: false, guards_update: false, checked: 0 };
+
+static TABLES: Local<[Known; SLOTS]> = Local::new([UNKNOWN; SLOTS]);
+
+#[inline]
+fn slot(relation: pg_sys::Oid) -> usize {
+    relation.to_u32() as usize % SLOTS
+}
+
+/// Keeps what a write by key has shown.
+pub fn remember(target: &Target) {
+    let known = Known {
+        relation: target.relation,
+        as_of: settings::generation(),
+        guards_delete: target.is_guarded(Command::Delete),
+        guards_update: target.is_guarded(Command::Update),
+        checked: target.checked(),
+    };
+    TABLES.with(|tables| tables[slot(target.relation)] = known);
+}
+
+/// What a write of a known table by key is found to be; `None` where it has to be examined.
+///
+/// # Safety
+/// `query` is a Query that modifies data.
+#[inline]
+pub unsafe fn glance(query: *mut pg_sys::Query) -> Option<Finding> {
+    // SAFETY: by contract; a write's result relation is an entry of its range table, and
+    // transformDeleteStmt and its siblings never leave jointree NULL.
+    unsafe {
+        let entry = nodes::range_table_entry((*query).rtable, (*query).resultRelation as u32)?;
+        let relation = (*entry).relid;
+        let known = TABLES.with(|tables| tables[slot(relation)]);
+        if known.relation != relation || known.as_of != settings::generation() {
+            return None;
+        }
+        let (command, guards) = match (*query).commandType {
+            pg_sys::CmdType::CMD_DELETE => (Command::Delete, known.guards_delete),
+            pg_sys::CmdType::CMD_UPDATE => (Command::Update, known.guards_update),
+            _ => return None,
+        };
+        let is_checked = |column: i16| !(1..=64).contains(&column) || known.checked & 1 << (column - 1) != 0;
+        if !guards
+            || (*query).hasModifyingCTE
+            || dry_run::is_on()
+            || !target::is_keyed((*(*query).jointree).quals, (*query).resultRelation, &is_checked)
+        {
+            return None;
+        }
+        Some(Finding::of_keyed(command, relation, !(*entry).inh, (*query).resultRelation))
+    }
+}
