@@ -1,6 +1,9 @@
 -- Policy: security labels, written and shown from SQL.
 \echo Use "ALTER EXTENSION safedelete UPDATE" to load this file. \quit
 
+-- Names in bodies are PostgreSQL's own, whatever the schema safedelete held before it was ours.
+SET LOCAL search_path = pg_catalog, pg_temp;
+
 COMMENT ON SCHEMA safedelete IS 'safedelete: policy and reports; settings are safedelete.*, the guard itself is the library';
 
 -- What the functions and views show a role is its own, or what its rights let it see.
