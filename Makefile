@@ -7,27 +7,39 @@ PG_MAJOR = $(shell $(PG_CONFIG) --version 2>/dev/null | sed -E 's/^[^0-9]*([0-9]
 TARGET = target/pg$(PG_MAJOR)
 CARGO = PGRX_PG_CONFIG_PATH=$(PG_CONFIG) CARGO_TARGET_DIR=$(TARGET) cargo
 
-.PHONY: help setup build build-inserver install demo test test-core test-docs test-postgres test-clients \
-	test-incidents test-company test-around test-fuzz package test-package lint bench clean
+.PHONY: help setup all build build-inserver install uninstall demo picture test test-core test-docs test-upgrade \
+	test-postgres test-clients test-incidents test-comparison test-company test-around test-faults test-fuzz \
+	test-valgrind package test-package tree test-tree pgxn lint bench clean
 help:
 	@sed -nE 's/^## ?//p' Makefile
 
 ## make demo            replay the incident on a throw-away server
 ## make test            every test, on the PostgreSQL of PG_CONFIG
-## make test-postgres   PostgreSQL's own regression suite with the library loaded, mode off
+## make test-docs       the SQL of README.md and docs/ is run, its output compared
+## make test-upgrade    every version's SQL, and its way to the newest
+## make test-postgres   PostgreSQL's own regression, isolation and contrib suites with the library loaded
 ## make test-clients    Alembic, Django and Liquibase against the guard (from PyPI and npm)
 ## make test-incidents  public accidents, replayed
+## make test-comparison beside pg-safeupdate, pg_savior and sql_safe_updates, statement by statement
 ## make test-company    beside other extensions of Debian, in both orders of preloading
 ## make test-around     PgBouncer, standby, replication, dumps, pg_upgrade (NEW_PG_CONFIG)
-## make test-fuzz       random conditions: verdicts compared with the rows they select
+## make test-faults     kill -9, full disks, timeouts, errors inside errors, memory of long sessions
+## make test-fuzz       random conditions, damaged scripts for check, policies
+## make test-valgrind   regress, isolation and corpus below Valgrind's memcheck
 ## make package         a Debian package, in target/packages; make test-package installs it in a clean root
-## make bench           instructions per statement, with and without the library
+## make tree            a directory for PostgreSQL 18's extension_control_path; make test-tree tries it
+## make pgxn            the PGXN archive, in target/packages
+## make picture         draw README.md's picture anew
+## make bench           instructions, times, throughput, memory; docs/performance.md anew
 ## make install         build, and install into the PostgreSQL of PG_CONFIG
 ## make lint            rustfmt and clippy
 
 # Installs what is missing, or says what to install.
 setup:
 	@packaging/setup
+
+# What the PGXN client calls.
+all: build
 
 build: setup
 	$(CARGO) build --locked --release --features "pg$(PG_MAJOR)"
@@ -39,6 +51,12 @@ install: build
 	$$as_root mv "$$lib/safedelete.so.new" "$$lib/safedelete.so" && \
 	$$as_root install -m 644 safedelete.control sql/safedelete--*.sql "$$share/" && \
 	echo "installed safedelete into $$lib"
+
+uninstall:
+	@lib=$$($(PG_CONFIG) --pkglibdir) && share=$$($(PG_CONFIG) --sharedir)/extension && \
+	{ test -w "$$lib" || as_root=sudo; } && \
+	$$as_root rm -f "$$lib/safedelete.so" "$$share/safedelete.control" "$$share"/safedelete--*.sql && \
+	echo "removed safedelete from $$lib"
 
 demo: install
 	@bash docs/demo/run
@@ -59,6 +77,10 @@ test-postgres: install
 
 test-docs: install
 	@tests/run docs
+	@docs/demo/picture --check
+
+test-upgrade: install
+	@tests/run upgrade
 
 test-clients: install
 	@tests/clients/run
@@ -66,23 +88,46 @@ test-clients: install
 test-incidents: install
 	@tests/incidents/run
 
+test-comparison: install
+	@tests/comparison/run
+
 test-company: install
 	@tests/company/run
 
 test-around: install
 	@tests/around/run
 
+test-faults: install
+	@tests/faults/run
+
 test-fuzz: install
 	@tests/fuzz/run
+
+test-valgrind: install
+	@tests/valgrind/run
+
+picture: install
+	@docs/demo/picture
 
 package: build
 	@packaging/deb
 
 test-package: package
+	@packaging/test-notices
+	@packaging/test-meta
 	@packaging/test-deb
 
+tree: build
+	@packaging/tree
+
+test-tree: build
+	@packaging/test-tree
+
+pgxn:
+	@packaging/pgxn
+
 bench: install
-	@bench/run
+	@bench/all
 	@bench/policies
 
 lint: setup
