@@ -463,7 +463,7 @@ unsafe extern "C-unwind" fn object_access(
 
 /// Why this callback: what is kept of relations and indexes goes when they change.
 unsafe extern "C-unwind" fn relation_changed(_: pg_sys::Datum, relation: pg_sys::Oid) {
-    frame::guarded(|| {
+    frame::undisturbed(|| {
         settings::changed();
         analysis::target::forget(relation);
         policy::forget(relation);
@@ -473,7 +473,7 @@ unsafe extern "C-unwind" fn relation_changed(_: pg_sys::Datum, relation: pg_sys:
 
 /// Why this callback: a schema's policy may have changed, and every table of it may be meant.
 unsafe extern "C-unwind" fn schema_changed(_: pg_sys::Datum, _: c_int, _: u32) {
-    frame::guarded(|| {
+    frame::undisturbed(|| {
         settings::changed();
         analysis::target::forget(pg_sys::InvalidOid);
         policy::forget(pg_sys::InvalidOid);

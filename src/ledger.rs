@@ -179,12 +179,12 @@ pub unsafe extern "C-unwind" fn transaction_event(event: pg_sys::XactEvent::Type
     use pg_sys::XactEvent::*;
     match event {
         XACT_EVENT_COMMIT | XACT_EVENT_PARALLEL_COMMIT | XACT_EVENT_PREPARE if is_in_use() => {
-            frame::guarded(clear);
+            frame::undisturbed(clear);
             levels::transaction_committed();
         }
         XACT_EVENT_ABORT | XACT_EVENT_PARALLEL_ABORT => {
             if is_in_use() {
-                frame::guarded(clear);
+                frame::undisturbed(clear);
             }
             levels::transaction_aborted();
         }
@@ -207,7 +207,7 @@ pub unsafe extern "C-unwind" fn subtransaction_event(
     _: *mut core::ffi::c_void,
 ) {
     use pg_sys::SubXactEvent::*;
-    frame::guarded(|| match event {
+    frame::undisturbed(|| match event {
         SUBXACT_EVENT_START_SUB => {
             change(|ledger| ledger.undo.push((own, HashMap::default())));
             levels::subtransaction_started(own);

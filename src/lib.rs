@@ -32,6 +32,7 @@ pgrx::pg_module_magic!(name = c"safedelete", version = c"0.2.0");
 /// session_preload_libraries or LOAD.
 #[pgrx::pg_guard]
 pub extern "C-unwind" fn _PG_init() {
+    pg::memory::keep_reserve();
     settings::define();
     guard::node::register();
     policy::label::register();

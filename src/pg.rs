@@ -6,6 +6,7 @@ pub mod compat;
 pub mod frame;
 pub mod function;
 pub mod local;
+pub mod memory;
 pub mod nodes;
 pub mod raw;
 pub mod relations;

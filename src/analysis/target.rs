@@ -274,8 +274,9 @@ pub fn is_keyed(condition: *mut pg_sys::Node, index: i32, is_checked: &impl Fn(i
         match nodes::tag(condition) {
             NodeTag::T_OpExpr => compares((*condition.cast::<pg_sys::OpExpr>()).args),
             NodeTag::T_ScalarArrayOpExpr => {
-                compares((*condition.cast::<pg_sys::ScalarArrayOpExpr>()).args)
-                    && (*condition.cast::<pg_sys::ScalarArrayOpExpr>()).useOr
+                let op = &*condition.cast::<pg_sys::ScalarArrayOpExpr>();
+                // `flag IN (true, false)` may be every row.
+                op.useOr && op.opno.to_u32() != pg_sys::BooleanEqualOperator && compares(op.args)
             }
             NodeTag::T_CurrentOfExpr => true,
             NodeTag::T_BoolExpr => {
@@ -330,13 +331,8 @@ fn is_value(node: *mut pg_sys::Node) -> bool {
             .is_some_and(|param| unsafe { (*param).paramkind } == pg_sys::ParamKind::PARAM_EXTERN)
 }
 
-/// `(value, value, …)` of a type that has more values than anybody lists: `flag IN (true, false)` is
-/// for the prover.
+/// `(value, value, …)`.
 fn is_list(array: *mut pg_sys::ArrayExpr) -> bool {
     // SAFETY: an ArrayExpr.
-    unsafe {
-        !(*array).multidims
-            && (*array).element_typeid != pg_sys::BOOLOID
-            && nodes::items::<pg_sys::Node>((*array).elements).all(is_value)
-    }
+    unsafe { !(*array).multidims && nodes::items::<pg_sys::Node>((*array).elements).all(is_value) }
 }

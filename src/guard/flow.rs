@@ -127,7 +127,11 @@ unsafe fn count(guard: *mut GuardState, slot: *mut pg_sys::TupleTableSlot) {
                 Some(identity) => {
                     let Some(rows) = &mut (*(*guard).task).distinct else { return };
                     if !rows.has_room() {
-                        frame::guarded(|| rows.make_room());
+                        frame::guarded(|| {
+                            if !rows.make_room() {
+                                frame::out_of_memory();
+                            }
+                        });
                     }
                     let new = rows.insert(identity.table, identity.tid);
                     if !new {

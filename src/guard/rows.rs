@@ -22,10 +22,10 @@ impl Rows {
         self.pages.len() < self.pages.capacity() && self.others.len() < self.others.capacity()
     }
 
-    /// Makes room for more rows.
-    pub fn make_room(&mut self) {
-        self.pages.reserve(self.pages.len().max(16));
-        self.others.reserve(self.others.len().max(1));
+    /// Makes room for more rows; not, where memory has run out.
+    pub fn make_room(&mut self) -> bool {
+        self.pages.try_reserve(self.pages.len().max(16)).is_ok()
+            && self.others.try_reserve(self.others.len().max(1)).is_ok()
     }
 
     /// Adds a row, for which there is room; whether it was new.

@@ -17,7 +17,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use cee_scape::call_with_sigsetjmp;
 use pgrx::pg_sys;
 
-use super::raw;
+use super::{memory, raw};
 
 /// The unwinding of an error that PostgreSQL still holds on its own error stack.
 struct PostgresError;
@@ -28,7 +28,30 @@ pub fn is_postgres_error(payload: &(dyn std::any::Any + Send)) -> bool {
 }
 
 /// Runs `f` for a bare frame. `T` is `Copy` so that the caller's frame stays free of destructors.
+/// Raises 53200 where memory has run out.
 pub fn guarded<T: Copy>(f: impl FnOnce() -> T) -> T {
+    undisturbed(|| {
+        let value = f();
+        if memory::has_run_out() {
+            out_of_memory();
+        }
+        value
+    })
+}
+
+/// Raises 53200, from guarded code.
+#[cold]
+pub fn out_of_memory() {
+    pgrx::ereport!(
+        ERROR,
+        pgrx::PgSqlErrorCode::ERRCODE_OUT_OF_MEMORY,
+        "out of memory",
+        "The guard of a statement found no memory."
+    );
+}
+
+/// As [`guarded`], for callbacks that must not raise an error: one that memory is short of waits.
+pub fn undisturbed<T: Copy>(f: impl FnOnce() -> T) -> T {
     let stopped = || match catch_unwind(AssertUnwindSafe(f)) {
         Ok(value) => Some(value),
         Err(payload) if payload.is::<PostgresError>() => None,

@@ -107,7 +107,7 @@ macro_rules! list_hooks {
         }
 
         unsafe extern "C-unwind" fn $assign(new: *const core::ffi::c_char, _: *mut core::ffi::c_void) {
-            crate::pg::frame::guarded(|| {
+            crate::pg::frame::undisturbed(|| {
                 changed();
                 // SAFETY: PostgreSQL passes the new value, which the check hook has passed.
                 if let Ok(parsed) = $parse(&unsafe { value_text(new) }) {

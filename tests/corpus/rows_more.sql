@@ -1328,3 +1328,83 @@ ROLLBACK TO s;
 DO $$ BEGIN INSERT INTO ri SELECT generate_series(20001, 100000); END $$;
 DELETE FROM ri WHERE id <= 30000;
 COMMIT;
+
+-- case: a-list-of-keys-within-what-is-free
+-- group: rows
+-- set: min_rows = 3
+-- set: max_fraction = 0
+-- expect: allow
+-- check: SELECT count(*) = 0 FROM events WHERE id IN (1, 2, 3)
+DELETE FROM events WHERE id IN (1, 2, 3);
+
+-- case: a-list-of-keys-over-it
+-- group: rows
+-- set: min_rows = 2
+-- set: max_fraction = 0
+-- expect: refuse SD001
+-- message: selected 3 rows
+DELETE FROM events WHERE id IN (1, 2, 3);
+
+-- case: a-list-of-keys-prepared-before-the-limit
+-- group: rows
+-- why: the plan that was made for three free rows has no guard
+-- as: postgres
+-- expect: refuse SD001
+PREPARE p AS UPDATE accounts SET plan = 'x' WHERE id IN (1, 2, 3);
+BEGIN;
+EXECUTE p;
+SET LOCAL safedelete.max_rows = 2;
+EXECUTE p;
+ROLLBACK;
+
+-- case: lists-of-keys-by-a-rule
+-- group: rows
+-- why: a rule's queries are one statement
+-- setup: CREATE TABLE k (id int PRIMARY KEY); INSERT INTO k SELECT generate_series(1, 20); CREATE TABLE j (id int); INSERT INTO j VALUES (1); ANALYZE k, j; CREATE RULE r AS ON DELETE TO j DO ALSO (DELETE FROM k WHERE id IN (1, 2, 3); DELETE FROM k WHERE id IN (4, 5, 6)); ALTER TABLE k OWNER TO app; ALTER TABLE j OWNER TO app
+-- set: min_rows = 4
+-- set: max_fraction = 0.1
+-- expect: refuse SD001
+DELETE FROM j WHERE id = 1;
+
+-- case: lists-of-keys-by-a-rule-prepared
+-- group: rows
+-- setup: CREATE TABLE k (id int PRIMARY KEY); INSERT INTO k SELECT generate_series(1, 20); CREATE TABLE j (id int); INSERT INTO j VALUES (1); ANALYZE k, j; CREATE RULE r AS ON DELETE TO j DO ALSO (DELETE FROM k WHERE id IN (1, 2, 3); DELETE FROM k WHERE id IN (4, 5, 6)); ALTER TABLE k OWNER TO app; ALTER TABLE j OWNER TO app
+-- set: min_rows = 4
+-- set: max_fraction = 0.1
+-- expect: refuse SD001
+PREPARE p AS DELETE FROM j WHERE id = 1;
+EXECUTE p;
+
+-- case: lists-of-keys-in-a-loop
+-- group: rows
+-- set: min_rows = 4
+-- set: max_fraction = 0
+-- expect: refuse SD001
+DO $$ BEGIN FOR i IN 1..4 LOOP UPDATE accounts SET plan = 'x' WHERE id IN (i * 3, i * 3 + 1, i * 3 + 2); END LOOP; END $$;
+
+-- case: a-list-of-half-a-key
+-- group: rows
+-- why: many rows have the same first column of the key
+-- setup: CREATE TABLE k (a int, b int, PRIMARY KEY (a, b)); INSERT INTO k SELECT i % 2, i FROM generate_series(1, 100) i; ANALYZE k; ALTER TABLE k OWNER TO app
+-- set: min_rows = 10
+-- set: max_fraction = 0.1
+-- expect: refuse SD001
+SET enable_seqscan = off;
+DELETE FROM k WHERE a IN (0, 1);
+
+-- case: a-list-of-each-of-two-columns
+-- group: rows
+-- setup: CREATE TABLE k (a int, b int, PRIMARY KEY (a, b)); INSERT INTO k SELECT i / 10, i % 10 FROM generate_series(0, 99) i; ANALYZE k; ALTER TABLE k OWNER TO app
+-- set: min_rows = 8
+-- set: max_fraction = 0
+-- expect: refuse SD001
+SET enable_seqscan = off;
+DELETE FROM k WHERE a IN (0, 1, 2) AND b IN (1, 2, 3);
+
+-- case: an-update-of-wide-rows-that-overflows-its-spool
+-- group: rows
+-- setup: CREATE TABLE k (id int PRIMARY KEY, t text, n numeric, a int[], gone int, j jsonb, c char(3)); ALTER TABLE k DROP COLUMN gone; INSERT INTO k SELECT i, CASE WHEN i % 7 > 0 THEN repeat(md5(i::text), i % 5 * 100) END, i / 3.0, ARRAY[i, NULL], jsonb_build_object('i', i), 'ab' FROM generate_series(1, 3000) i; ANALYZE k; CREATE TABLE l AS SELECT id, t || 'x' AS t, n * 2 AS n, a || 5 AS a, j || '{"k": 1}' AS j, upper(c)::char(3) AS c FROM k WHERE id <= 1400; ALTER TABLE k OWNER TO app
+-- expect: allow
+-- check: SELECT count(*) = 1400 FROM k NATURAL JOIN (SELECT id FROM l) i JOIN l USING (id) WHERE (k.t, k.n, k.a, k.j, k.c) IS NOT DISTINCT FROM (l.t, l.n, l.a, l.j, l.c)
+SET work_mem = '64kB';
+UPDATE k SET t = t || 'x', n = n * 2, a = a || 5, j = j || '{"k": 1}', c = upper(c) WHERE id <= 1400;

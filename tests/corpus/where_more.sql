@@ -514,3 +514,25 @@ DELETE FROM events WHERE NOT EXISTS (SELECT 1 FROM churned WHERE account = event
 -- group: where
 -- expect: refuse 21000
 UPDATE accounts SET plan = 'x' WHERE active IS TRUE OR active IS NOT TRUE OR NOT active;
+
+-- case: a-flag-in-a-list-of-both
+-- group: where
+-- expect: refuse 21000
+DELETE FROM accounts WHERE active IN (true, false);
+
+-- case: a-flag-in-a-bound-list-of-both
+-- group: where
+-- expect: refuse 21000
+PREPARE p(bool, bool) AS DELETE FROM accounts WHERE active IN ($1, $2);
+EXECUTE p(true, false);
+
+-- case: a-flag-in-a-list-of-one
+-- group: where
+-- expect: allow
+DELETE FROM accounts WHERE active IN (false, NULL) AND id < 5;
+
+-- case: a-flag-that-may-be-null-in-a-list-of-both
+-- group: where
+-- setup: CREATE TABLE k (flag bool); ALTER TABLE k OWNER TO app
+-- expect: allow
+DELETE FROM k WHERE flag IN (true, false);

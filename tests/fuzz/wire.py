@@ -1,0 +1,115 @@
+"""A session with PostgreSQL's protocol, for tests that send what psql cannot: any bytes as a parameter. Trust only."""
+import os, socket, struct
+
+
+class Lost(Exception):
+    """The session is gone, or does not answer in time."""
+
+
+class Result:
+    def __init__(self):
+        self.rows, self.error, self.notices = [], None, []
+
+    @property
+    def state(self):
+        """The SQLSTATE, or None."""
+        return self.error and self.error["C"]
+
+    def describe(self):
+        return f"{self.error['C']} {self.error['M']}" if self.error else f"{len(self.rows)} rows"
+
+
+class Session:
+    def __init__(self, user, database, timeout=120, **options):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(timeout)
+        self.buffer, self.status = b"", b"I"
+        try:
+            self.socket.connect(f"{os.environ['PGHOST']}/.s.PGSQL.{os.environ.get('PGPORT', 5432)}")
+            pairs = dict(options, user=user, database=database)
+            body = struct.pack("!I", 196608) + b"".join(f"{k}\0{v}\0".encode() for k, v in pairs.items()) + b"\0"
+            self.socket.sendall(struct.pack("!I", len(body) + 4) + body)
+        except OSError as error:
+            raise Lost(str(error)) from error
+        result = self.answer()
+        if result.error:
+            raise Lost(result.describe())
+
+    def message(self, kind, body):
+        return kind + struct.pack("!I", len(body) + 4) + body
+
+    def send(self, *messages):
+        try:
+            self.socket.sendall(b"".join(messages))
+        except OSError as error:
+            raise Lost(str(error)) from error
+
+    def read(self, count):
+        while len(self.buffer) < count:
+            try:
+                more = self.socket.recv(1 << 20)
+            except socket.timeout as error:
+                raise Lost("no answer in time") from error
+            except OSError as error:
+                raise Lost(str(error)) from error
+            if not more:
+                raise Lost("the server closed the connection")
+            self.buffer += more
+        piece, self.buffer = self.buffer[:count], self.buffer[count:]
+        return piece
+
+    def answer(self):
+        """Everything up to ReadyForQuery; the first error, and the rows of all statements."""
+        result = Result()
+        while True:
+            kind = self.read(1)
+            body = self.read(struct.unpack("!I", self.read(4))[0] - 4)
+            if kind == b"Z":
+                self.status = body
+                return result
+            if kind == b"D":
+                result.rows.append(columns(body))
+            elif kind in b"EN":
+                fields = {f[:1].decode(): f[1:].decode("utf-8", "replace") for f in body.split(b"\0") if f}
+                if kind == b"N":
+                    result.notices.append(fields)
+                else:
+                    result.error = result.error or fields
+            elif kind == b"G":
+                self.send(self.message(b"f", b"no data\0"))   # COPY FROM STDIN
+
+    def query(self, sql):
+        """A simple query; text or bytes."""
+        self.send(self.message(b"Q", encoded(sql) + b"\0"))
+        return self.answer()
+
+    def ask(self, sql, *values):
+        """A query with parameters, in text form: text, bytes or None."""
+        bind = b"\0\0" + struct.pack("!HH", 0, len(values))
+        for value in values:
+            bind += struct.pack("!i", -1) if value is None else struct.pack("!i", len(encoded(value))) + encoded(value)
+        self.send(
+            self.message(b"P", b"\0" + encoded(sql) + b"\0\0\0"), self.message(b"B", bind + b"\0\0"),
+            self.message(b"E", b"\0\0\0\0\0"), self.message(b"S", b""))
+        return self.answer()
+
+    def close(self):
+        try:
+            self.socket.sendall(self.message(b"X", b""))
+        except OSError:
+            pass
+        self.socket.close()
+
+
+def encoded(text):
+    return text.encode() if isinstance(text, str) else text
+
+
+def columns(body):
+    values, at = [], 2
+    for _ in range(struct.unpack("!H", body[:2])[0]):
+        size = struct.unpack("!i", body[at:at + 4])[0]
+        at += 4
+        values.append(None if size < 0 else body[at:at + size].decode("utf-8", "replace"))
+        at += max(size, 0)
+    return tuple(values)
