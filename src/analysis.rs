@@ -6,6 +6,7 @@
 
 mod form;
 pub mod known;
+mod lists;
 mod prover;
 mod scope;
 mod sublink;

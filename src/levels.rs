@@ -82,6 +82,15 @@ impl Level {
             || (self.depth == 1 && self.kind == Kind::Execute)
     }
 
+    /// Likewise, of what starts now: not where the client's Bind took the locks a while ago, whose
+    /// portal alone has a cached plan.
+    #[inline]
+    pub fn is_clients_own_and_new(&self) -> bool {
+        // SAFETY: reads a backend variable.
+        self.is_clients_own()
+            && (self.kind == Kind::Execute || unsafe { (*pg_sys::ActivePortal).cplan.is_null() })
+    }
+
     /// Whether no statement of the client runs.
     #[inline]
     pub fn is_outside(&self) -> bool {
@@ -163,7 +172,8 @@ pub fn fired(outer: Option<Background>) {
     }
 }
 
-/// Whether a query writes a table that has triggers, foreign keys' among them.
+/// Whether a query writes a table that has triggers, foreign keys' among them. Those of a partitioned
+/// table and of partitions that rows are routed to are not the first result relation's.
 ///
 /// # Safety
 /// `query` has been started.
@@ -180,6 +190,8 @@ pub unsafe fn may_fire_triggers(query: *mut pg_sys::QueryDesc) -> bool {
         let modify = state.cast::<pg_sys::ModifyTableState>();
         (*modify).mt_nrels > 1
             || !(*(*modify).resultRelInfo).ri_TrigDesc.is_null()
+            || !std::ptr::eq((*modify).rootResultRelInfo, (*modify).resultRelInfo)
+            || !(*modify).mt_partition_tuple_routing.is_null()
             || (*(*query).plannedstmt).hasModifyingCTE
     }
 }

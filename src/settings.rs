@@ -169,6 +169,10 @@ pub fn has_bypass_roles() -> bool {
     PARSED_BYPASS_ROLE.with(|roles| !roles.is_empty())
 }
 
+pub fn has_override_roles() -> bool {
+    PARSED_OVERRIDE_ROLE.with(|roles| !roles.is_empty())
+}
+
 pub fn override_roles() -> Vec<String> {
     PARSED_OVERRIDE_ROLE.with(|roles| roles.clone())
 }

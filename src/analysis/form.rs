@@ -9,7 +9,7 @@ use pgrx::pg_sys::NodeTag;
 
 use super::scope::Scope;
 use super::target::Target;
-use super::{Qualification, fold, prover};
+use super::{Qualification, fold, lists, prover};
 use crate::pg::{compat, nodes};
 
 /// What an expression is, for the rows of the target.
@@ -177,8 +177,8 @@ impl<'a> Judge<'a> {
                     }
                 }
                 NodeTag::T_ScalarArrayOpExpr => {
-                    if let Some(arms) = flag_arms(node.cast()) {
-                        return self.form(arms, scope, negated);
+                    if let Some(arms) = lists::as_or(node.cast(), MOST_ARMS) {
+                        return self.form(fold(arms, self.root), scope, negated);
                     }
                     let form = self.array_comparison(node.cast(), scope, negated);
                     self.unless_implied(form, node, scope, negated)
@@ -442,55 +442,6 @@ fn is_null(node: *mut pg_sys::Node) -> bool {
     nodes::cast::<pg_sys::Const, _>(node, NodeTag::T_Const)
         // SAFETY: the tag says Const.
         .is_some_and(|constant| unsafe { (*constant).constisnull })
-}
-
-/// `flag = ANY ('{…}')` as what it says: an OR of the flag, its NOT, and NULL.
-fn flag_arms(op: *mut pg_sys::ScalarArrayOpExpr) -> Option<*mut pg_sys::Node> {
-    // SAFETY: a ScalarArrayOpExpr, whose args are a scalar and an array; makes nodes in the current
-    // memory context.
-    unsafe {
-        if (*op).opno.to_u32() != pg_sys::BooleanEqualOperator || !(*op).useOr {
-            return None;
-        }
-        let mut sides = nodes::items::<pg_sys::Node>((*op).args);
-        let (flag, list) = (sides.next()?, sides.next()?);
-        let list = nodes::cast::<pg_sys::Const, _>(list, NodeTag::T_Const)?;
-        if (*list).constisnull {
-            return None;
-        }
-        let array = pg_sys::pg_detoast_datum((*list).constvalue.cast_mut_ptr()).cast();
-        let (mut values, mut nulls, mut count) = (std::ptr::null_mut(), std::ptr::null_mut(), 0);
-        pg_sys::deconstruct_array(
-            array,
-            pg_sys::BOOLOID,
-            1,
-            true,
-            pg_sys::TYPALIGN_CHAR as core::ffi::c_char,
-            &mut values,
-            &mut nulls,
-            &mut count,
-        );
-        let (mut is, mut is_not, mut is_null) = (false, false, false);
-        for i in 0..count as usize {
-            match (*nulls.add(i), (*values.add(i)).value() != 0) {
-                (true, _) => is_null = true,
-                (false, true) => is = true,
-                (false, false) => is_not = true,
-            }
-        }
-        let not = pg_sys::BoolExprType::NOT_EXPR;
-        let arms = [
-            is.then_some(flag),
-            is_not.then(|| pg_sys::makeBoolExpr(not, nodes::list([flag]), -1).cast()),
-            is_null.then(|| pg_sys::makeBoolConst(false, true)),
-        ];
-        let arms = nodes::list(arms.into_iter().flatten());
-        match nodes::length(arms) {
-            0 => Some(pg_sys::makeBoolConst(false, false)),
-            1 => nodes::items(arms).next(),
-            _ => Some(pg_sys::makeBoolExpr(pg_sys::BoolExprType::OR_EXPR, arms, -1).cast()),
-        }
-    }
 }
 
 fn strip_array_cast(mut node: *mut pg_sys::Node) -> *mut pg_sys::Node {

@@ -6,6 +6,7 @@ use pgrx::pg_sys;
 use safedelete_core::command::Command;
 
 use super::Finding;
+use super::lists;
 use super::target::{self, Target};
 use crate::pg::local::Local;
 use crate::pg::nodes;
@@ -70,7 +71,12 @@ pub unsafe fn glance(query: *mut pg_sys::Query) -> Option<Finding> {
         if !guards
             || (*query).hasModifyingCTE
             || dry_run::is_on()
-            || !target::is_keyed((*(*query).jointree).quals, (*query).resultRelation, &is_checked)
+            || !target::is_keyed(
+                (*(*query).jointree).quals,
+                (*query).resultRelation,
+                &is_checked,
+                &lists::is_known_to_restrict,
+            )
         {
             return None;
         }

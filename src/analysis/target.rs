@@ -10,6 +10,7 @@ use pgrx::pg_sys;
 use pgrx::pg_sys::NodeTag;
 use safedelete_core::command::Command;
 
+use super::lists;
 use crate::pg::local::Local;
 use crate::pg::{compat, nodes, relations};
 use crate::policy::{self, TablePolicy};
@@ -248,7 +249,7 @@ impl Target {
 
     /// The short circuit for nearly every statement; see [`is_keyed`].
     pub fn is_keyed(&self, condition: *mut pg_sys::Node) -> bool {
-        is_keyed(condition, self.index, &|attribute| self.is_checked(attribute))
+        is_keyed(condition, self.index, &|attribute| self.is_checked(attribute), &lists::restricts)
     }
 
     /// The attribute number, where `node` is a column of the target seen from `levels` below it.
@@ -266,8 +267,14 @@ fn column(node: *mut pg_sys::Node, index: i32, levels: u32) -> Option<i16> {
 
 /// Whether a condition is `column op constant` or `column op parameter`, alone or among ANDs, of a
 /// column of the target that no CHECK constraint speaks of. It restricts whatever the constant is:
-/// a NULL matches nothing. Owns and allocates nothing, so bare frames may call it.
-pub fn is_keyed(condition: *mut pg_sys::Node, index: i32, is_checked: &impl Fn(i16) -> bool) -> bool {
+/// a NULL matches nothing. Owns and allocates nothing, so bare frames may call it, where what it asks
+/// does not either.
+pub fn is_keyed(
+    condition: *mut pg_sys::Node,
+    index: i32,
+    is_checked: &impl Fn(i16) -> bool,
+    list_restricts: &impl Fn(pg_sys::Oid) -> bool,
+) -> bool {
     let compares = |arguments| compares(arguments, index, is_checked);
     // SAFETY: each cast follows the node's tag.
     unsafe {
@@ -275,16 +282,18 @@ pub fn is_keyed(condition: *mut pg_sys::Node, index: i32, is_checked: &impl Fn(i
             NodeTag::T_OpExpr => compares((*condition.cast::<pg_sys::OpExpr>()).args),
             NodeTag::T_ScalarArrayOpExpr => {
                 let op = &*condition.cast::<pg_sys::ScalarArrayOpExpr>();
-                // `flag IN (true, false)` may be every row.
-                op.useOr && op.opno.to_u32() != pg_sys::BooleanEqualOperator && compares(op.args)
+                op.useOr && list_restricts(op.opno) && compares(op.args)
             }
             NodeTag::T_CurrentOfExpr => true,
             NodeTag::T_BoolExpr => {
                 let expression = condition.cast::<pg_sys::BoolExpr>();
                 (*expression).boolop == pg_sys::BoolExprType::AND_EXPR
-                    && nodes::items((*expression).args).any(|arm| is_keyed(arm, index, is_checked))
+                    && nodes::items((*expression).args)
+                        .any(|arm| is_keyed(arm, index, is_checked, list_restricts))
             }
-            NodeTag::T_List => nodes::items(condition.cast()).any(|arm| is_keyed(arm, index, is_checked)),
+            NodeTag::T_List => {
+                nodes::items(condition.cast()).any(|arm| is_keyed(arm, index, is_checked, list_restricts))
+            }
             _ => false,
         }
     }

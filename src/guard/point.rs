@@ -30,8 +30,8 @@ static PLANNED_BEFORE: Local<*mut pg_sys::QueryDesc> = Local::new(std::ptr::null
 pub unsafe fn look_for_changes(query: *mut pg_sys::QueryDesc) {
     // SAFETY: both read the transaction's state.
     let first = unsafe { !raw::IsTransactionBlock() && raw::GetCurrentCommandId(false) == 0 };
-    if first && levels::current().is_clients_own() {
-        // Its locks are the transaction's first, so they were taken just now.
+    if first && levels::current().is_clients_own_and_new() {
+        // Its locks are the transaction's first, and were taken just now.
         return;
     }
     let before = settings::generation();
@@ -42,8 +42,9 @@ pub unsafe fn look_for_changes(query: *mut pg_sys::QueryDesc) {
     }
 }
 
-/// Counts what an unguarded write has written that fires no triggers. For a bare frame. What is the
-/// client's whole statement decides nothing, for nothing can add to it: this returns at once.
+/// Counts what an unguarded write has written that fires no triggers. For a bare frame. One row that is
+/// the client's whole statement decides nothing, for nothing can add to it: this returns at once. More
+/// than one were free when the write was planned, and may not be now.
 ///
 /// # Safety
 /// `query` has been run, and is not yet a level; no frame above owns anything.
@@ -52,7 +53,8 @@ pub unsafe fn account_alone(query: *mut pg_sys::QueryDesc) {
     // SAFETY: by contract; an active portal's statements are a list.
     let whole = unsafe {
         (*(*query).estate).es_processed <= 1
-            || (!pg_sys::ActivePortal.is_null() && nodes::length((*pg_sys::ActivePortal).stmts) == 1)
+            && !pg_sys::ActivePortal.is_null()
+            && nodes::length((*pg_sys::ActivePortal).stmts) == 1
     };
     if whole && levels::current().is_clients_own() && PLANNED_BEFORE.get() != query {
         return;
@@ -126,7 +128,8 @@ fn count(command: Command, relation: pg_sys::Oid, only: bool, rows: u64, eflags:
         } else {
             Task::of_point_write(command, relation, only, referential).finish_counted(rows, sum)?
         };
-        ledger::free_until(relation, free);
+        // Where a budget is a role's, another role's next write has to be judged by itself.
+        ledger::free_until(relation, if settings::has_override_roles() { within } else { free });
         return Ok(());
     }
     let mut task = Task::of_point_write(command, relation, only, referential);

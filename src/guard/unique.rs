@@ -203,7 +203,9 @@ fn families(index: pg_sys::Oid) -> Option<Vec<pg_sys::Oid>> {
     unsafe {
         let opened = pg_sys::index_open(index, pg_sys::NoLock as i32);
         let form = &*(*opened).rd_index;
-        let unique = form.indisunique && form.indimmediate;
+        // A GiST index WITHOUT OVERLAPS (18) calls itself unique, and numbers its strategies otherwise.
+        let unique =
+            form.indisunique && form.indimmediate && (*(*opened).rd_rel).relam == pg_sys::BTREE_AM_OID;
         let keys = form.indnkeyatts as usize;
         let families = unique.then(|| (0..keys).map(|i| *(*opened).rd_opfamily.add(i)).collect());
         pg_sys::index_close(opened, pg_sys::NoLock as i32);

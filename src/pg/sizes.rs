@@ -60,23 +60,44 @@ fn own_size(relation: pg_sys::Oid, wait: Wait) -> f64 {
 /// The last known size of a relation that another session holds so strongly that even its length
 /// cannot be read now.
 fn catalogued_size(relation: pg_sys::Oid) -> f64 {
-    // SAFETY: a catalog cache look-up, released below.
-    unsafe {
-        let tuple = pg_sys::SearchSysCache1(pg_sys::SysCacheIdentifier::RELOID as i32, relation.into());
-        if tuple.is_null() {
-            return 0.0;
-        }
-        let rows = (*pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_class>()).reltuples;
-        pg_sys::ReleaseSysCache(tuple);
-        if rows < 0.0 { unanalysed_foreign_size(relation) } else { f64::from(rows) }
+    match catalogued(relation, |row| row.reltuples) {
+        None => 0.0,
+        Some(rows) if rows < 0.0 => unanalysed_foreign_size(relation),
+        Some(rows) => f64::from(rows),
     }
 }
 
-/// What postgres_fdw assumes of a table without statistics: ten pages.
+/// What pg_class says of a relation; `None` where it is gone.
+fn catalogued<T>(relation: pg_sys::Oid, read: impl FnOnce(&pg_sys::FormData_pg_class) -> T) -> Option<T> {
+    // SAFETY: a catalog cache look-up, read before it is released.
+    unsafe {
+        let tuple = pg_sys::SearchSysCache1(pg_sys::SysCacheIdentifier::RELOID as i32, relation.into());
+        if tuple.is_null() {
+            return None;
+        }
+        let value = read(&*pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_class>());
+        pg_sys::ReleaseSysCache(tuple);
+        Some(value)
+    }
+}
+
+/// What postgres_fdw assumes of a table without statistics: ten pages. The width is what
+/// get_relation_data_width adds up, which opens the relation: that takes a lock that is not held here.
 fn unanalysed_foreign_size(relation: pg_sys::Oid) -> f64 {
-    // SAFETY: reads the catalog's column widths.
-    let width = unsafe { pg_sys::get_relation_data_width(relation, std::ptr::null_mut()) };
-    (10.0 * f64::from(pg_sys::BLCKSZ)) / (f64::from(width.max(0)) + 24.0)
+    let mut width = 0;
+    let columns = catalogued(relation, |row| row.relnatts).unwrap_or(0);
+    // SAFETY: catalog cache look-ups.
+    unsafe {
+        for column in 1..=columns {
+            let (mut of, mut typmod, mut collation) = (pg_sys::InvalidOid, 0, pg_sys::InvalidOid);
+            pg_sys::get_atttypetypmodcoll(relation, column, &mut of, &mut typmod, &mut collation);
+            if of != pg_sys::InvalidOid {
+                let known = pg_sys::get_attavgwidth(relation, column);
+                width += if known > 0 { known } else { pg_sys::get_typavgwidth(of, typmod) };
+            }
+        }
+    }
+    (10.0 * f64::from(pg_sys::BLCKSZ)) / (f64::from(width) + 24.0)
 }
 
 /// The number of pages of a table; `None` where it has none of its own (a foreign table).
@@ -92,14 +113,16 @@ pub fn pages(relation: pg_sys::Oid) -> Option<u32> {
     })
 }
 
-/// The rows of a table that a new snapshot sees, counted up to one more than `most` or to the end
+/// The rows of a table that are there now, counted up to one more than `most` or to the end
 /// of page `last_page`; whether the count came to an end.
 pub fn count_rows(relation: pg_sys::Oid, most: u64, last_page: u32) -> Option<(u64, bool)> {
     with_open(relation, |opened| {
-        // SAFETY: the relation is open and locked while it is scanned, the snapshot registered; an
-        // error gives both back with the transaction.
+        // SAFETY: the relation is open and locked while it is scanned; an error gives both back with
+        // the transaction.
         unsafe {
-            let snapshot = pg_sys::RegisterSnapshot(pg_sys::GetLatestSnapshot());
+            let _uncounted = Uncounted::new(opened);
+            // What has been committed until now. Not of MVCC, so that it takes no predicate lock.
+            let snapshot = &raw mut pg_sys::SnapshotSelfData;
             let slot = pg_sys::table_slot_create(opened, std::ptr::null_mut());
             // Not synchronized with other scans: the first pages are asked for.
             let scan = pg_sys::table_beginscan_strat(opened, snapshot, 0, std::ptr::null_mut(), true, false);
@@ -117,10 +140,40 @@ pub fn count_rows(relation: pg_sys::Oid, most: u64, last_page: u32) -> Option<(u
             };
             pg_sys::table_endscan(scan);
             pg_sys::ExecDropSingleTupleTableSlot(slot);
-            pg_sys::UnregisterSnapshot(snapshot);
             (rows, ended)
         }
     })
+}
+
+/// While it lives, the scans of a relation are not counted in pg_stat_user_tables: they are not the
+/// user's.
+struct Uncounted {
+    relation: pg_sys::Relation,
+    enabled: bool,
+    counts: *mut pg_sys::PgStat_TableStatus,
+}
+
+impl Uncounted {
+    /// # Safety
+    /// `relation` is open, and stays open for longer than the outcome lives.
+    unsafe fn new(relation: pg_sys::Relation) -> Uncounted {
+        // SAFETY: by contract.
+        unsafe {
+            let enabled = std::mem::replace(&mut (*relation).pgstat_enabled, false);
+            let counts = std::mem::replace(&mut (*relation).pgstat_info, std::ptr::null_mut());
+            Uncounted { relation, enabled, counts }
+        }
+    }
+}
+
+impl Drop for Uncounted {
+    fn drop(&mut self) {
+        // SAFETY: the relation is open: even an error closes it after this.
+        unsafe {
+            (*self.relation).pgstat_enabled = self.enabled;
+            (*self.relation).pgstat_info = self.counts;
+        }
+    }
 }
 
 /// Opens a relation under a share lock that is given back at once; `None` where it is gone.

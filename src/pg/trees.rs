@@ -13,7 +13,21 @@ pub fn members(relation: pg_sys::Oid) -> Vec<pg_sys::Oid> {
             raw::find_all_inheritors(relation, pg_sys::NoLock as i32, std::ptr::null_mut())
         }
     });
-    nodes::oids(list).collect()
+    let mut members: Vec<_> = nodes::oids(list).collect();
+    if members.len() > 1 {
+        // Statements pass over the temporary children of other sessions, whose pages cannot be read.
+        members.retain(|member| !is_other_temp(*member));
+    }
+    members
+}
+
+/// Whether a table is a temporary one of another session.
+fn is_other_temp(relation: pg_sys::Oid) -> bool {
+    // SAFETY: catalog cache look-ups.
+    unsafe {
+        pg_sys::get_rel_persistence(relation) as u8 == pg_sys::RELPERSISTENCE_TEMP
+            && pg_sys::isOtherTempNamespace(pg_sys::get_rel_namespace(relation))
+    }
 }
 
 /// The tables that a table inherits from, directly or not.

@@ -1408,3 +1408,56 @@ DELETE FROM k WHERE a IN (0, 1, 2) AND b IN (1, 2, 3);
 -- check: SELECT count(*) = 1400 FROM k NATURAL JOIN (SELECT id FROM l) i JOIN l USING (id) WHERE (k.t, k.n, k.a, k.j, k.c) IS NOT DISTINCT FROM (l.t, l.n, l.a, l.j, l.c)
 SET work_mem = '64kB';
 UPDATE k SET t = t || 'x', n = n * 2, a = a || 5, j = j || '{"k": 1}', c = upper(c) WHERE id <= 1400;
+
+-- case: trigger-of-a-partition-that-is-routed-to
+-- group: reach
+-- why: the trigger is on the partition, the statement on its parent
+-- setup: CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t SELECT generate_series(1, 1000); ANALYZE t; CREATE TABLE p (id int) PARTITION BY RANGE (id); CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (100); CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN FOR i IN 1..900 LOOP DELETE FROM t WHERE id = i; END LOOP; RETURN NULL; END $$; CREATE TRIGGER r AFTER INSERT ON p1 FOR EACH ROW EXECUTE FUNCTION f(); ALTER TABLE t OWNER TO app; ALTER TABLE p OWNER TO app; ALTER TABLE p1 OWNER TO app
+-- expect: refuse SD001
+INSERT INTO p VALUES (7);
+
+-- case: statement-trigger-of-a-partitioned-table
+-- group: reach
+-- setup: CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t SELECT generate_series(1, 1000); ANALYZE t; CREATE TABLE p (id int PRIMARY KEY, v int) PARTITION BY RANGE (id); CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (100); INSERT INTO p VALUES (7); CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN FOR i IN 1..900 LOOP DELETE FROM t WHERE id = i; END LOOP; RETURN NULL; END $$; CREATE TRIGGER r AFTER UPDATE ON p FOR EACH STATEMENT EXECUTE FUNCTION f(); ALTER TABLE t OWNER TO app; ALTER TABLE p OWNER TO app; ALTER TABLE p1 OWNER TO app
+-- expect: refuse SD001
+UPDATE p SET v = 1 WHERE id = 7;
+
+-- case: trigger-of-a-partition-that-a-row-moves-to
+-- group: reach
+-- setup: CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t SELECT generate_series(1, 1000); ANALYZE t; CREATE TABLE p (id int PRIMARY KEY) PARTITION BY RANGE (id); CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (100); CREATE TABLE p2 PARTITION OF p FOR VALUES FROM (100) TO (200); INSERT INTO p VALUES (7); CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN FOR i IN 1..900 LOOP DELETE FROM t WHERE id = i; END LOOP; RETURN NULL; END $$; CREATE TRIGGER r AFTER INSERT ON p2 FOR EACH ROW EXECUTE FUNCTION f(); ALTER TABLE t OWNER TO app; ALTER TABLE p OWNER TO app; ALTER TABLE p1 OWNER TO app; ALTER TABLE p2 OWNER TO app
+-- expect: refuse SD001
+UPDATE p SET id = 107 WHERE id = 7;
+
+-- case: a-key-without-overlaps
+-- group: rows
+-- why: a GiST index that calls itself unique finds many rows by &&
+-- min-pg: 18
+-- setup: CREATE TABLE w (id int4range, valid_at daterange, PRIMARY KEY (id, valid_at WITHOUT OVERLAPS)); INSERT INTO w SELECT int4range(i, i + 1), daterange('2020-01-01', '2020-01-02') FROM generate_series(1, 1000) i; ANALYZE w; ALTER TABLE w OWNER TO app
+-- expect: refuse SD001
+SET enable_seqscan = off;
+SET enable_bitmapscan = off;
+DELETE FROM w WHERE id && '[1,10000)' AND valid_at && '[2020-01-01,2020-02-01)';
+
+-- case: one-roles-budget-is-not-anothers
+-- group: override
+-- setup: CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t SELECT generate_series(1, 1000); ANALYZE t; CREATE FUNCTION del_dba(a int, b int) RETURNS int LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN FOR i IN a..b LOOP DELETE FROM t WHERE id = i; END LOOP; RETURN b; END $$; ALTER TABLE t OWNER TO app; GRANT ALL ON t TO dba; ALTER FUNCTION del_dba OWNER TO dba; CREATE FUNCTION del(a int, b int) RETURNS int LANGUAGE plpgsql AS $$ BEGIN FOR i IN a..b LOOP DELETE FROM t WHERE id = i; END LOOP; RETURN b; END $$
+-- set: override_role = dba
+-- set: max_rows = 5
+-- expect: refuse SD001
+SET safedelete.allow_rows = 500;
+SELECT del_dba(1, 6), del(7, 300);
+
+-- case: a-rules-last-query-counts-too
+-- group: rows
+-- setup: CREATE TABLE k (id int PRIMARY KEY); INSERT INTO k SELECT generate_series(1, 1000); ANALYZE k; CREATE VIEW v AS SELECT * FROM k; CREATE RULE r AS ON DELETE TO v DO INSTEAD (DELETE FROM k WHERE id IN (1, 2); DELETE FROM k WHERE id = 3); ALTER TABLE k OWNER TO app; ALTER VIEW v OWNER TO app
+-- set: max_rows = 2
+-- expect: refuse SD001
+DELETE FROM v WHERE id = 900;
+
+-- case: counting-for-truncate-is-not-in-the-statistics
+-- group: harmless
+-- setup: CREATE TABLE k (id int); INSERT INTO k SELECT generate_series(1, 10); ALTER TABLE k OWNER TO app
+-- expect: allow
+-- check: SELECT pg_stat_get_numscans('k'::regclass) = 0 AND pg_stat_get_tuples_returned('k'::regclass) = 0
+TRUNCATE k;
+SELECT pg_stat_force_next_flush();

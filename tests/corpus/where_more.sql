@@ -536,3 +536,26 @@ DELETE FROM accounts WHERE active IN (false, NULL) AND id < 5;
 -- setup: CREATE TABLE k (flag bool); ALTER TABLE k OWNER TO app
 -- expect: allow
 DELETE FROM k WHERE flag IN (true, false);
+
+-- case: differs-from-any-of-a-list
+-- group: where
+-- expect: refuse 21000
+DELETE FROM accounts WHERE id <> ANY (ARRAY[1, 2]);
+
+-- case: differs-from-any-of-a-bound-list
+-- group: where
+-- expect: refuse 21000
+PREPARE p(int, int) AS DELETE FROM accounts WHERE id <> ANY (ARRAY[$1, $2]);
+EXECUTE p(1, 2);
+
+-- case: differs-from-any-of-one
+-- group: where
+-- set: max_fraction = 1
+-- expect: allow
+UPDATE accounts SET plan = 'x' WHERE id <> ANY ('{1}');
+
+-- case: differs-from-all-of-a-list
+-- group: where
+-- set: max_fraction = 1
+-- expect: allow
+UPDATE accounts SET plan = 'x' WHERE id <> ALL ('{1, 2}');
