@@ -1,14 +1,18 @@
 # make demo and make test are README.md's two commands. PG_CONFIG chooses the PostgreSQL; without
 # it, the newest that is installed.
 SHELL := /bin/bash
+# PG_MAJOR=15 names one of those in their usual place.
+ifneq ($(PG_MAJOR),)
+PG_CONFIG ?= /usr/lib/postgresql/$(PG_MAJOR)/bin/pg_config
+endif
 PG_CONFIG ?= $(shell ls -d /usr/lib/postgresql/*/bin/pg_config 2>/dev/null | sort -V | tail -1)
 export PG_CONFIG
-PG_MAJOR = $(shell $(PG_CONFIG) --version 2>/dev/null | sed -E 's/^[^0-9]*([0-9]+).*/\1/')
+override PG_MAJOR := $(shell $(PG_CONFIG) --version 2>/dev/null | sed -E 's/^[^0-9]*([0-9]+).*/\1/')
 TARGET = target/pg$(PG_MAJOR)
 CARGO = PGRX_PG_CONFIG_PATH=$(PG_CONFIG) CARGO_TARGET_DIR=$(TARGET) cargo
 
 .PHONY: help setup all build build-inserver install uninstall demo picture test test-core test-docs test-upgrade \
-	test-postgres test-clients test-incidents test-comparison test-company test-around test-faults test-fuzz \
+	test-postgres test-postgres-cassert test-clients test-incidents test-comparison test-company test-around test-faults test-fuzz \
 	test-valgrind package test-package tree test-tree pgxn lint bench clean
 help:
 	@sed -nE 's/^## ?//p' Makefile
@@ -17,7 +21,8 @@ help:
 ## make test            every test, on the PostgreSQL of PG_CONFIG
 ## make test-docs       the SQL of README.md and docs/ is run, its output compared
 ## make test-upgrade    every version's SQL, and its way to the newest
-## make test-postgres   PostgreSQL's own regression, isolation and contrib suites with the library loaded
+## make test-postgres   PostgreSQL's own regression, isolation and contrib suites with the library loaded, modes
+##                      off and log; make test-postgres-cassert on a server built with assertions
 ## make test-clients    Alembic, Django and Liquibase against the guard (from PyPI and npm)
 ## make test-incidents  public accidents, replayed
 ## make test-comparison beside pg-safeupdate, pg_savior and sql_safe_updates, statement by statement
@@ -74,6 +79,9 @@ test: setup test-core build-inserver install
 
 test-postgres: install
 	@tests/postgres/run
+
+test-postgres-cassert: setup
+	@tests/postgres/cassert
 
 test-docs: install
 	@tests/run docs
