@@ -8,8 +8,8 @@ use once_cell::unsync::Lazy;
 use pgrx::pg_sys;
 
 use crate::levels::{self, Owner};
-use crate::pg::frame;
 use crate::pg::local::Local;
+use crate::pg::{frame, memory};
 use crate::settings::{self, Scope};
 
 /// A table in a sum.
@@ -187,6 +187,7 @@ pub unsafe extern "C-unwind" fn transaction_event(event: pg_sys::XactEvent::Type
                 frame::undisturbed(clear);
             }
             levels::transaction_aborted();
+            memory::recover();
         }
         _ => {}
     }
@@ -219,6 +220,7 @@ pub unsafe extern "C-unwind" fn subtransaction_event(
         SUBXACT_EVENT_ABORT_SUB => {
             change(|ledger| ledger.give_back(own));
             levels::subtransaction_aborted(own);
+            memory::recover();
         }
         _ => {}
     });

@@ -40,9 +40,53 @@ fn is_inequality(operator: pg_sys::Oid) -> bool {
     }
 }
 
-/// The OR that a list of constants stands for, where its operator does not restrict by itself. An arm
-/// for each of the first `most` elements: if those cover every row, so do all.
-pub fn as_or(op: *mut pg_sys::ScalarArrayOpExpr, most: usize) -> Option<*mut pg_sys::Node> {
+/// The elements of an array that is a constant; `None` where it is not, or NULL.
+struct Elements {
+    of: pg_sys::Oid,
+    values: Vec<*mut pg_sys::Node>,
+    has_null: bool,
+}
+
+/// # Safety
+/// `list` is an expression of an array.
+unsafe fn elements(list: *mut pg_sys::Node) -> Option<Elements> {
+    let list = nodes::cast::<pg_sys::Const, _>(list, NodeTag::T_Const)?;
+    // SAFETY: the tag says Const; a constant that is not NULL is an array; makes nodes in the current
+    // memory context.
+    unsafe {
+        let of = pg_sys::get_element_type((*list).consttype);
+        if (*list).constisnull || of == pg_sys::InvalidOid {
+            return None;
+        }
+        let (mut length, mut by_value, mut align) = (0, false, 0);
+        pg_sys::get_typlenbyvalalign(of, &mut length, &mut by_value, &mut align);
+        let length = i32::from(length);
+        let array = pg_sys::pg_detoast_datum((*list).constvalue.cast_mut_ptr()).cast();
+        let (mut values, mut nulls, mut count) = (std::ptr::null_mut(), std::ptr::null_mut(), 0);
+        pg_sys::deconstruct_array(array, of, length, by_value, align, &mut values, &mut nulls, &mut count);
+        let count = count as usize;
+        let has_null = (0..count).any(|i| *nulls.add(i));
+        let constant = |i| {
+            pg_sys::makeConst(of, -1, (*list).constcollid, length, *values.add(i), false, by_value).cast()
+        };
+        let values = (0..count).filter(|i| !*nulls.add(*i)).map(constant).collect();
+        Some(Elements { of, values, has_null })
+    }
+}
+
+/// What a comparison with an empty list is, whatever is compared: ANY is false, ALL is true.
+pub fn of_empty(op: *mut pg_sys::ScalarArrayOpExpr) -> Option<bool> {
+    // SAFETY: a ScalarArrayOpExpr, whose second argument is an array.
+    unsafe {
+        let list = nodes::items::<pg_sys::Node>((*op).args).nth(1)?;
+        let elements = elements(list)?;
+        (elements.values.is_empty() && !elements.has_null).then_some(!(*op).useOr)
+    }
+}
+
+/// The OR that ANY of a list of constants stands for, where its operator does not restrict by itself:
+/// of each value of a flag; or of two values that differ, for everything differs from one of them.
+pub fn as_or(op: *mut pg_sys::ScalarArrayOpExpr) -> Option<*mut pg_sys::Node> {
     // SAFETY: a ScalarArrayOpExpr, whose args are a scalar and an array; makes nodes in the current
     // memory context.
     unsafe {
@@ -51,51 +95,40 @@ pub fn as_or(op: *mut pg_sys::ScalarArrayOpExpr, most: usize) -> Option<*mut pg_
         }
         let mut sides = nodes::items::<pg_sys::Node>((*op).args);
         let (scalar, list) = (sides.next()?, sides.next()?);
-        let list = nodes::cast::<pg_sys::Const, _>(list, NodeTag::T_Const)?;
-        let element = pg_sys::get_element_type((*list).consttype);
-        if (*list).constisnull || element == pg_sys::InvalidOid {
-            return None;
-        }
-        let (mut length, mut by_value, mut align) = (0, false, 0);
-        pg_sys::get_typlenbyvalalign(element, &mut length, &mut by_value, &mut align);
-        let array = pg_sys::pg_detoast_datum((*list).constvalue.cast_mut_ptr()).cast();
-        let (mut values, mut nulls, mut count) = (std::ptr::null_mut(), std::ptr::null_mut(), 0);
-        pg_sys::deconstruct_array(
-            array,
-            element,
-            i32::from(length),
-            by_value,
-            align,
-            &mut values,
-            &mut nulls,
-            &mut count,
-        );
-        let arm = |i: usize| {
-            let value = pg_sys::makeConst(
-                element,
-                -1,
-                (*list).constcollid,
-                i32::from(length),
-                *values.add(i),
-                *nulls.add(i),
-                by_value,
-            );
-            let result = pg_sys::BOOLOID;
-            pg_sys::make_opclause(
-                (*op).opno,
-                result,
-                false,
-                scalar.cast(),
-                value.cast(),
-                pg_sys::InvalidOid,
-                (*op).inputcollid,
-            )
+        let elements = elements(list)?;
+        let compared = |left: *mut pg_sys::Node, right: *mut pg_sys::Node| -> *mut pg_sys::Node {
+            let (left, right) = (left.cast(), right.cast());
+            let (none, collation) = (pg_sys::InvalidOid, (*op).inputcollid);
+            pg_sys::make_opclause((*op).opno, pg_sys::BOOLOID, false, left, right, none, collation).cast()
         };
-        let arms = nodes::list((0..(count as usize).min(most)).map(arm));
+        let first = elements.values.first().copied();
+        let other = if (*op).opno.to_u32() == pg_sys::BooleanEqualOperator {
+            let value = |node: *mut pg_sys::Node| (*node.cast::<pg_sys::Const>()).constvalue.value() != 0;
+            elements.values.iter().copied().find(|node| Some(value(*node)) != first.map(value))
+        } else {
+            let (mut left, mut right) = (pg_sys::InvalidOid, pg_sys::InvalidOid);
+            pg_sys::op_input_types((*op).opno, &mut left, &mut right);
+            if left != right || left != elements.of {
+                return None;
+            }
+            let differs = |node: &*mut pg_sys::Node| {
+                first.is_some_and(|first| is_true(super::fold(compared(first, *node), std::ptr::null_mut())))
+            };
+            elements.values.iter().copied().find(differs)
+        };
+        let null = elements.has_null.then(|| pg_sys::makeBoolConst(false, true));
+        let values = first.into_iter().chain(other).map(|value| compared(scalar, value));
+        let arms = nodes::list(values.chain(null));
         match nodes::length(arms) {
-            0 => Some(pg_sys::makeBoolConst(false, false)),
+            0 => None,
             1 => nodes::items(arms).next(),
             _ => Some(pg_sys::makeBoolExpr(pg_sys::BoolExprType::OR_EXPR, arms, -1).cast()),
         }
     }
+}
+
+fn is_true(node: *mut pg_sys::Node) -> bool {
+    nodes::cast::<pg_sys::Const, _>(node, NodeTag::T_Const)
+        // SAFETY: the tag says Const, of a boolean.
+        .is_some_and(|constant| unsafe { !(*constant).constisnull && (*constant).constvalue.value() != 0 })
 }

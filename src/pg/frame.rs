@@ -42,6 +42,7 @@ pub fn guarded<T: Copy>(f: impl FnOnce() -> T) -> T {
 /// Raises 53200, from guarded code.
 #[cold]
 pub fn out_of_memory() {
+    memory::recover();
     pgrx::ereport!(
         ERROR,
         pgrx::PgSqlErrorCode::ERRCODE_OUT_OF_MEMORY,

@@ -73,12 +73,15 @@ pub fn keep_reserve() {
     }
 }
 
-/// Whether memory has run out since it was asked last.
+/// Whether memory has run out, and nobody has been told.
 #[inline(always)]
 pub fn has_run_out() -> bool {
-    EXHAUSTED.load(Ordering::Relaxed) && {
-        EXHAUSTED.store(false, Ordering::Relaxed);
-        keep_reserve();
-        true
-    }
+    EXHAUSTED.load(Ordering::Relaxed)
+}
+
+/// An error tells of it, or another has ended what asked for too much. Where there is no reserve yet, for
+/// its memory is still in use, the end of the transaction makes it.
+pub fn recover() {
+    EXHAUSTED.store(false, Ordering::Relaxed);
+    keep_reserve();
 }

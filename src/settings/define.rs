@@ -94,7 +94,7 @@ macro_rules! list_hooks {
             _: *mut *mut core::ffi::c_void,
             _: pg_sys::GucSource::Type,
         ) -> bool {
-            crate::pg::frame::guarded(|| {
+            crate::pg::frame::undisturbed(|| {
                 // SAFETY: PostgreSQL passes the address of the proposed value.
                 match $parse(&unsafe { value_text(*new) }) {
                     Ok(_) => true,

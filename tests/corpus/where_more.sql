@@ -559,3 +559,49 @@ UPDATE accounts SET plan = 'x' WHERE id <> ANY ('{1}');
 -- set: max_fraction = 1
 -- expect: allow
 UPDATE accounts SET plan = 'x' WHERE id <> ALL ('{1, 2}');
+
+-- case: differs-from-any-of-a-long-list
+-- group: where
+-- expect: refuse 21000
+DELETE FROM accounts WHERE id <> ANY ('{1,2,3,4,5,6,7,8,9,10,11,12,13,14}');
+
+-- case: differs-from-any-of-equal-values
+-- group: where
+-- set: max_fraction = 1
+-- expect: allow
+UPDATE accounts SET plan = 'x' WHERE balance <> ANY ('{1.0, 1.00, NULL}');
+
+-- case: differs-from-any-negated
+-- group: where
+-- setup: CREATE TABLE k (c int NOT NULL CHECK (c = 5)); INSERT INTO k VALUES (5); ALTER TABLE k OWNER TO app
+-- expect: allow
+-- check: SELECT count(*) = 1 FROM k
+DELETE FROM k WHERE (c <> ANY (array_fill(5, ARRAY[100]) || 6)) IS FALSE;
+
+-- case: differs-from-any-or-null
+-- group: where
+-- expect: refuse 21000
+DELETE FROM accounts WHERE plan <> ANY ('{a, b}') OR plan IS NULL;
+
+-- case: flags-of-lists-in-arms
+-- group: where
+-- expect: refuse 21000
+DELETE FROM accounts WHERE active = ANY ('{t}') OR active = ANY ('{f}');
+
+-- case: not-in-an-empty-list
+-- group: where
+-- why: the filter that an ORM leaves when there is nothing to exclude
+-- expect: refuse 21000
+DELETE FROM accounts WHERE id <> ALL ('{}'::int[]);
+
+-- case: not-in-an-empty-bound-list
+-- group: where
+-- expect: refuse 21000
+PREPARE p(int[]) AS DELETE FROM accounts WHERE NOT (id = ANY ($1));
+EXECUTE p('{}');
+
+-- case: in-an-empty-list
+-- group: where
+-- expect: allow
+-- check: SELECT count(*) > 0 FROM accounts
+DELETE FROM accounts WHERE id = ANY ('{}'::int[]);

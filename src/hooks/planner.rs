@@ -1,0 +1,143 @@
+//! The planner hook: findings before planning, guards after it. Bare frames, as hooks.rs.
+
+use core::ffi::{c_char, c_int};
+
+use pgrx::pg_sys;
+
+use crate::analysis::{self, Finding, known};
+use crate::guard::attach;
+use crate::pg::{frame, raw};
+
+static mut PREVIOUS: pg_sys::planner_hook_type = None;
+
+/// # Safety
+/// Called once, by `hooks::install`.
+pub unsafe fn install() {
+    // SAFETY: by contract, before any hook can run.
+    unsafe {
+        PREVIOUS = pg_sys::planner_hook;
+        pg_sys::planner_hook = Some(planner);
+    }
+}
+
+/// Findings on their way over the planner's frames: one by itself, several in PostgreSQL's memory,
+/// so that an error in the planner leaks nothing.
+#[derive(Clone, Copy)]
+struct Carried {
+    one: Option<Finding>,
+    several: *mut Option<Finding>,
+    count: usize,
+}
+
+const NOTHING: Carried = Carried { one: None, several: std::ptr::null_mut(), count: 0 };
+
+/// Why this hook: it sees every statement's Query before planning and its plan after, whichever
+/// way the statement came. It must not change the Query, nor the plan of what is not guarded.
+unsafe extern "C-unwind" fn planner(
+    parse: *mut pg_sys::Query,
+    query_string: *const c_char,
+    cursor_options: c_int,
+    bound_params: pg_sys::ParamListInfo,
+) -> *mut pg_sys::PlannedStmt {
+    // SAFETY: PostgreSQL's arguments, passed on as they came.
+    unsafe {
+        if may_write(parse) {
+            plan_write(parse, query_string, cursor_options, bound_params)
+        } else {
+            // Nearly every statement.
+            next_planner(parse, query_string, cursor_options, bound_params)
+        }
+    }
+}
+
+/// # Safety
+/// As the hook.
+#[inline(always)]
+#[allow(ffi_unwind_calls, reason = "called by bare frames, which own nothing")]
+unsafe fn next_planner(
+    parse: *mut pg_sys::Query,
+    query_string: *const c_char,
+    cursor_options: c_int,
+    bound_params: pg_sys::ParamListInfo,
+) -> *mut pg_sys::PlannedStmt {
+    // SAFETY: by contract.
+    unsafe {
+        match PREVIOUS {
+            Some(previous) => previous(parse, query_string, cursor_options, bound_params),
+            None => raw::standard_planner(parse, query_string, cursor_options, bound_params),
+        }
+    }
+}
+
+/// # Safety
+/// As the hook. No frame above owns anything.
+#[inline(never)]
+unsafe fn plan_write(
+    parse: *mut pg_sys::Query,
+    query_string: *const c_char,
+    cursor_options: c_int,
+    bound_params: pg_sys::ParamListInfo,
+) -> *mut pg_sys::PlannedStmt {
+    // SAFETY: by contract.
+    unsafe {
+        // Planning scribbles on the Query, so it is looked at before.
+        if let Some(finding) = known::glance(parse) {
+            let plan = next_planner(parse, query_string, cursor_options, bound_params);
+            if !attach::is_known_point_write(plan) {
+                frame::guarded(|| attach::attach(plan, &[Some(finding)]));
+            }
+            return plan;
+        }
+        let carried = frame::guarded(|| carry(parse));
+        let plan = next_planner(parse, query_string, cursor_options, bound_params);
+        if carried.count > 0 {
+            frame::guarded(|| deliver(plan, carried));
+        }
+        plan
+    }
+}
+
+/// Whether a Query can write rows that were there.
+#[inline]
+unsafe fn may_write(query: *mut pg_sys::Query) -> bool {
+    // SAFETY: the planner's Query.
+    unsafe {
+        match (*query).commandType {
+            pg_sys::CmdType::CMD_DELETE | pg_sys::CmdType::CMD_UPDATE | pg_sys::CmdType::CMD_MERGE => true,
+            pg_sys::CmdType::CMD_INSERT => (*query).hasModifyingCTE || !(*query).onConflict.is_null(),
+            _ => (*query).hasModifyingCTE,
+        }
+    }
+}
+
+fn carry(query: *mut pg_sys::Query) -> Carried {
+    // SAFETY: the planner's Query.
+    if unsafe { !(*query).hasModifyingCTE } {
+        // SAFETY: as above; `may_write` has seen that it modifies data.
+        let one = unsafe { analysis::examine(query) };
+        return Carried { one, several: std::ptr::null_mut(), count: usize::from(one.is_some()) };
+    }
+    let findings = analysis::analyse(query);
+    if findings.iter().all(Option::is_none) {
+        return NOTHING;
+    }
+    let count = findings.len();
+    // SAFETY: palloc gives aligned memory of the size; Finding is plain data.
+    unsafe {
+        let place = pg_sys::palloc(count * size_of::<Option<Finding>>()).cast::<Option<Finding>>();
+        std::ptr::copy_nonoverlapping(findings.as_ptr(), place, count);
+        Carried { one: None, several: place, count }
+    }
+}
+
+fn deliver(plan: *mut pg_sys::PlannedStmt, carried: Carried) {
+    // SAFETY: `carry` filled it.
+    unsafe {
+        if carried.several.is_null() {
+            attach::attach(plan, std::slice::from_ref(&carried.one));
+        } else {
+            attach::attach(plan, std::slice::from_raw_parts(carried.several, carried.count));
+            pg_sys::pfree(carried.several.cast());
+        }
+    }
+}
