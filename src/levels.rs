@@ -86,9 +86,11 @@ impl Level {
     /// portal alone has a cached plan.
     #[inline]
     pub fn is_clients_own_and_new(&self) -> bool {
-        // SAFETY: reads a backend variable.
-        self.is_clients_own()
-            && (self.kind == Kind::Execute || unsafe { (*pg_sys::ActivePortal).cplan.is_null() })
+        if !self.is_clients_own() {
+            return false;
+        }
+        // SAFETY: reads a backend variable: what is the client's own without EXECUTE has a portal.
+        self.kind == Kind::Execute || unsafe { (*pg_sys::ActivePortal).cplan.is_null() }
     }
 
     /// Whether no statement of the client runs.

@@ -233,7 +233,9 @@ impl<'a> Judge<'a> {
     fn any(&self, arms: *mut pg_sys::List, scope: &Scope, negated: bool) -> Form {
         let mut result = Form::Never;
         let mut tied = Vec::new();
-        for arm in self.arms(arms, negated) {
+        // Negated, the arms are those of an AND.
+        let arms = if negated { nodes::items(arms).collect() } else { lists::arms(arms, self.root) };
+        for arm in arms {
             match self.form(arm, scope, negated) {
                 Form::True => return Form::True,
                 Form::Free => result = Form::Free,
@@ -256,28 +258,6 @@ impl<'a> Judge<'a> {
             }
         }
         result
-    }
-
-    /// The arms of an OR, those of lists that stand for an OR among them.
-    fn arms(&self, arms: *mut pg_sys::List, negated: bool) -> Vec<*mut pg_sys::Node> {
-        let mut all = Vec::new();
-        for arm in nodes::items::<pg_sys::Node>(arms) {
-            let list = nodes::cast::<pg_sys::ScalarArrayOpExpr, _>(arm, NodeTag::T_ScalarArrayOpExpr);
-            match list.filter(|_| !negated).and_then(lists::as_or) {
-                None => all.push(arm),
-                Some(or) => {
-                    match nodes::cast::<pg_sys::BoolExpr, _>(fold(or, self.root), NodeTag::T_BoolExpr) {
-                        // SAFETY: the tag says BoolExpr.
-                        Some(or) if unsafe { (*or).boolop == pg_sys::BoolExprType::OR_EXPR } => {
-                            // SAFETY: as above.
-                            all.extend(nodes::items::<pg_sys::Node>(unsafe { (*or).args }));
-                        }
-                        _ => all.push(fold(or, self.root)),
-                    }
-                }
-            }
-        }
-        all
     }
 
     /// `b IS TRUE` and its kin of a boolean column that is never NULL, and `x = x` of one that may

@@ -5,6 +5,7 @@
 use pgrx::pg_sys;
 use pgrx::pg_sys::NodeTag;
 
+use super::fold;
 use crate::pg::local::Local;
 use crate::pg::nodes;
 
@@ -79,9 +80,27 @@ pub fn of_empty(op: *mut pg_sys::ScalarArrayOpExpr) -> Option<bool> {
     // SAFETY: a ScalarArrayOpExpr, whose second argument is an array.
     unsafe {
         let list = nodes::items::<pg_sys::Node>((*op).args).nth(1)?;
-        let elements = elements(list)?;
-        (elements.values.is_empty() && !elements.has_null).then_some(!(*op).useOr)
+        let list = nodes::cast::<pg_sys::Const, _>(list, NodeTag::T_Const)?;
+        (nodes::array_length(list) == Some(0)).then_some(!(*op).useOr)
     }
+}
+
+/// The arms of an OR, those of lists that stand for an OR among them.
+pub fn arms(of: *mut pg_sys::List, root: *mut pg_sys::PlannerInfo) -> Vec<*mut pg_sys::Node> {
+    let mut all = Vec::new();
+    for arm in nodes::items::<pg_sys::Node>(of) {
+        let list = nodes::cast::<pg_sys::ScalarArrayOpExpr, _>(arm, NodeTag::T_ScalarArrayOpExpr);
+        let arm = list.and_then(as_or).map_or(arm, |or| fold(or, root));
+        match nodes::cast::<pg_sys::BoolExpr, _>(arm, NodeTag::T_BoolExpr) {
+            // SAFETY: the tag says BoolExpr.
+            Some(or) if unsafe { (*or).boolop == pg_sys::BoolExprType::OR_EXPR } => {
+                // SAFETY: as above.
+                all.extend(nodes::items::<pg_sys::Node>(unsafe { (*or).args }));
+            }
+            _ => all.push(arm),
+        }
+    }
+    all
 }
 
 /// The OR that ANY of a list of constants stands for, where its operator does not restrict by itself:
@@ -112,7 +131,7 @@ pub fn as_or(op: *mut pg_sys::ScalarArrayOpExpr) -> Option<*mut pg_sys::Node> {
                 return None;
             }
             let differs = |node: &*mut pg_sys::Node| {
-                first.is_some_and(|first| is_true(super::fold(compared(first, *node), std::ptr::null_mut())))
+                first.is_some_and(|first| is_true(fold(compared(first, *node), std::ptr::null_mut())))
             };
             elements.values.iter().copied().find(differs)
         };

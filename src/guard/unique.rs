@@ -155,13 +155,8 @@ fn elements(list: *mut pg_sys::Node) -> Option<u64> {
             return (!(*array).multidims).then_some(nodes::length((*array).elements) as u64);
         }
         let constant = nodes::cast::<pg_sys::Const, _>(list, NodeTag::T_Const)?;
-        if (*constant).constisnull {
-            return Some(0);
-        }
-        let array =
-            pg_sys::pg_detoast_datum((*constant).constvalue.cast_mut_ptr()).cast::<pg_sys::ArrayType>();
-        let sizes = array.add(1).cast::<i32>();
-        u64::try_from(pg_sys::ArrayGetNItems((*array).ndim, sizes)).ok()
+        // NULL finds nothing.
+        Some(nodes::array_length(constant).unwrap_or(0))
     }
 }
 

@@ -13,10 +13,7 @@ static ALLOCATOR: Reserving = Reserving;
 
 /// Enough for what a statement needs of Rust's memory; more than what malloc takes from its heap, so
 /// that it goes back to the system. Never touched, it takes none of the machine's memory.
-const RESERVE: Layout = match Layout::from_size_align(256 * 1024, 16) {
-    Ok(layout) => layout,
-    Err(_) => panic!(),
-};
+const RESERVE: Layout = Layout::new::<[u8; 256 * 1024]>();
 
 static KEPT: AtomicPtr<u8> = AtomicPtr::new(std::ptr::null_mut());
 static EXHAUSTED: AtomicBool = AtomicBool::new(false);

@@ -78,3 +78,19 @@ pub fn oid_list(values: &[pg_sys::Oid]) -> *mut pg_sys::List {
         unsafe { pg_sys::lappend_oid(list, *value) }
     })
 }
+
+/// How many elements a constant array has; `None` where it is NULL.
+///
+/// # Safety
+/// `constant` is of an array's type.
+pub unsafe fn array_length(constant: *mut pg_sys::Const) -> Option<u64> {
+    // SAFETY: by contract; an array's dimensions follow its head.
+    unsafe {
+        if (*constant).constisnull {
+            return None;
+        }
+        let array =
+            pg_sys::pg_detoast_datum((*constant).constvalue.cast_mut_ptr()).cast::<pg_sys::ArrayType>();
+        u64::try_from(pg_sys::ArrayGetNItems((*array).ndim, array.add(1).cast::<i32>())).ok()
+    }
+}
