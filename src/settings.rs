@@ -45,14 +45,14 @@ static SCOPE: GucSetting<Scope> = GucSetting::<Scope>::new(Scope::Statement);
 static REQUIRE_WHERE: GucSetting<bool> = GucSetting::<bool>::new(true);
 static MAX_ROWS: GucSetting<i32> = GucSetting::<i32>::new(-1);
 static MAX_FRACTION: GucSetting<f64> = GucSetting::<f64>::new(0.5);
-static MIN_ROWS: GucSetting<i32> = GucSetting::<i32>::new(100);
+static MIN_ROWS: GucSetting<i32> = GucSetting::<i32>::new(1000);
 static ALLOW_ROWS: GucSetting<i32> = GucSetting::<i32>::new(0);
 static REQUIRE_REASON: GucSetting<bool> = GucSetting::<bool>::new(false);
 static REASON: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
 static COMMANDS: GucSetting<Option<CString>> =
     GucSetting::<Option<CString>>::new(Some(c"delete, update, merge, truncate"));
 static EXEMPT_TABLES: GucSetting<Option<CString>> =
-    GucSetting::<Option<CString>>::new(Some(c"databasechangeloglock"));
+    GucSetting::<Option<CString>>::new(Some(c"databasechangeloglock, knex_migrations_lock"));
 static BYPASS_ROLE: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
 static OVERRIDE_ROLE: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
 

@@ -10,6 +10,8 @@
 PG_BIN=$("$PG_CONFIG" --bindir)
 PG_MAJOR=$("$PG_CONFIG" --version | sed -E 's/^[^0-9]*([0-9]+).*/\1/')
 SERVER_DIR=
+# The tests' tables are small; what shows the defaults sets this to nothing.
+: "${SERVER_DEFAULTS=safedelete.min_rows = 100}"
 
 # Runs a command as the user that owns the server.
 as_owner() {
@@ -43,6 +45,7 @@ fsync = off
 log_min_messages = warning
 max_prepared_transactions = 10
 max_connections = 50
+$SERVER_DEFAULTS
 CONF
   export PGHOST=$SERVER_DIR PGPORT=5432 PGUSER=postgres PGDATABASE=postgres
   unset PGOPTIONS PGSERVICE PGPASSWORD 2>/dev/null || true

@@ -17,7 +17,7 @@ SET safedelete.bypass_role = ' "Web App" , admin ';
 SHOW safedelete.bypass_role;
 RESET safedelete.commands;
 RESET safedelete.bypass_role;
-SELECT name, setting, context FROM pg_settings WHERE name LIKE 'safedelete.%' ORDER BY name;
+SELECT name, boot_val, context FROM pg_settings WHERE name LIKE 'safedelete.%' ORDER BY name;
 -- An ordinary role cannot loosen the guard.
 CREATE ROLE regress_app;
 SET ROLE regress_app;
