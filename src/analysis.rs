@@ -30,6 +30,8 @@ pub enum Qualification {
     MatchesEveryRow,
     /// The condition restricts nothing: a sub-select compares this column with itself.
     OuterColumn(i16),
+    /// The condition restricts nothing: it compares this column with itself.
+    ComparedWithItself(i16),
     /// The condition has parameters: the bound values decide at each execution.
     Deferred,
 }

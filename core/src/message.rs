@@ -87,17 +87,8 @@ pub enum Unqualified {
     MatchesEveryRow,
     /// A sub-select takes this column from the target, because its own tables have no such column.
     OuterColumn(String),
-}
-
-impl Unqualified {
-    /// The number a plan carries; the column's name is looked up again.
-    pub fn code(&self) -> i32 {
-        match self {
-            Unqualified::NoWhere => 1,
-            Unqualified::MatchesEveryRow => 2,
-            Unqualified::OuterColumn(_) => 3,
-        }
-    }
+    /// The condition compares this column of the target with itself, at its own level.
+    ComparedWithItself(String),
 }
 
 /// Why an override that the session declared does not count.
@@ -208,6 +199,15 @@ pub fn unqualified(
         Unqualified::OuterColumn(column) => format!(
             "Column \"{column}\" inside the sub-select is that of table \"{table}\" itself, so it is compared with itself: qualify it with the name of the sub-select's table."
         ),
+        Unqualified::ComparedWithItself(column) => format!(
+            "The condition compares column \"{column}\" of the table with itself; a parameter or variable of that name counts as the column."
+        ),
+    };
+    let check = match why {
+        Unqualified::ComparedWithItself(column) => format!(
+            "Compare the column with a value; qualify a parameter or variable with the name of its function, as in function_name.{column}."
+        ),
+        _ => "Add a WHERE clause that names the rows.".to_owned(),
     };
     if let Some(not_honoured) = not_honoured {
         detail.push(' ');
@@ -217,12 +217,7 @@ pub fn unqualified(
         sqlstate: SQLSTATE_WHERE,
         message,
         detail: Some(detail),
-        hint: Some(hint(
-            "Add a WHERE clause that names the rows.",
-            "modify every row on purpose",
-            "-1",
-            not_honoured,
-        )),
+        hint: Some(hint(&check, "modify every row on purpose", "-1", not_honoured)),
         facts: Some(Box::new(Facts {
             rule: Rule::Where,
             command,
@@ -409,8 +404,12 @@ mod tests {
 
     #[test]
     fn a_where_refusal_ends_as_postgrest_expects() {
-        for why in [Unqualified::NoWhere, Unqualified::MatchesEveryRow, Unqualified::OuterColumn("id".into())]
-        {
+        for why in [
+            Unqualified::NoWhere,
+            Unqualified::MatchesEveryRow,
+            Unqualified::OuterColumn("id".into()),
+            Unqualified::ComparedWithItself("id".into()),
+        ] {
             let report = unqualified(Command::Delete, "orders", &why, None);
             assert!(report.message.ends_with("requires a WHERE clause"), "{}", report.message);
             assert_eq!(&report.sqlstate, b"21000");

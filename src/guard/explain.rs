@@ -56,7 +56,9 @@ unsafe fn show(orders: &Orders, count: u64, es: *mut pg_sys::ExplainState) {
         let missing = match orders.qualification {
             Qualification::Qualified => None,
             Qualification::NoWhere => Some("missing"),
-            Qualification::MatchesEveryRow | Qualification::OuterColumn(_) => Some("matches every row"),
+            Qualification::MatchesEveryRow
+            | Qualification::OuterColumn(_)
+            | Qualification::ComparedWithItself(_) => Some("matches every row"),
             Qualification::Deferred => Some("depends on parameters"),
         };
         if let Some(missing) = missing {

@@ -55,6 +55,7 @@ impl Orders {
             Qualification::MatchesEveryRow => (2, 0),
             Qualification::OuterColumn(column) => (3, column),
             Qualification::Deferred => (4, 0),
+            Qualification::ComparedWithItself(column) => (5, column),
         };
         let flow = match self.flow {
             Flow::Rows => 0,
@@ -110,6 +111,7 @@ impl Orders {
                 1 => Qualification::NoWhere,
                 2 => Qualification::MatchesEveryRow,
                 3 => Qualification::OuterColumn((flags >> 16) as i16),
+                5 => Qualification::ComparedWithItself((flags >> 16) as i16),
                 _ => Qualification::Deferred,
             },
             target_index,

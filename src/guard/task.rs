@@ -170,9 +170,14 @@ pub fn unqualified_by(qualification: Qualification, relation: pg_sys::Oid) -> Op
         Qualification::Qualified | Qualification::Deferred => None,
         Qualification::NoWhere => Some(Unqualified::NoWhere),
         // Column 0 is the row itself.
-        Qualification::MatchesEveryRow | Qualification::OuterColumn(0) => Some(Unqualified::MatchesEveryRow),
+        Qualification::MatchesEveryRow
+        | Qualification::OuterColumn(0)
+        | Qualification::ComparedWithItself(0) => Some(Unqualified::MatchesEveryRow),
         Qualification::OuterColumn(column) => {
             Some(Unqualified::OuterColumn(relations::column(relation, column)))
+        }
+        Qualification::ComparedWithItself(column) => {
+            Some(Unqualified::ComparedWithItself(relations::column(relation, column)))
         }
     }
 }
