@@ -140,6 +140,7 @@ bench: install
 
 lint: setup
 	cargo fmt --all --check
+	tests/boundary
 	CARGO_TARGET_DIR=target/lint PGRX_PG_CONFIG_PATH=$(PG_CONFIG) cargo clippy --locked --workspace --all-targets --features "pg$(PG_MAJOR) pg_test" -- -D warnings
 
 clean:

@@ -12,7 +12,7 @@ mod scope;
 mod sublink;
 pub mod target;
 
-use pgrx::pg_sys;
+use crate::pg::pg_sys;
 use pgrx::pg_sys::NodeTag;
 use safedelete_core::command::Command;
 

@@ -1,7 +1,7 @@
 //! Whose role counts, and what it may: whether a statement is checked at all (`bypass_role`), and
 //! whether a declared budget (`allow_rows`) is honoured. Asked only when something depends on it.
 
-use pgrx::pg_sys;
+use crate::pg::pg_sys;
 use safedelete_core::limit::Budget;
 use safedelete_core::message::NotHonoured;
 

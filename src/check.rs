@@ -21,7 +21,7 @@ mod whole;
 
 use safedelete_core::message::{Report, Rule};
 
-use crate::pg::{frame, raw};
+use crate::pg::{frame, pg_sys, raw};
 use script::Script;
 use session::Session;
 
@@ -125,7 +125,7 @@ fn check_for_interrupts() {
         #[allow(ffi_unwind_calls, reason = "inside frame::call; the closure owns nothing")]
         // SAFETY: reads a backend variable; ProcessInterrupts may raise a cancel.
         unsafe {
-            if pgrx::pg_sys::InterruptPending != 0 {
+            if pg_sys::InterruptPending != 0 {
                 raw::ProcessInterrupts();
             }
         }

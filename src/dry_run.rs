@@ -3,7 +3,7 @@
 //! node, point writes and tables that are not guarded among them, and nothing is refused: what
 //! would be is noted.
 
-use pgrx::pg_sys;
+use crate::pg::pg_sys;
 use pgrx::pg_sys::NodeTag;
 use safedelete_core::command::Command;
 use safedelete_core::event::Verdict;

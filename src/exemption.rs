@@ -2,7 +2,7 @@
 //! that `exempt_tables` names. Kinds of relations that are never guarded are left out earlier, by
 //! analysis and objects (`relations::is_exempt`).
 
-use pgrx::pg_sys;
+use crate::pg::pg_sys;
 
 use crate::pg::relations;
 use crate::settings;

@@ -7,7 +7,7 @@ mod planner;
 
 use core::ffi::{c_char, c_int, c_void};
 
-use pgrx::pg_sys;
+use crate::pg::pg_sys;
 use pgrx::pg_sys::NodeTag;
 
 use crate::analysis;
@@ -124,7 +124,7 @@ unsafe extern "C-unwind" fn object_access(
 
 /// Why this callback: what is kept of relations and indexes goes when they change.
 unsafe extern "C-unwind" fn relation_changed(_: pg_sys::Datum, relation: pg_sys::Oid) {
-    frame::undisturbed(|| {
+    frame::undisturbed((), || {
         settings::changed();
         analysis::target::forget(relation);
         policy::forget(relation);
@@ -134,7 +134,7 @@ unsafe extern "C-unwind" fn relation_changed(_: pg_sys::Datum, relation: pg_sys:
 
 /// Why this callback: a schema's policy may have changed, and every table of it may be meant.
 unsafe extern "C-unwind" fn schema_changed(_: pg_sys::Datum, _: c_int, _: u32) {
-    frame::undisturbed(|| {
+    frame::undisturbed((), || {
         settings::changed();
         analysis::target::forget(pg_sys::InvalidOid);
         policy::forget(pg_sys::InvalidOid);

@@ -4,8 +4,8 @@
 
 use rustc_hash::FxHashMap as HashMap;
 
+use crate::pg::pg_sys;
 use once_cell::unsync::Lazy;
-use pgrx::pg_sys;
 
 use crate::levels::{self, Owner};
 use crate::pg::local::Local;
@@ -179,12 +179,12 @@ pub unsafe extern "C-unwind" fn transaction_event(event: pg_sys::XactEvent::Type
     use pg_sys::XactEvent::*;
     match event {
         XACT_EVENT_COMMIT | XACT_EVENT_PARALLEL_COMMIT | XACT_EVENT_PREPARE if is_in_use() => {
-            frame::undisturbed(clear);
+            frame::undisturbed((), clear);
             levels::transaction_committed();
         }
         XACT_EVENT_ABORT | XACT_EVENT_PARALLEL_ABORT => {
             if is_in_use() {
-                frame::undisturbed(clear);
+                frame::undisturbed((), clear);
             }
             levels::transaction_aborted();
             memory::recover();
@@ -208,7 +208,7 @@ pub unsafe extern "C-unwind" fn subtransaction_event(
     _: *mut core::ffi::c_void,
 ) {
     use pg_sys::SubXactEvent::*;
-    frame::undisturbed(|| match event {
+    frame::undisturbed((), || match event {
         SUBXACT_EVENT_START_SUB => {
             change(|ledger| ledger.undo.push((own, HashMap::default())));
             levels::subtransaction_started(own);

@@ -3,7 +3,7 @@
 //! levels without saying so; the level is then put back by the abort of the (sub)transaction, so
 //! no hook needs PG_TRY.
 
-use pgrx::pg_sys;
+use crate::pg::pg_sys;
 use safedelete_core::command::Command;
 
 use crate::pg::local::Local;

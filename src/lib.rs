@@ -30,14 +30,16 @@ pgrx::pg_module_magic!(name = c"safedelete", version = c"0.2.0");
 
 /// Called by PostgreSQL when it loads the library: by shared_preload_libraries,
 /// session_preload_libraries or LOAD.
-#[pgrx::pg_guard]
+#[unsafe(no_mangle)]
 pub extern "C-unwind" fn _PG_init() {
-    pg::memory::keep_reserve();
-    settings::define();
-    guard::node::register();
-    policy::label::register();
-    record::install();
-    hooks::install();
-    // Plans that the session made before know nothing of guards.
-    settings::forget_plans();
+    pg::frame::keep_panics();
+    pg::frame::guarded(|| {
+        settings::define();
+        guard::node::register();
+        policy::label::register();
+        record::install();
+        hooks::install();
+        // Plans that the session made before know nothing of guards.
+        settings::forget_plans();
+    });
 }

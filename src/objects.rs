@@ -6,7 +6,7 @@
 //! cheap, or where an exact count can still let it pass, and else PostgreSQL's estimate. Locks
 //! taken to look are given back at once.
 
-use pgrx::pg_sys;
+use crate::pg::pg_sys;
 use pgrx::pg_sys::NodeTag;
 use rustc_hash::{FxHashMap, FxHashSet};
 use safedelete_core::command::Command;

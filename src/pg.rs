@@ -8,6 +8,7 @@ pub mod function;
 pub mod local;
 pub mod memory;
 pub mod nodes;
+pub mod pg_sys;
 pub mod raw;
 pub mod relations;
 pub mod roles;

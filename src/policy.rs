@@ -8,8 +8,8 @@ pub mod label;
 
 use std::rc::Rc;
 
+use crate::pg::pg_sys;
 use once_cell::unsync::Lazy;
-use pgrx::pg_sys;
 use rustc_hash::FxHashMap as HashMap;
 use safedelete_core::command::Command;
 use safedelete_core::limit::Bounds;

@@ -11,7 +11,7 @@ pub mod stats;
 use core::ffi::c_int;
 use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
-use pgrx::pg_sys;
+use crate::pg::pg_sys;
 use safedelete_core::event::{Event, Verdict};
 use safedelete_core::message::Facts;
 
@@ -122,7 +122,7 @@ static READ: AtomicU64 = AtomicU64::new(0);
 /// A bare frame: the postmaster stops. After a crash the memory may hold anything; a start that failed
 /// has changed nothing of what was read, and the file is gone.
 unsafe extern "C-unwind" fn shutdown(code: c_int, _: pg_sys::Datum) {
-    frame::undisturbed(|| {
+    frame::undisturbed((), || {
         let read = READ.load(Ordering::Relaxed);
         let untouched = memory().is_some_and(|memory| memory.written.load(Ordering::Relaxed) == read);
         if code == 0 || (untouched && read > 0) {

@@ -4,12 +4,12 @@
 
 use core::ffi::{c_char, c_int};
 
-use pgrx::{PgLogLevel, pg_sys};
+use pgrx::PgLogLevel;
 use safedelete_core::event::Verdict;
 use safedelete_core::log::{self, Circumstances};
 use safedelete_core::message::Report;
 
-use crate::pg::{frame, raw, relations, roles, text};
+use crate::pg::{frame, pg_sys, raw, relations, roles, text};
 use crate::{dry_run, record, settings};
 
 /// A report in palloc'd memory: plain pointers, so that raising it leaks nothing of Rust's.

@@ -4,7 +4,7 @@
 
 use std::cell::{Cell, OnceCell};
 
-use pgrx::pg_sys;
+use crate::pg::pg_sys;
 use pgrx::pg_sys::NodeTag;
 
 use super::scope::Scope;

@@ -2,7 +2,7 @@
 //! next write by key is known to be qualified at a glance. The glance is for bare frames: it owns and
 //! allocates nothing.
 
-use pgrx::pg_sys;
+use crate::pg::pg_sys;
 use safedelete_core::command::Command;
 
 use super::Finding;

@@ -2,7 +2,7 @@
 //! differs from one of two, and not of a flag's `=`, since a list may hold both values: those are read
 //! as the OR that they stand for.
 
-use pgrx::pg_sys;
+use crate::pg::pg_sys;
 use pgrx::pg_sys::NodeTag;
 
 use super::fold;

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use pgrx::pg_sys;
+use crate::pg::pg_sys;
 use pgrx::pg_sys::NodeTag;
 
 use super::target::Target;

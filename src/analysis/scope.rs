@@ -1,7 +1,7 @@
 //! Query levels. A Var counts levels upwards; a scope is the level an expression stands in, linked
 //! to those around it, so that a Var can be followed to what it really names.
 
-use pgrx::pg_sys;
+use crate::pg::pg_sys;
 use pgrx::pg_sys::NodeTag;
 
 use crate::pg::{compat, nodes};

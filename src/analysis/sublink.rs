@@ -2,7 +2,7 @@
 //! tables do not have is taken from the statement's target, so that the target's column is
 //! compared with itself and the condition ties nothing to a row.
 
-use pgrx::pg_sys;
+use crate::pg::pg_sys;
 use pgrx::pg_sys::{NodeTag, SubLinkType};
 
 use super::form::{Form, Judge, OnEqual, on_equal};

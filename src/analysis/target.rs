@@ -5,8 +5,8 @@ use rustc_hash::FxHashMap as HashMap;
 use std::cell::Cell;
 use std::rc::Rc;
 
+use crate::pg::pg_sys;
 use once_cell::unsync::Lazy;
-use pgrx::pg_sys;
 use pgrx::pg_sys::NodeTag;
 use safedelete_core::command::Command;
 

@@ -1,6 +1,6 @@
 //! What `safedelete.check` and `safedelete.dry_run` ask.
 
-use pgrx::pg_sys;
+use crate::pg::pg_sys;
 
 use crate::pg::function::{self, Rows, Value, function};
 use crate::{check, dry_run};

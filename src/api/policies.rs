@@ -1,6 +1,6 @@
 //! What `safedelete.policies` and `safedelete.settings_for` ask.
 
-use pgrx::pg_sys;
+use crate::pg::pg_sys;
 use safedelete_core::policy::{Key, Policy};
 
 use crate::pg::function::{self, Rows, Value, function};

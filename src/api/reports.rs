@@ -1,6 +1,6 @@
 //! What `safedelete.events`, `safedelete.stats` and `reset_stats()` ask.
 
-use pgrx::pg_sys;
+use crate::pg::pg_sys;
 use safedelete_core::event::Event;
 use safedelete_core::message::{Report, SQLSTATE_NOT_READY};
 

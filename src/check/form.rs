@@ -1,7 +1,7 @@
 //! What the bare parse tree shows of a statement that cannot be analysed, as of a table that the script
 //! itself creates: whether a WHERE is missing.
 
-use pgrx::pg_sys;
+use crate::pg::pg_sys;
 use pgrx::pg_sys::NodeTag;
 use safedelete_core::command::Command;
 use safedelete_core::message::{self, Unqualified};

@@ -3,7 +3,7 @@
 
 use core::ffi::{c_char, c_int, c_uint, c_void};
 
-use pgrx::pg_sys;
+use crate::pg::pg_sys;
 
 /// PLpgSQL_stmt_type, what is looked at.
 pub mod kind {

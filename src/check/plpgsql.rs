@@ -6,7 +6,7 @@
 use core::ffi::c_void;
 use std::ffi::CStr;
 
-use pgrx::pg_sys;
+use crate::pg::pg_sys;
 use pgrx::pg_sys::NodeTag;
 use safedelete_core::message::Report;
 
@@ -67,7 +67,7 @@ pub unsafe fn look_into(session: &Session, block: *mut pg_sys::DoStmt) -> Result
         (Some(findings), _) => Ok(findings),
         // A block that PL/pgSQL executes without a statement.
         (None, Ok(())) => Ok(Vec::new()),
-        (None, Err(failure)) => Err(failure.unless_interrupted()),
+        (None, Err(failure)) => Err(failure),
     }
 }
 
@@ -274,7 +274,7 @@ impl Walk<'_> {
                 }
             })
         });
-        let Ok(parsed) = outcome.map_err(Failure::unless_interrupted) else { return };
+        let Ok(parsed) = outcome else { return };
         // A setting may have been changed by now: what would be refused is not known.
         let settings_changed = self.findings.iter().any(|finding| finding.command == "SET");
         for raw in nodes::items::<pg_sys::RawStmt>(parsed) {

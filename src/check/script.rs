@@ -2,7 +2,7 @@
 
 use std::ffi::{CStr, CString};
 
-use pgrx::pg_sys;
+use crate::pg::pg_sys;
 use safedelete_core::message::Report;
 
 use crate::pg::attempt::{Failure, stop};
@@ -44,7 +44,7 @@ impl Script {
         });
         match parsed {
             Ok(statements) => Ok(Script { text, statements }),
-            Err(failure) => Err(syntax_error(&text, failure.unless_interrupted())),
+            Err(failure) => Err(syntax_error(&text, failure)),
         }
     }
 
@@ -131,5 +131,5 @@ fn syntax_error(text: &CStr, failure: Failure) -> Report {
             ),
         );
     }
-    Report::plain(failure.sqlstate, failure.message, place, failure.hint)
+    Report::plain(failure.sqlstate, failure.message.into_owned(), place, failure.hint)
 }

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use pgrx::pg_sys;
+use crate::pg::pg_sys;
 use pgrx::pg_sys::NodeTag;
 
 use crate::pg::attempt::{Failure, attempt};
@@ -154,7 +154,7 @@ impl Session {
             return Ok(());
         }
         // Tried first where an error can be stopped; what is tried is rolled back.
-        attempt(|| apply(statement)).map_err(Failure::unless_interrupted)?;
+        attempt(|| apply(statement))?;
         self.apply(statement);
         Ok(())
     }

@@ -3,7 +3,7 @@
 use core::ffi::c_void;
 use std::ffi::CStr;
 
-use pgrx::pg_sys;
+use crate::pg::pg_sys;
 use pgrx::pg_sys::NodeTag;
 use safedelete_core::command::Command;
 use safedelete_core::event;
@@ -184,13 +184,10 @@ pub fn inner(
     let command = command_name(node);
     match attempt(|| plannable(&command, node, text, parameters)) {
         Ok(findings) => findings,
-        Err(failure) => {
-            let failure = failure.unless_interrupted();
-            match form::unqualified(node) {
-                Some((command, table)) => vec![form::judge(session, command, table)],
-                None => vec![failed(&command, &failure)],
-            }
-        }
+        Err(failure) => match form::unqualified(node) {
+            Some((command, table)) => vec![form::judge(session, command, table)],
+            None => vec![failed(&command, &failure)],
+        },
     }
 }
 

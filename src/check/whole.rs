@@ -1,6 +1,6 @@
 //! Statements that take tables whole: TRUNCATE, DROP.
 
-use pgrx::pg_sys;
+use crate::pg::pg_sys;
 use safedelete_core::command::Command;
 use safedelete_core::event;
 use safedelete_core::limit::Budget;

@@ -1,7 +1,7 @@
 //! Puts guard nodes into a finished plan. Nothing is attached to a plan that cannot write two rows
 //! where that decides nothing: point writes run the plan that PostgreSQL made.
 
-use pgrx::pg_sys;
+use crate::pg::pg_sys;
 use pgrx::pg_sys::NodeTag;
 use safedelete_core::command::Command;
 

@@ -3,7 +3,7 @@
 
 use core::ffi::CStr;
 
-use pgrx::pg_sys;
+use crate::pg::pg_sys;
 use safedelete_core::limit::{self, Budget, Limit};
 use safedelete_core::message::{self, Terms};
 

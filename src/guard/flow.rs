@@ -1,7 +1,7 @@
 //! How rows come through the node: collected or handed on, counted, judged when a count passes its
 //! threshold. Bare frames, as node.rs; per row a function pointer call, an increment and a compare.
 
-use pgrx::pg_sys;
+use crate::pg::pg_sys;
 use safedelete_core::command::Command;
 
 use super::node::{GuardState, Stage};

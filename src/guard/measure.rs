@@ -4,7 +4,7 @@
 
 use core::ffi::c_int;
 
-use pgrx::pg_sys;
+use crate::pg::pg_sys;
 use pgrx::pg_sys::NodeTag;
 use safedelete_core::command::Command;
 

@@ -8,7 +8,7 @@
 
 use core::ffi::c_int;
 
-use pgrx::pg_sys;
+use crate::pg::pg_sys;
 use pgrx::pg_sys::NodeTag;
 
 use super::orders::{Flow, Orders};
@@ -265,7 +265,7 @@ unsafe fn start(guard: *mut GuardState, estate: *mut pg_sys::EState, eflags: c_i
 }
 
 unsafe extern "C-unwind" fn drop_task(guard: *mut core::ffi::c_void) {
-    frame::undisturbed(|| {
+    frame::undisturbed((), || {
         // SAFETY: the state lives in the memory that is about to go; the task is dropped once.
         unsafe {
             let task = std::mem::replace(&mut (*guard.cast::<GuardState>()).task, std::ptr::null_mut());

@@ -1,7 +1,7 @@
 //! What a plan carries about its guard: written when the plan is finished, read when an execution
 //! begins. It is all that a cached plan remembers of the analysis.
 
-use pgrx::pg_sys;
+use crate::pg::pg_sys;
 use safedelete_core::command::Command;
 
 use crate::analysis::Qualification;

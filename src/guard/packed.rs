@@ -4,7 +4,7 @@
 //! would form a tuple of each row and take it apart again. Called by spool.rs for the guard's bare
 //! frames; owns nothing of Rust's.
 
-use pgrx::pg_sys;
+use crate::pg::pg_sys;
 use pgrx::varlena;
 
 use crate::pg::{compat, raw};

@@ -1,7 +1,7 @@
 //! Parts of a table that have policies of their own (partitions, children), in a write that names the
 //! whole: each row counts for the parts it lies in, beside the whole.
 
-use pgrx::pg_sys;
+use crate::pg::pg_sys;
 use rustc_hash::FxHashMap;
 
 use super::orders::Orders;

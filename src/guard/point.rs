@@ -1,7 +1,7 @@
 //! Writes of one row, or of a few by key, carry no guard. Run by functions and triggers, they still
 //! belong to the client statement's sum: the ExecutorFinish hook counts them.
 
-use pgrx::pg_sys;
+use crate::pg::pg_sys;
 use pgrx::pg_sys::NodeTag;
 use safedelete_core::command::Command;
 

@@ -1,7 +1,7 @@
 //! Distinct target rows: a set of (tableoid, ctid), as a bitmap for each page. Adding a row to it is
 //! for bare frames: it allocates nothing, for room is made before.
 
-use pgrx::pg_sys;
+use crate::pg::pg_sys;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 /// A line pointer is a bit; on pages of 8 kB heap tables have up to 291.

@@ -2,7 +2,7 @@
 //! array, other rows packed, each up to work_mem; what no longer fits, in PostgreSQL's tuplestore.
 //! Called by the guard's bare frames; owns nothing of Rust's.
 
-use pgrx::pg_sys;
+use crate::pg::pg_sys;
 
 use super::node::GuardState;
 use super::orders::Orders;

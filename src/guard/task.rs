@@ -3,7 +3,7 @@
 //! parameters. The costly parts (a table's size, role membership of the override) are asked for
 //! only when a count passes what needs no asking.
 
-use pgrx::pg_sys;
+use crate::pg::pg_sys;
 use safedelete_core::command::Command;
 use safedelete_core::event::Verdict;
 use safedelete_core::limit::{self, Bounds, Budget, Limit, Source};

@@ -2,8 +2,8 @@
 //! equality; as many as the lists have elements, where `= ANY (…)` binds them. What is asked of an
 //! index is kept, for every point write asks it.
 
+use crate::pg::pg_sys;
 use once_cell::unsync::Lazy;
-use pgrx::pg_sys;
 use pgrx::pg_sys::NodeTag;
 use rustc_hash::FxHashMap;
 

@@ -3,7 +3,7 @@
 
 use core::ffi::c_int;
 
-use pgrx::pg_sys;
+use crate::pg::pg_sys;
 use pgrx::pg_sys::NodeTag;
 
 use crate::guard::{measure, point};

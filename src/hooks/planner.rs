@@ -2,7 +2,7 @@
 
 use core::ffi::{c_char, c_int};
 
-use pgrx::pg_sys;
+use crate::pg::pg_sys;
 
 use crate::analysis::{self, Finding, known};
 use crate::guard::attach;

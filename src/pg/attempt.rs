@@ -1,19 +1,20 @@
 //! Running what may fail, and going on: an internal subtransaction that is rolled back whatever
-//! happens, with PostgreSQL's error as a value.
+//! happens, with PostgreSQL's error as a value. Errors that are not about what was run (a cancel, a
+//! shutdown, too little memory) are never a value: they go on.
 
+use std::any::Any;
+use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-use pgrx::pg_sys;
-use pgrx::pg_sys::panic::CaughtError;
-
-use super::{frame, raw, text};
+use super::frame::Held;
+use super::{frame, memory, pg_sys, raw, text};
 
 /// An error that was stopped.
 pub struct Failure {
-    /// PostgreSQL's own, whole; NULL where it was stopped by pgrx's boundary.
+    /// A copy, whole; NULL where there was no memory for one.
     error: *mut pg_sys::ErrorData,
     pub sqlstate: [u8; 5],
-    pub message: String,
+    pub message: Cow<'static, str>,
     pub hint: Option<String>,
     /// Where in the text, in characters from 1; 0 where nowhere.
     pub position: i32,
@@ -35,8 +36,7 @@ pub fn attempt<T>(f: impl FnOnce() -> T) -> Result<T, Failure> {
     // What is made goes to the caller's memory.
     // SAFETY: the context is alive.
     unsafe { pg_sys::CurrentMemoryContext = memory };
-    // A panic of Rust's, too, goes on only when the subtransaction is gone.
-    let outcome = catch_unwind(AssertUnwindSafe(|| stop(f)));
+    let stopped = run(f);
     frame::call(|| {
         #[allow(ffi_unwind_calls, reason = "inside frame::call; the closure owns nothing")]
         // SAFETY: ends what was begun above.
@@ -49,44 +49,72 @@ pub fn attempt<T>(f: impl FnOnce() -> T) -> Result<T, Failure> {
         pg_sys::CurrentMemoryContext = memory;
         pg_sys::CurrentResourceOwner = owner;
     }
-    outcome.unwrap_or_else(|panic| resume_unwind(panic))
+    of(stopped)
 }
 
 /// Runs `f`, which holds nothing of PostgreSQL's that an error would have to give back; its value, or
 /// the error it ended in.
 pub fn stop<T>(f: impl FnOnce() -> T) -> Result<T, Failure> {
+    of(run(f))
+}
+
+/// What has ended `f`.
+enum Stopped {
+    Error(Failure),
+    /// A panic of Rust's, or memory that ran out.
+    Unwinding(Box<dyn Any + Send>),
+}
+
+fn run<T>(f: impl FnOnce() -> T) -> Result<T, Stopped> {
+    let held = Held::now();
     // SAFETY: reads a backend variable.
     let memory = unsafe { pg_sys::CurrentMemoryContext };
-    match catch_unwind(AssertUnwindSafe(f)) {
+    catch_unwind(AssertUnwindSafe(f)).map_err(|payload| {
+        if !frame::is_postgres_error(&*payload) {
+            return Stopped::Unwinding(payload);
+        }
+        let failure = take_error(memory);
+        held.restore();
+        Stopped::Error(failure)
+    })
+}
+
+fn of<T>(outcome: Result<T, Stopped>) -> Result<T, Failure> {
+    match outcome {
+        Ok(_) if memory::has_run_out() => frame::out_of_memory(),
         Ok(value) => Ok(value),
-        Err(payload) if frame::is_postgres_error(&*payload) => Err(take_error(memory)),
-        Err(payload) => match payload.downcast::<CaughtError>() {
-            Ok(caught) => match *caught {
-                CaughtError::PostgresError(report) | CaughtError::ErrorReport(report) => Err(Failure {
-                    error: std::ptr::null_mut(),
-                    sqlstate: unpack(report.sql_error_code() as i32),
-                    message: report.message().to_owned(),
-                    hint: report.hint().map(str::to_owned),
-                    position: 0,
-                }),
-                panic => resume_unwind(Box::new(panic)),
-            },
-            Err(payload) => resume_unwind(payload),
-        },
+        Err(Stopped::Error(failure)) if failure.is_of_the_session() => failure.throw_on(),
+        Err(Stopped::Error(failure)) => Err(failure),
+        Err(Stopped::Unwinding(payload)) => resume_unwind(payload),
     }
 }
 
-/// Takes the error from PostgreSQL's error stack.
+/// Takes the error from PostgreSQL's error stack, which is empty then.
 fn take_error(memory: pg_sys::MemoryContext) -> Failure {
-    // SAFETY: there is an error on the stack; CopyErrorData wants another memory than ErrorContext.
-    unsafe {
+    // SAFETY: there is an error on the stack; CopyErrorData wants another memory than ErrorContext. It may
+    // find none: then its own error is flushed with the first.
+    let error = unsafe {
         pg_sys::CurrentMemoryContext = memory;
-        let error = pg_sys::CopyErrorData();
-        pg_sys::FlushErrorState();
+        #[allow(ffi_unwind_calls, reason = "inside frame::caught; the closure owns nothing")]
+        let copy = frame::caught(|| raw::CopyErrorData());
+        raw::forget_errors();
+        copy.unwrap_or(std::ptr::null_mut())
+    };
+    if error.is_null() {
+        return Failure {
+            error,
+            sqlstate: *b"53200",
+            message: Cow::Borrowed("out of memory"),
+            hint: None,
+            position: 0,
+        };
+    }
+    // SAFETY: a copy of an error; its strings are NULL or NUL-terminated.
+    unsafe {
         Failure {
             error,
             sqlstate: unpack((*error).sqlerrcode),
-            message: text::from_server((*error).message).unwrap_or_default(),
+            message: text::from_server((*error).message).unwrap_or_default().into(),
             hint: text::from_server((*error).hint),
             position: (*error).cursorpos,
         }
@@ -94,35 +122,27 @@ fn take_error(memory: pg_sys::MemoryContext) -> Failure {
 }
 
 impl Failure {
-    /// A cancel, a shutdown and the like are not the statement's: they go on.
-    pub fn unless_interrupted(self) -> Failure {
-        // Class 57 (operator intervention), and out of memory and disk (53).
-        if matches!(&self.sqlstate[..2], b"57" | b"53") {
-            self.throw_on()
-        }
-        self
+    /// Whether the error is not about what was run: class 57 (operator intervention) and 53 (insufficient
+    /// resources).
+    fn is_of_the_session(&self) -> bool {
+        matches!(&self.sqlstate[..2], b"57" | b"53")
     }
 
     /// Throws the error on, as it came.
     pub fn throw_on(self) -> ! {
-        if self.error.is_null() {
-            // Stopped by pgrx's boundary: a broken catalog, or an error of our own.
-            pgrx::error!("{}", self.message);
+        if !self.error.is_null() {
+            let error = self.error;
+            frame::caught(|| {
+                #[allow(ffi_unwind_calls, reason = "inside frame::caught; the closure owns nothing")]
+                // SAFETY: a copy of an error, thrown whole.
+                unsafe {
+                    raw::ReThrowError(error)
+                }
+            });
+            frame::go_on();
         }
-        frame::call(|| {
-            #[allow(ffi_unwind_calls, reason = "inside frame::call; the closure owns nothing")]
-            // SAFETY: a copy of an error, thrown whole.
-            unsafe {
-                raw::ReThrowError(self.error)
-            }
-        });
-        unreachable_after_throw()
+        frame::out_of_memory()
     }
-}
-
-#[cold]
-fn unreachable_after_throw() -> ! {
-    pgrx::error!("safedelete: an error was not thrown on");
 }
 
 /// The five letters of a packed SQLSTATE; see `refusal::pack`.

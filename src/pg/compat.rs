@@ -1,6 +1,6 @@
 //! Where PostgreSQL 15, 16, 17 and 18 differ; nothing else asks for a major.
 
-use pgrx::pg_sys;
+use super::pg_sys;
 use pgrx::pg_sys::NodeTag;
 
 use super::{nodes, raw};

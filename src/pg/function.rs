@@ -1,7 +1,7 @@
 //! What an SQL function in Rust needs: the version-1 calling convention, arguments, and rows of a
 //! result. The functions are bare frames like any other; see `api`.
 
-use pgrx::pg_sys;
+use super::pg_sys;
 
 use super::{frame, raw, text};
 
@@ -14,7 +14,7 @@ macro_rules! function {
     ($(#[$about:meta])* $name:ident, $finfo:ident, $body:expr) => {
         #[doc(hidden)]
         #[unsafe(no_mangle)]
-        pub extern "C" fn $finfo() -> *const pgrx::pg_sys::Pg_finfo_record {
+        pub extern "C" fn $finfo() -> *const $crate::pg::pg_sys::Pg_finfo_record {
             &raw const $crate::pg::function::VERSION_1
         }
 
@@ -23,9 +23,9 @@ macro_rules! function {
         /// # Safety
         /// A bare frame: PostgreSQL calls it with a call that fits its declaration.
         #[unsafe(no_mangle)]
-        pub unsafe extern "C-unwind" fn $name(call: pgrx::pg_sys::FunctionCallInfo) -> pgrx::pg_sys::Datum {
+        pub unsafe extern "C-unwind" fn $name(call: $crate::pg::pg_sys::FunctionCallInfo) -> $crate::pg::pg_sys::Datum {
             let outcome = $crate::pg::frame::guarded(|| {
-                let body: fn(pgrx::pg_sys::FunctionCallInfo) -> Result<pgrx::pg_sys::Datum, safedelete_core::message::Report> = $body;
+                let body: fn($crate::pg::pg_sys::FunctionCallInfo) -> Result<$crate::pg::pg_sys::Datum, safedelete_core::message::Report> = $body;
                 body(call).map_err(|report| $crate::refusal::freeze(&report, None))
             });
             match outcome {
@@ -34,7 +34,7 @@ macro_rules! function {
                     // SAFETY: this frame owns nothing.
                     #[allow(ffi_unwind_calls, reason = "a bare frame: it owns nothing")]
                     unsafe { $crate::refusal::raise(&frozen) };
-                    pgrx::pg_sys::Datum::from(0)
+                    $crate::pg::pg_sys::Datum::from(0)
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! Reading PostgreSQL's node trees: tags, lists, casts.
 
-use pgrx::pg_sys;
+use super::pg_sys;
 use pgrx::pg_sys::NodeTag;
 
 /// The tag of a node; `T_Invalid` for NULL.

@@ -4,7 +4,7 @@
 
 use core::ffi::{c_char, c_int, c_void};
 
-use pgrx::pg_sys;
+use super::pg_sys;
 
 pub type Walker = unsafe extern "C-unwind" fn(*mut pg_sys::Node, *mut c_void) -> bool;
 
@@ -149,6 +149,7 @@ unsafe extern "C-unwind" {
     pub fn BeginInternalSubTransaction(name: *const c_char);
     pub fn RollbackAndReleaseCurrentSubTransaction();
     pub fn ReThrowError(error: *mut pg_sys::ErrorData) -> !;
+    pub fn CopyErrorData() -> *mut pg_sys::ErrorData;
 
     // executor/spi.h
     pub fn SPI_connect() -> c_int;
@@ -229,6 +230,7 @@ unsafe extern "C-unwind" {
 
     // utils/elog.h: pgrx keeps these to itself
     fn pg_re_throw() -> !;
+    fn FlushErrorState();
     pub fn errstart(level: c_int, domain: *const c_char) -> bool;
     pub fn errcode(sqlstate: c_int) -> c_int;
     pub fn errmsg_internal(format: *const c_char, ...) -> c_int;
@@ -246,4 +248,14 @@ unsafe extern "C-unwind" {
 pub unsafe fn throw_on() -> ! {
     // SAFETY: see the contract.
     unsafe { pg_re_throw() }
+}
+
+/// Empties PostgreSQL's error stack, which neither raises an error nor takes memory.
+///
+/// # Safety
+/// What is on it must be the caller's to swallow.
+#[allow(ffi_unwind_calls, reason = "raises nothing")]
+pub unsafe fn forget_errors() {
+    // SAFETY: see the contract.
+    unsafe { FlushErrorState() }
 }

@@ -2,7 +2,7 @@
 
 use std::ffi::CStr;
 
-use pgrx::pg_sys;
+use super::pg_sys;
 
 use super::nodes;
 use super::text::{from_server as text, of_setting, to_server};

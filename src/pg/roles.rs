@@ -2,7 +2,7 @@
 
 use std::ffi::CString;
 
-use pgrx::pg_sys;
+use super::pg_sys;
 
 use super::{raw, text};
 

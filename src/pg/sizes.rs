@@ -1,7 +1,7 @@
 //! How large a table is: PostgreSQL's estimate, and exact counts where they are asked for. Locks that
 //! are taken to look are given back at once.
 
-use pgrx::pg_sys;
+use super::pg_sys;
 
 use super::relations::kind;
 use super::trees::members;

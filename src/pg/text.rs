@@ -4,7 +4,7 @@ use std::ffi::{CStr, CString};
 
 use core::ffi::c_char;
 
-use pgrx::pg_sys;
+use super::pg_sys;
 
 use super::attempt::stop;
 

@@ -1,6 +1,6 @@
 //! Which tables belong together: inheritance trees, partitions, foreign keys, schemas.
 
-use pgrx::pg_sys;
+use super::pg_sys;
 
 use super::{frame, nodes, raw};
 
@@ -60,7 +60,7 @@ pub fn partition_parents(relation: pg_sys::Oid) -> Vec<pg_sys::Oid> {
 
 /// catalog/pg_inherits.h, which pgrx does not bind; the same in 15 to 18.
 mod pg_inherits {
-    use pgrx::pg_sys;
+    use super::pg_sys;
 
     pub const RELATION: u32 = 2611;
     pub const RELID_SEQNO_INDEX: u32 = 2680;

@@ -6,7 +6,7 @@ use std::ffi::CStr;
 
 use core::ffi::c_char;
 
-use pgrx::pg_sys;
+use crate::pg::pg_sys;
 use safedelete_core::message::{
     Report, SQLSTATE_INVALID, SQLSTATE_NOT_ALLOWED, SQLSTATE_NOT_SUPPORTED, SQLSTATE_WARNING,
 };

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
 
-use pgrx::pg_sys;
+use crate::pg::pg_sys;
 use safedelete_core::event::Verdict;
 use safedelete_core::message::Rule;
 

@@ -4,13 +4,13 @@
 
 use std::ffi::{CStr, CString};
 
-use pgrx::{GucContext, GucFlags, GucRegistry, pg_sys};
+use pgrx::{GucContext, GucFlags, GucRegistry};
 use safedelete_core::command::Commands;
 use safedelete_core::limit::Bounds;
 use safedelete_core::names;
 
 use super::*;
-use crate::pg::text;
+use crate::pg::{pg_sys, text};
 
 unsafe extern "C-unwind" fn assign_mode(new: i32, _: *mut core::ffi::c_void) {
     // SAFETY: PostgreSQL assigns the variable after this hook, so it still holds the old value.
@@ -94,7 +94,7 @@ macro_rules! list_hooks {
             _: *mut *mut core::ffi::c_void,
             _: pg_sys::GucSource::Type,
         ) -> bool {
-            crate::pg::frame::undisturbed(|| {
+            crate::pg::frame::undisturbed(false, || {
                 // SAFETY: PostgreSQL passes the address of the proposed value.
                 match $parse(&unsafe { value_text(*new) }) {
                     Ok(_) => true,
@@ -107,7 +107,7 @@ macro_rules! list_hooks {
         }
 
         unsafe extern "C-unwind" fn $assign(new: *const core::ffi::c_char, _: *mut core::ffi::c_void) {
-            crate::pg::frame::undisturbed(|| {
+            crate::pg::frame::undisturbed((), || {
                 changed();
                 // SAFETY: PostgreSQL passes the new value, which the check hook has passed.
                 if let Ok(parsed) = $parse(&unsafe { value_text(new) }) {

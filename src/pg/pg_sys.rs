@@ -1,0 +1,226 @@
+//! PostgreSQL's types, variables and functions, as pgrx binds them, but that an error of a function's stays
+//! on PostgreSQL's error stack, whole, while Rust unwinds (`frame::call`). pgrx's own boundary copies the
+//! error out and a new one is raised, which loses its CONTEXT, cursor position, and the names of schema,
+//! table and constraint, and which takes memory: where there is none left the copy fails, its copy fails, and
+//! so on until PostgreSQL ends every backend (PANIC: ERRORDATA_STACK_SIZE exceeded).
+//!
+//! What stands here hides pgrx's function of the same name; types and variables are pgrx's. `make lint` looks
+//! for calls of functions that are missing here. What runs other people's code, or has to be called from a
+//! bare frame, is in `raw`.
+
+use core::ffi::{c_char, c_int, c_void};
+
+pub use pgrx::pg_sys::*;
+
+use super::frame;
+
+/// Declares functions as bindgen has them; one that differs from this major's does not compile. After `=`
+/// stands the symbol of what is a static inline function in PostgreSQL's headers.
+macro_rules! functions {
+    ($($(#[$major:meta])* fn $name:ident($($argument:ident: $type:ty),*) $(-> $result:ty)? $(= $symbol:literal)?;)*) => {$(
+        $(#[$major])*
+        /// # Safety
+        /// As PostgreSQL's function of this name asks; inside `frame::guarded`.
+        #[allow(non_snake_case, clippy::too_many_arguments, reason = "PostgreSQL's own")]
+        pub unsafe fn $name($($argument: $type),*) $(-> $result)? {
+            unsafe extern "C-unwind" {
+                $(#[link_name = $symbol])?
+                fn $name($($argument: $type),*) $(-> $result)?;
+            }
+            const _: unsafe fn($($type),*) $(-> $result)? = pgrx::pg_sys::$name;
+            frame::call(|| {
+                #[allow(ffi_unwind_calls, reason = "inside frame::call; the closure owns nothing")]
+                // SAFETY: by contract; declared as bindgen declares it.
+                unsafe { $name($($argument),*) }
+            })
+        }
+    )*};
+}
+
+functions! {
+    fn array_contains_nulls(array: *mut ArrayType) -> bool;
+    fn ArrayGetNItems(ndim: c_int, dims: *const c_int) -> c_int;
+    fn AtEOXact_GUC(is_commit: bool, nest_level: c_int);
+    fn bms_is_member(x: c_int, a: *const Bitmapset) -> bool;
+    fn CacheInvalidateCatalog(catalog_id: Oid);
+    fn CacheInvalidateRelcacheByRelid(relid: Oid);
+    fn CacheRegisterRelcacheCallback(func: RelcacheCallbackFunction, arg: Datum);
+    fn CacheRegisterSyscacheCallback(cacheid: c_int, func: SyscacheCallbackFunction, arg: Datum);
+    fn canonicalize_qual(qual: *mut Expr, is_check: bool) -> *mut Expr;
+    fn ChangeVarNodes(node: *mut Node, old_varno: c_int, new_varno: c_int, sublevels_up: c_int);
+    fn check_stack_depth();
+    fn ConditionalLockRelationOid(relid: Oid, lockmode: LOCKMODE) -> bool;
+    fn contain_mutable_functions(clause: *mut Node) -> bool;
+    fn contain_subplans(clause: *mut Node) -> bool;
+    fn contain_volatile_functions(clause: *mut Node) -> bool;
+    fn copyObjectImpl(obj: *const c_void) -> *mut c_void;
+    fn CreateCommandTag(parsetree: *mut Node) -> CommandTag::Type;
+    fn cstring_to_text(s: *const c_char) -> *mut text;
+    fn deconstruct_array(
+        array: *mut ArrayType, elmtype: Oid, elmlen: c_int, elmbyval: bool, elmalign: c_char,
+        elemsp: *mut *mut Datum, nullsp: *mut *mut bool, nelemsp: *mut c_int
+    );
+    fn defGetBoolean(def: *mut DefElem) -> bool;
+    fn equal(a: *const c_void, b: *const c_void) -> bool;
+    fn estimate_rel_size(
+        rel: Relation, attr_widths: *mut i32, pages: *mut BlockNumber, tuples: *mut f64,
+        allvisfrac: *mut f64
+    );
+    fn ExecDropSingleTupleTableSlot(slot: *mut TupleTableSlot);
+    fn ExplainPropertyInteger(
+        qlabel: *const c_char, unit: *const c_char, value: i64, es: *mut ExplainState
+    );
+    fn ExplainPropertyList(qlabel: *const c_char, data: *mut List, es: *mut ExplainState);
+    fn ExplainPropertyText(qlabel: *const c_char, value: *const c_char, es: *mut ExplainState);
+    fn fetch_search_path(include_implicit: bool) -> *mut List;
+    fn find_rendezvous_variable(var_name: *const c_char) -> *mut *mut c_void;
+    fn func_strict(funcid: Oid) -> bool;
+    fn get_attavgwidth(relid: Oid, attnum: AttrNumber) -> i32;
+    fn get_attname(relid: Oid, attnum: AttrNumber, missing_ok: bool) -> *mut c_char;
+    fn get_atttypetypmodcoll(
+        relid: Oid, attnum: AttrNumber, typid: *mut Oid, typmod: *mut i32, collid: *mut Oid
+    );
+    fn get_database_name(dbid: Oid) -> *mut c_char;
+    fn get_element_type(typid: Oid) -> Oid;
+    fn get_func_name(funcid: Oid) -> *mut c_char;
+    fn get_func_namespace(funcid: Oid) -> Oid;
+    fn get_func_signature(funcid: Oid, argtypes: *mut *mut Oid, nargs: *mut c_int) -> Oid;
+    fn get_mergejoin_opfamilies(opno: Oid) -> *mut List;
+    fn get_namespace_name(nspid: Oid) -> *mut c_char;
+    fn get_namespace_oid(nspname: *const c_char, missing_ok: bool) -> Oid;
+    fn get_negator(opno: Oid) -> Oid;
+    #[cfg(any(feature = "pg15", feature = "pg16", feature = "pg17"))]
+    fn get_op_btree_interpretation(opno: Oid) -> *mut List;
+    #[cfg(feature = "pg18")]
+    fn get_op_index_interpretation(opno: Oid) -> *mut List;
+    fn get_op_opfamily_strategy(opno: Oid, opfamily: Oid) -> c_int;
+    fn get_opcode(opno: Oid) -> RegProcedure;
+    fn get_rel_name(relid: Oid) -> *mut c_char;
+    fn get_rel_namespace(relid: Oid) -> Oid;
+    fn get_rel_persistence(relid: Oid) -> c_char;
+    fn get_rel_relispartition(relid: Oid) -> bool;
+    fn get_rel_relkind(relid: Oid) -> c_char;
+    fn get_role_oid(rolename: *const c_char, missing_ok: bool) -> Oid;
+    fn get_typavgwidth(typid: Oid, typmod: i32) -> i32;
+    fn get_typlenbyvalalign(typid: Oid, typlen: *mut i16, typbyval: *mut bool, typalign: *mut c_char);
+    fn GetCommandTagName(command_tag: CommandTag::Type) -> *const c_char;
+    fn GetCurrentTimestamp() -> TimestampTz;
+    fn GetDatabaseEncoding() -> c_int;
+    fn GetOuterUserId() -> Oid;
+    fn GetSecurityLabel(object: *const ObjectAddress, provider: *const c_char) -> *mut c_char;
+    fn GetSessionUserId() -> Oid;
+    fn GetUserId() -> Oid;
+    fn GetUserNameFromId(roleid: Oid, noerr: bool) -> *mut c_char;
+    fn has_privs_of_role(member: Oid, role: Oid) -> bool;
+    fn heap_truncate_find_FKs(relation_ids: *mut List) -> *mut List;
+    fn IncrementVarSublevelsUp(node: *mut Node, delta_sublevels_up: c_int, min_sublevels_up: c_int);
+    fn index_close(relation: Relation, lockmode: LOCKMODE);
+    fn index_open(relation_id: Oid, lockmode: LOCKMODE) -> Relation;
+    fn InstrAlloc(n: c_int, instrument_options: c_int, async_mode: bool) -> *mut Instrumentation;
+    fn is_member_of_role_nosuper(member: Oid, role: Oid) -> bool;
+    fn IsLogicalWorker() -> bool;
+    fn isOtherTempNamespace(namespace_id: Oid) -> bool;
+    fn IsTransactionBlock() -> bool;
+    fn lappend(list: *mut List, datum: *mut c_void) -> *mut List;
+    fn lappend_oid(list: *mut List, datum: Oid) -> *mut List;
+    fn list_concat_copy(list1: *const List, list2: *const List) -> *mut List;
+    fn load_external_function(
+        filename: *const c_char, funcname: *const c_char, signal_not_found: bool,
+        filehandle: *mut *mut c_void
+    ) -> *mut c_void;
+    fn LockRelationOid(relid: Oid, lockmode: LOCKMODE);
+    fn make_ands_implicit(clause: *mut Expr) -> *mut List;
+    fn make_opclause(
+        opno: Oid, opresulttype: Oid, opretset: bool, leftop: *mut Expr, rightop: *mut Expr,
+        opcollid: Oid, inputcollid: Oid
+    ) -> *mut Expr;
+    fn makeBoolConst(value: bool, isnull: bool) -> *mut Node;
+    fn makeBoolExpr(boolop: BoolExprType::Type, args: *mut List, location: c_int) -> *mut Expr;
+    fn makeConst(
+        consttype: Oid, consttypmod: i32, constcollid: Oid, constlen: c_int, constvalue: Datum,
+        constisnull: bool, constbyval: bool
+    ) -> *mut Const;
+    fn makeDefElem(name: *mut c_char, arg: *mut Node, location: c_int) -> *mut DefElem;
+    fn makeParamList(num_params: c_int) -> ParamListInfo;
+    #[cfg(any(feature = "pg15", feature = "pg16"))]
+    fn makeRangeVarFromNameList(names: *mut List) -> *mut RangeVar;
+    #[cfg(any(feature = "pg17", feature = "pg18"))]
+    fn makeRangeVarFromNameList(names: *const List) -> *mut RangeVar;
+    fn makeString(text: *mut c_char) -> *mut String;
+    fn makeVar(
+        varno: c_int, varattno: AttrNumber, vartype: Oid, vartypmod: i32, varcollid: Oid,
+        varlevelsup: Index
+    ) -> *mut Var;
+    fn MarkGUCPrefixReserved(class_name: *const c_char);
+    fn MemoryContextStrdup(context: MemoryContext, string: *const c_char) -> *mut c_char;
+    fn NewGUCNestLevel() -> c_int;
+    fn op_hashjoinable(opno: Oid, inputtype: Oid) -> bool;
+    fn op_input_types(opno: Oid, lefttype: *mut Oid, righttype: *mut Oid);
+    fn palloc(size: usize) -> *mut c_void;
+    fn palloc0(size: usize) -> *mut c_void;
+    fn pfree(pointer: *mut c_void);
+    fn pg_any_to_server(s: *const c_char, len: c_int, encoding: c_int) -> *mut c_char;
+    fn pg_class_aclcheck(table_oid: Oid, roleid: Oid, mode: AclMode) -> AclResult::Type;
+    fn pg_detoast_datum(datum: *mut varlena) -> *mut varlena;
+    fn pg_server_to_any(s: *const c_char, len: c_int, encoding: c_int) -> *mut c_char;
+    fn pg_trigger_depth(fcinfo: FunctionCallInfo) -> Datum;
+    fn pstrdup(text: *const c_char) -> *mut c_char;
+    fn pull_var_clause(node: *mut Node, flags: c_int) -> *mut List;
+    fn pull_varattnos(node: *mut Node, varno: Index, varattnos: *mut *mut Bitmapset);
+    fn quote_identifier(ident: *const c_char) -> *const c_char;
+    fn quote_literal_cstr(rawstr: *const c_char) -> *mut c_char;
+    fn RangeVarGetRelidExtended(
+        relation: *const RangeVar, lockmode: LOCKMODE, flags: u32, callback: RangeVarGetRelidCallback,
+        callback_arg: *mut c_void
+    ) -> Oid;
+    fn register_label_provider(provider: *const c_char, hook: check_object_relabel_type);
+    fn RegisterCustomScanMethods(methods: *const CustomScanMethods);
+    fn RegisterSubXactCallback(callback: SubXactCallback, arg: *mut c_void);
+    fn RegisterXactCallback(callback: XactCallback, arg: *mut c_void);
+    fn relation_close(relation: Relation, lockmode: LOCKMODE);
+    fn relation_open(relation_id: Oid, lockmode: LOCKMODE) -> Relation;
+    fn RelationGetNumberOfBlocksInFork(relation: Relation, fork_num: ForkNumber::Type) -> BlockNumber;
+    fn RelationIsVisible(relid: Oid) -> bool;
+    fn ReleaseSysCache(tuple: HeapTuple);
+    fn ResetAllOptions();
+    fn ScanKeyInit(
+        entry: ScanKey, attribute_number: AttrNumber, strategy: StrategyNumber, procedure: RegProcedure,
+        argument: Datum
+    );
+    fn SearchSysCache1(cache_id: c_int, key1: Datum) -> HeapTuple;
+    fn stringToNode(text: *const c_char) -> *mut c_void;
+    fn superuser_arg(roleid: Oid) -> bool;
+    fn systable_beginscan(
+        heap_relation: Relation, index_id: Oid, index_ok: bool, snapshot: Snapshot, nkeys: c_int,
+        key: ScanKey
+    ) -> SysScanDesc;
+    fn systable_endscan(sysscan: SysScanDesc);
+    fn systable_getnext(sysscan: SysScanDesc) -> HeapTuple;
+    fn table_beginscan_strat(
+        rel: Relation, snapshot: Snapshot, nkeys: c_int, key: *mut ScanKeyData, allow_strat: bool,
+        allow_sync: bool
+    ) -> TableScanDesc = "table_beginscan_strat__pgrx_cshim";
+    fn table_close(relation: Relation, lockmode: LOCKMODE);
+    fn table_endscan(scan: TableScanDesc) = "table_endscan__pgrx_cshim";
+    fn table_open(relation_id: Oid, lockmode: LOCKMODE) -> Relation;
+    fn table_scan_getnextslot(
+        sscan: TableScanDesc, direction: ScanDirection::Type, slot: *mut TupleTableSlot
+    ) -> bool = "table_scan_getnextslot__pgrx_cshim";
+    fn table_slot_create(rel: Relation, reglist: *mut *mut List) -> *mut TupleTableSlot;
+    fn text_to_cstring(t: *const text) -> *mut c_char;
+    fn try_relation_open(relation_id: Oid, lockmode: LOCKMODE) -> Relation;
+    #[cfg(feature = "pg18")]
+    fn TupleDescAttr(
+        tupdesc: TupleDesc, i: c_int
+    ) -> *mut FormData_pg_attribute = "TupleDescAttr__pgrx_cshim";
+    #[cfg(any(feature = "pg15", feature = "pg16"))]
+    fn tuplestore_putvalues(
+        state: *mut Tuplestorestate, tdesc: TupleDesc, values: *mut Datum, isnull: *mut bool
+    );
+    #[cfg(any(feature = "pg17", feature = "pg18"))]
+    fn tuplestore_putvalues(
+        state: *mut Tuplestorestate, tdesc: TupleDesc, values: *const Datum, isnull: *const bool
+    );
+    fn typenameTypeId(pstate: *mut ParseState, type_name: *const TypeName) -> Oid;
+    fn UnlockRelationOid(relid: Oid, lockmode: LOCKMODE);
+}
