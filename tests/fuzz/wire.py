@@ -8,7 +8,7 @@ class Lost(Exception):
 
 class Result:
     def __init__(self):
-        self.rows, self.error, self.notices = [], None, []
+        self.rows, self.tags, self.error, self.notices = [], [], None, []
 
     @property
     def state(self):
@@ -75,6 +75,8 @@ class Session:
                     result.notices.append(fields)
                 else:
                     result.error = result.error or fields
+            elif kind == b"C":
+                result.tags.append(body[:-1].decode())
             elif kind == b"G":
                 self.send(self.message(b"f", b"no data\0"))   # COPY FROM STDIN
 
@@ -85,13 +87,29 @@ class Session:
 
     def ask(self, sql, *values):
         """A query with parameters, in text form: text, bytes or None."""
-        bind = b"\0\0" + struct.pack("!HH", 0, len(values))
-        for value in values:
-            bind += struct.pack("!i", -1) if value is None else struct.pack("!i", len(encoded(value))) + encoded(value)
         self.send(
-            self.message(b"P", b"\0" + encoded(sql) + b"\0\0\0"), self.message(b"B", bind + b"\0\0"),
+            self.message(b"P", b"\0" + encoded(sql) + b"\0\0\0"), self.bind("", values),
             self.message(b"E", b"\0\0\0\0\0"), self.message(b"S", b""))
         return self.answer()
+
+    def prepare(self, name, sql):
+        """A prepared statement, in the place of one of the same name."""
+        self.send(
+            self.message(b"C", b"S" + encoded(name) + b"\0"),
+            self.message(b"P", encoded(name) + b"\0" + encoded(sql) + b"\0\0\0"), self.message(b"S", b""))
+        return self.answer()
+
+    def execute(self, name, *values, pieces=1, rows=0):
+        """The prepared statement, its portal run in so many Execute messages, all but the last of so many rows."""
+        runs = [self.message(b"E", b"\0" + struct.pack("!i", rows)) for _ in range(pieces - 1)]
+        self.send(self.bind(name, values), *runs, self.message(b"E", b"\0\0\0\0\0"), self.message(b"S", b""))
+        return self.answer()
+
+    def bind(self, name, values):
+        body = b"\0" + encoded(name) + b"\0" + struct.pack("!HH", 0, len(values))
+        for value in values:
+            body += struct.pack("!i", -1) if value is None else struct.pack("!i", len(encoded(value))) + encoded(value)
+        return self.message(b"B", body + b"\0\0")
 
     def close(self):
         try:
