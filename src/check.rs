@@ -54,7 +54,7 @@ pub struct Finding {
     pub detail: Option<String>,
     pub hint: Option<String>,
     pub estimated_rows: Option<f64>,
-    pub table_rows: Option<f64>,
+    pub table_rows: Option<u64>,
 }
 
 impl Finding {

@@ -53,8 +53,8 @@ pub struct Note {
     pub command: Command,
     pub by: By,
     pub rows: u64,
-    /// About how many rows the table has; `None` for what has no size.
-    pub table_rows: Option<f64>,
+    /// How many rows the table has; `None` for what has no size.
+    pub table_rows: Option<u64>,
     /// The first word that a rule had to say.
     pub told: Option<(Verdict, Report)>,
 }
@@ -84,7 +84,7 @@ pub fn note(
     command: Command,
     by: By,
     rows: u64,
-    table_rows: Option<f64>,
+    table_rows: Option<u64>,
     is_part: bool,
     told: Option<(Verdict, Report)>,
 ) {

@@ -8,6 +8,7 @@
 //! * spool.rs keeps the rows that are collected before the first is written;
 //! * measure.rs reads counts that are kept elsewhere (MERGE, upserts, foreign servers);
 //! * task.rs decides, at the start of each execution and whenever a count passes a threshold;
+//! * table.rs asks for the table's size, as far as a verdict hangs on it;
 //! * parts.rs counts by itself a part of the table that has a policy of its own;
 //! * point.rs accounts for writes of at most one row, which carry no node;
 //! * unique.rs tells which index scans find at most one row;
@@ -24,5 +25,6 @@ mod parts;
 pub mod point;
 pub mod rows;
 mod spool;
+pub mod table;
 pub mod task;
 pub mod unique;

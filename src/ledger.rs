@@ -1,11 +1,12 @@
 //! The sums: how many rows of each table the running client statement (or the transaction) has
-//! modified, over all the statements below it. What a subtransaction undoes is given back. A
-//! table's size is kept beside its sum, so that it is read once.
+//! modified, over all the statements below it. What a subtransaction undoes is given back. What is
+//! learned of a table's size is kept beside its sum, so that it is read once.
 
 use rustc_hash::FxHashMap as HashMap;
 
 use crate::pg::pg_sys;
 use once_cell::unsync::Lazy;
+use safedelete_core::limit::Size;
 
 use crate::levels::{self, Owner};
 use crate::pg::local::Local;
@@ -18,9 +19,10 @@ type Key = (Owner, pg_sys::Oid);
 #[derive(Default)]
 struct Entry {
     rows: u64,
-    /// With and without the tree below the table.
-    tree_size: Option<Option<f64>>,
-    own_size: Option<Option<f64>>,
+    /// Of `rows`, those that are gone.
+    deleted: u64,
+    /// Without the tree below the table, and with it.
+    tables: [Learned; 2],
     /// A statement over the limit went through and was reported: once a sum is enough.
     reported: bool,
     /// Of `rows`, those that foreign keys reached.
@@ -29,8 +31,26 @@ struct Entry {
     free_until: (u32, u64),
 }
 
-/// What a subtransaction counted: rows, and of them those that foreign keys reached.
-type Counted = HashMap<Key, (u64, u64)>;
+/// What a sum has learned of its table's size.
+#[derive(Clone, Copy, Default)]
+pub struct Learned {
+    /// What the lowest estimate says; `Some(None)` of what has no size.
+    pub lowest: Option<Option<u64>>,
+    /// By counting, with the rows that the sum had deleted before.
+    pub size: Option<Size>,
+    /// The subtransaction that counted: the rows that it has inserted go with it.
+    by: pg_sys::SubTransactionId,
+}
+
+/// What a subtransaction counted: as the fields of an entry.
+#[derive(Default)]
+struct Counts {
+    rows: u64,
+    deleted: u64,
+    by_foreign_key: u64,
+}
+
+type Counted = HashMap<Key, Counts>;
 
 struct Ledger {
     sums: HashMap<Key, Entry>,
@@ -72,18 +92,30 @@ pub fn is_open(relation: pg_sys::Oid) -> bool {
     LEDGER.with(|ledger| ledger.sums.contains_key(&key))
 }
 
-/// Counts rows; gives the new sum.
-pub fn add(relation: pg_sys::Oid, rows: u64, by_foreign_key: bool) -> u64 {
+/// The rows that the sum has deleted so far.
+#[inline]
+pub fn deleted(relation: pg_sys::Oid) -> u64 {
+    if !is_in_use() {
+        return 0;
+    }
+    let key = (owner(), relation);
+    LEDGER.with(|ledger| ledger.sums.get(&key).map_or(0, |entry| entry.deleted))
+}
+
+/// Counts rows, `deleted` of which are gone; gives the new sum.
+pub fn add(relation: pg_sys::Oid, rows: u64, deleted: u64, by_foreign_key: bool) -> u64 {
     let key = (owner(), relation);
     let referential = if by_foreign_key { rows } else { 0 };
     change(|ledger| {
         if let Some((_, counted)) = ledger.undo.last_mut() {
             let counted = counted.entry(key).or_default();
-            counted.0 += rows;
-            counted.1 += referential;
+            counted.rows += rows;
+            counted.deleted += deleted;
+            counted.by_foreign_key += referential;
         }
         let entry = ledger.sums.entry(key).or_default();
         entry.rows += rows;
+        entry.deleted += deleted;
         entry.by_foreign_key += referential;
         entry.rows
     })
@@ -98,7 +130,7 @@ pub fn is_in_use() -> bool {
 /// Counts a write of few rows where it need not be judged; whether it was counted. Owns and
 /// allocates nothing, so bare frames may call it.
 #[inline]
-pub fn add_free(relation: pg_sys::Oid, rows: u64) -> bool {
+pub fn add_free(relation: pg_sys::Oid, rows: u64, deleted: u64) -> bool {
     let key = (owner(), relation);
     let generation = settings::generation();
     LEDGER.with(|ledger| {
@@ -110,6 +142,7 @@ pub fn add_free(relation: pg_sys::Oid, rows: u64) -> bool {
                     && entry.rows + rows <= entry.free_until.1 =>
             {
                 entry.rows += rows;
+                entry.deleted += deleted;
                 true
             }
             _ => false,
@@ -128,21 +161,29 @@ pub fn free_until(relation: pg_sys::Oid, sum: u64) {
     });
 }
 
-/// A table's size, from the sum or else by `read`.
-pub fn size(relation: pg_sys::Oid, only: bool, read: impl FnOnce() -> Option<f64>) -> Option<f64> {
+/// What the sum has learned of the table's size.
+pub fn learned(relation: pg_sys::Oid, only: bool) -> Learned {
     let key = (owner(), relation);
-    let known = LEDGER.with(|ledger| {
-        ledger.sums.get(&key).and_then(|entry| if only { entry.own_size } else { entry.tree_size })
-    });
-    if let Some(size) = known {
-        return size;
-    }
-    let size = read();
-    change(|ledger| {
-        let entry = ledger.sums.entry(key).or_default();
-        *(if only { &mut entry.own_size } else { &mut entry.tree_size }) = Some(size);
-    });
-    size
+    LEDGER.with(|ledger| {
+        ledger.sums.get(&key).map_or_else(Learned::default, |entry| entry.tables[usize::from(!only)])
+    })
+}
+
+/// Keeps what the lowest estimate of the table's size is.
+pub fn learn_lowest(relation: pg_sys::Oid, only: bool, lowest: Option<u64>) {
+    learn(relation, only, |learned| learned.lowest = Some(lowest));
+}
+
+/// Keeps what counting has told of the table's size.
+pub fn learn_size(relation: pg_sys::Oid, only: bool, size: Size) {
+    // SAFETY: reads the transaction's state.
+    let by = unsafe { pg_sys::GetCurrentSubTransactionId() };
+    learn(relation, only, |learned| (learned.size, learned.by) = (Some(size), by));
+}
+
+fn learn(relation: pg_sys::Oid, only: bool, keep: impl FnOnce(&mut Learned)) {
+    let key = (owner(), relation);
+    change(|ledger| keep(&mut ledger.sums.entry(key).or_default().tables[usize::from(!only)]));
 }
 
 /// Whether this is the first report of a table in the client's statement.
@@ -231,10 +272,11 @@ impl Ledger {
     fn keep(&mut self, own: pg_sys::SubTransactionId) {
         while let Some((id, counted)) = self.undo.pop() {
             if let Some((_, parent)) = self.undo.last_mut() {
-                for (key, (rows, referential)) in counted {
+                for (key, counts) in counted {
                     let into = parent.entry(key).or_default();
-                    into.0 += rows;
-                    into.1 += referential;
+                    into.rows += counts.rows;
+                    into.deleted += counts.deleted;
+                    into.by_foreign_key += counts.by_foreign_key;
                 }
             }
             if id == own {
@@ -245,11 +287,18 @@ impl Ledger {
 
     /// A subtransaction's counts, and those of the ones inside it, are undone.
     fn give_back(&mut self, own: pg_sys::SubTransactionId) {
+        // Those inside it have higher numbers.
+        for learned in self.sums.values_mut().flat_map(|entry| &mut entry.tables) {
+            if learned.by >= own {
+                learned.size = None;
+            }
+        }
         while let Some((id, counted)) = self.undo.pop() {
-            for (key, (rows, referential)) in counted {
+            for (key, counts) in counted {
                 if let Some(entry) = self.sums.get_mut(&key) {
-                    entry.rows = entry.rows.saturating_sub(rows);
-                    entry.by_foreign_key = entry.by_foreign_key.saturating_sub(referential);
+                    entry.rows = entry.rows.saturating_sub(counts.rows);
+                    entry.deleted = entry.deleted.saturating_sub(counts.deleted);
+                    entry.by_foreign_key = entry.by_foreign_key.saturating_sub(counts.by_foreign_key);
                 }
             }
             if id == own {

@@ -11,7 +11,7 @@ use pgrx::pg_sys::NodeTag;
 use rustc_hash::{FxHashMap, FxHashSet};
 use safedelete_core::command::Command;
 use safedelete_core::event::Verdict;
-use safedelete_core::limit::Budget;
+use safedelete_core::limit::{Budget, Size};
 use safedelete_core::message::{self, Report};
 use safedelete_core::mode::Mode;
 
@@ -134,7 +134,7 @@ fn take_whole(command: Command, relation: pg_sys::Oid) -> Result<(), Frozen> {
     let tree = command == Command::Truncate
         && (kind == pg_sys::RELKIND_PARTITIONED_TABLE || is_named(relation, true));
     let members = if tree { trees::members(relation) } else { vec![relation] };
-    let probe = Task::of_whole_table(command, relation, 0.0);
+    let probe = Task::of_whole_table(command, relation, Size::Exact(0));
     let within = if dry_run::is_on() { None } else { Some(probe.surely_within_budget()) };
     let (mut rows, mut size) = rows_of(&members, within);
     if command == Command::Drop {
@@ -148,10 +148,10 @@ fn take_whole(command: Command, relation: pg_sys::Oid) -> Result<(), Frozen> {
             return Ok(());
         }
         rows += below;
-        size += below as f64;
+        size = size.plus(below);
     }
     let task = Task::of_whole_table(command, relation, size);
-    if guarded { task } else { task.unguarded() }.finish(rows)
+    if guarded { task } else { task.unguarded() }.finish(rows, rows)
 }
 
 /// What would become of a TRUNCATE or DROP of these tables, which are `relation` with what goes with it;
@@ -160,8 +160,8 @@ pub fn preview(
     command: Command,
     relation: pg_sys::Oid,
     members: &[pg_sys::Oid],
-) -> (Option<(Verdict, Report)>, f64) {
-    let within = Task::of_whole_table(command, relation, 0.0).surely_within_budget();
+) -> (Option<(Verdict, Report)>, Size) {
+    let within = Task::of_whole_table(command, relation, Size::Exact(0)).surely_within_budget();
     let (rows, size) = rows_of(members, Some(within));
     let guarded = is_guarded(command, relation) && !relations::is_exempt(relation);
     let outcome = if guarded { Task::of_whole_table(command, relation, size).preview(rows) } else { None };
@@ -183,7 +183,7 @@ fn is_judged(command: Command, relation: pg_sys::Oid) -> bool {
 /// The rows of some tables, and their size for the fraction: exact where they are small; else the
 /// estimate, unless reading on shows that no more than `within` are there (dead rows are no rows).
 /// Without a `within`, exact.
-fn rows_of(members: &[pg_sys::Oid], within: Option<u64>) -> (u64, f64) {
+fn rows_of(members: &[pg_sys::Oid], within: Option<u64>) -> (u64, Size) {
     let pages: Vec<_> = members.iter().map(|member| sizes::pages(*member)).collect();
     let stored: u32 = pages.iter().flatten().fold(0, |sum, pages| sum.saturating_add(*pages));
     let (most, last_page) = match within {
@@ -209,12 +209,13 @@ fn rows_of(members: &[pg_sys::Oid], within: Option<u64>) -> (u64, f64) {
         .filter_map(|(member, _)| sizes::size(*member, true, Wait::AsTheStatement))
         .sum();
     if ended && counted <= most {
-        let rows = counted as f64 + foreign.round();
-        return (rows as u64, rows);
+        let rows = counted + foreign.round() as u64;
+        return (rows, if foreign > 0.0 { Size::About(rows) } else { Size::Exact(rows) });
     }
     let estimate: f64 =
         members.iter().filter_map(|member| sizes::size(*member, true, Wait::AsTheStatement)).sum();
-    ((estimate.round() as u64).max(counted), estimate.max(counted as f64))
+    let rows = (estimate.round() as u64).max(counted);
+    (rows, Size::About(rows))
 }
 
 /// The tables that the running TRUNCATE or DROP TABLE names, and whether with the tree below.

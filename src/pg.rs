@@ -3,6 +3,7 @@
 
 pub mod attempt;
 pub mod compat;
+pub mod count;
 pub mod frame;
 pub mod function;
 pub mod local;

@@ -18,17 +18,50 @@ pub enum Budget {
     Unlimited,
 }
 
+/// How many rows a table holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Size {
+    /// They were counted.
+    Exact(u64),
+    /// So many were seen before counting stopped.
+    AtLeast(u64),
+    /// An estimate, of what cannot be counted here.
+    About(u64),
+}
+
+impl Size {
+    pub fn rows(self) -> u64 {
+        match self {
+            Size::Exact(rows) | Size::AtLeast(rows) | Size::About(rows) => rows,
+        }
+    }
+
+    /// Whether counting on would say nothing new.
+    pub fn is_final(self) -> bool {
+        !matches!(self, Size::AtLeast(_))
+    }
+
+    /// The same kind of size, of so many rows more.
+    pub fn plus(self, more: u64) -> Size {
+        match self {
+            Size::Exact(rows) => Size::Exact(rows.saturating_add(more)),
+            Size::AtLeast(rows) => Size::AtLeast(rows.saturating_add(more)),
+            Size::About(rows) => Size::About(rows.saturating_add(more)),
+        }
+    }
+}
+
 /// Where a limit comes from.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Source {
     MaxRows,
-    /// `max_fraction` of about so many rows.
+    /// `max_fraction` of a table of this size.
     Fraction {
-        table_rows: f64,
+        table: Size,
     },
     /// `max_fraction` of the table is fewer than `min_rows`.
     MinRows {
-        table_rows: f64,
+        table: Size,
     },
     AllowRows,
 }
@@ -55,16 +88,50 @@ impl Bounds {
         by_fraction.min(self.max_rows.unwrap_or(u64::MAX))
     }
 
-    /// The limit for a table of `table_rows` rows (`None`: it has no size, as a view), or `None`
-    /// where any number of rows may be written.
-    pub fn limit(&self, table_rows: Option<f64>) -> Option<Limit> {
-        let by_fraction = table_rows.filter(|_| self.max_fraction < 1.0).map(|table_rows| {
-            // More than fraction * table is, for whole rows, more than its floor.
-            let share = (self.max_fraction * table_rows.max(0.0)).floor() as u64;
+    /// The limit that a count is over whatever the table's size.
+    pub fn over_max_rows(&self, count: u64) -> Option<Limit> {
+        self.max_rows.filter(|max| count > *max).map(|rows| Limit { rows, source: Source::MaxRows })
+    }
+
+    /// `max_fraction` of so many rows, in whole rows. A fraction as 0.29 is not quite what it was written
+    /// as, so a product within its rounding of a whole number is that number.
+    pub fn share(&self, table_rows: u64) -> u64 {
+        let share = self.max_fraction * table_rows as f64;
+        let whole = share.round();
+        if (share - whole).abs() <= share * 2.0 * f64::EPSILON { whole as u64 } else { share.floor() as u64 }
+    }
+
+    /// How many rows a table has to hold, at the least, for `count` of them to be within `max_fraction`;
+    /// `u64::MAX` where none suffice.
+    pub fn table_for(&self, count: u64) -> u64 {
+        if count <= self.min_rows {
+            return 0;
+        }
+        let quotient = count as f64 / self.max_fraction;
+        if quotient.is_nan() || quotient >= (1_u64 << 52) as f64 {
+            // No table is as large.
+            return u64::MAX;
+        }
+        // The quotient's rounding is mended: so many rows suffice, and one fewer does not.
+        let mut rows = quotient.ceil() as u64;
+        while rows > 0 && self.share(rows - 1) >= count {
+            rows -= 1;
+        }
+        while self.share(rows) < count {
+            rows += 1;
+        }
+        rows
+    }
+
+    /// The limit for a table (`None`: it has no size, as a view), or `None` where any number of rows may
+    /// be written.
+    pub fn limit(&self, table: Option<Size>) -> Option<Limit> {
+        let by_fraction = table.filter(|_| self.max_fraction < 1.0).map(|table| {
+            let share = self.share(table.rows());
             if share < self.min_rows {
-                Limit { rows: self.min_rows, source: Source::MinRows { table_rows } }
+                Limit { rows: self.min_rows, source: Source::MinRows { table } }
             } else {
-                Limit { rows: share, source: Source::Fraction { table_rows } }
+                Limit { rows: share, source: Source::Fraction { table } }
             }
         });
         let by_count = self.max_rows.map(|rows| Limit { rows, source: Source::MaxRows });
@@ -97,24 +164,24 @@ mod tests {
 
     #[test]
     fn the_smaller_of_count_and_fraction_binds() {
-        let limit = bounds(Some(500), 0.5, 100).limit(Some(20000.0)).unwrap();
+        let limit = bounds(Some(500), 0.5, 100).limit(Some(Size::Exact(20000))).unwrap();
         assert_eq!((limit.rows, limit.source), (500, Source::MaxRows));
-        let limit = bounds(None, 0.5, 100).limit(Some(20000.0)).unwrap();
-        assert_eq!((limit.rows, limit.source), (10000, Source::Fraction { table_rows: 20000.0 }));
-        let limit = bounds(None, 0.5, 100).limit(Some(40.0)).unwrap();
-        assert_eq!((limit.rows, limit.source), (100, Source::MinRows { table_rows: 40.0 }));
+        let limit = bounds(None, 0.5, 100).limit(Some(Size::Exact(20000))).unwrap();
+        assert_eq!((limit.rows, limit.source), (10000, Source::Fraction { table: Size::Exact(20000) }));
+        let limit = bounds(None, 0.5, 100).limit(Some(Size::Exact(40))).unwrap();
+        assert_eq!((limit.rows, limit.source), (100, Source::MinRows { table: Size::Exact(40) }));
     }
 
     #[test]
     fn one_is_no_fraction_and_a_view_has_no_size() {
-        assert_eq!(bounds(None, 1.0, 100).limit(Some(40.0)), None);
+        assert_eq!(bounds(None, 1.0, 100).limit(Some(Size::Exact(40))), None);
         assert_eq!(bounds(None, 0.5, 100).limit(None), None);
         assert_eq!(bounds(Some(0), 1.0, 100).limit(None).unwrap().rows, 0);
     }
 
     #[test]
     fn a_budget_never_lowers_a_limit() {
-        let limit = bounds(None, 0.5, 100).limit(Some(20000.0));
+        let limit = bounds(None, 0.5, 100).limit(Some(Size::Exact(20000)));
         assert_eq!(with_budget(limit, Budget::Rows(1)), limit);
         assert_eq!(with_budget(limit, Budget::Rows(19999)).unwrap().source, Source::AllowRows);
         assert_eq!(with_budget(limit, Budget::Unlimited), None);
@@ -130,11 +197,38 @@ mod tests {
             let over_count = max_rows.is_some_and(|max| count > max);
             let over_fraction = fraction < 1.0 && count > min_rows
                 && count as f64 > fraction * f64::from(table_rows);
-            let over = bounds.limit(Some(f64::from(table_rows))).is_some_and(|l| count > l.rows);
+            let table = Size::Exact(u64::from(table_rows));
+            let over = bounds.limit(Some(table)).is_some_and(|l| count > l.rows);
             prop_assert_eq!(over, over_count || over_fraction);
             if count <= bounds.surely_within() {
                 prop_assert!(!over);
             }
         }
+
+        #[test]
+        fn a_fraction_is_what_was_written(
+            percent in 0u64..100, table_rows in 0u64..100_000, count in 0u64..100_000,
+        ) {
+            let bounds = bounds(None, format!("0.{percent:02}").parse().unwrap(), 0);
+            let over = bounds.limit(Some(Size::Exact(table_rows))).is_some_and(|l| count > l.rows);
+            prop_assert_eq!(over, count * 100 > percent * table_rows);
+        }
+
+        #[test]
+        fn a_table_of_so_many_rows_suffices_and_of_one_fewer_does_not(
+            percent in 1u64..100, min_rows in 0u64..300, count in 0u64..100_000_000,
+        ) {
+            let bounds = bounds(None, percent as f64 / 100.0, min_rows);
+            let limit = |rows| bounds.limit(Some(Size::AtLeast(rows))).unwrap().rows;
+            let rows = bounds.table_for(count);
+            prop_assert!(limit(rows) >= count);
+            prop_assert!(rows == 0 || limit(rows - 1) < count);
+        }
+    }
+
+    #[test]
+    fn no_table_is_large_enough_for_no_fraction() {
+        let bounds = bounds(None, 0.0, 10);
+        assert_eq!((bounds.table_for(10), bounds.table_for(11)), (0, u64::MAX));
     }
 }

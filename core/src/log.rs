@@ -92,15 +92,16 @@ mod tests {
 
     use super::*;
     use crate::command::Command;
-    use crate::limit::Bounds;
+    use crate::limit::{Bounds, Size};
     use crate::message::{Reach, Terms, Unqualified, too_many_rows, unqualified};
 
     #[test]
     fn a_log_line_is_key_and_value() {
         let bounds = Bounds { max_rows: None, max_fraction: 0.1, min_rows: 100 };
-        let limit = bounds.limit(Some(5000.0)).unwrap();
+        let limit = bounds.limit(Some(Size::Exact(5000))).unwrap();
         let (terms, reach) = (Terms::of_settings(bounds), Reach::Selected);
-        let report = too_many_rows(Command::Delete, "t", 501, Some(5000.0), &limit, &terms, &reach, None);
+        let report =
+            too_many_rows(Command::Delete, "t", 501, Some(Size::Exact(5000)), &limit, &terms, &reach, None);
         let who = Circumstances {
             database: "shop",
             user: "app",
@@ -111,7 +112,7 @@ mod tests {
         };
         assert_eq!(
             log_line(Verdict::Overridden, &report, "public.t", &who),
-            r#"safedelete: verdict=overridden rule=rows command="DELETE" relation="public.t" rows=501 limit=500 limit_source="max_fraction 0.1 of about 5000" database="shop" user="app" session_user="login" application="nightly" reason="INC \"7\" rows=1" allow_rows=-1 message="DELETE on table \"t\" exceeds the limit of 500 rows""#
+            r#"safedelete: verdict=overridden rule=rows command="DELETE" relation="public.t" rows=501 limit=500 limit_source="max_fraction 0.1 of 5000" database="shop" user="app" session_user="login" application="nightly" reason="INC \"7\" rows=1" allow_rows=-1 message="DELETE on table \"t\" exceeds the limit of 500 rows""#
         );
     }
 

@@ -3,7 +3,7 @@
 //! are plain, and no row value appears anywhere.
 
 use crate::command::Command;
-use crate::limit::{Bounds, Limit, Source};
+use crate::limit::{Bounds, Budget, Limit, Size, Source};
 
 /// SQLSTATE of rule `where` (cardinality_violation, which PostgREST answers with 400).
 pub const SQLSTATE_WHERE: [u8; 5] = *b"21000";
@@ -174,9 +174,13 @@ fn rows(count: u64) -> String {
     if count == 1 { "1 row".to_owned() } else { format!("{count} rows") }
 }
 
-/// A table's estimated size, as the messages put it.
-fn about(table_rows: f64) -> String {
-    format!("about {} rows", table_rows.max(0.0).round())
+/// What a table holds, as the messages put it.
+fn held(table: Size) -> String {
+    match table {
+        Size::Exact(count) => rows(count),
+        Size::AtLeast(count) => format!("at least {}", rows(count)),
+        Size::About(count) => format!("about {}", rows(count)),
+    }
 }
 
 /// Rule `where`.
@@ -249,17 +253,17 @@ fn hint(check: &str, purpose: &str, budget: &str, not_honoured: Option<&NotHonou
 fn source_clause(limit: &Limit, terms: &Terms) -> String {
     match limit.source {
         Source::MaxRows => format!("{} is {}", terms.max_rows(), limit.rows),
-        Source::Fraction { table_rows } => format!(
+        Source::Fraction { table } => format!(
             "{} is {} and the table holds {}",
             terms.max_fraction(),
             terms.bounds.max_fraction,
-            about(table_rows)
+            held(table)
         ),
-        Source::MinRows { table_rows } => format!(
+        Source::MinRows { table } => format!(
             "{} is {}, the table holds {} and {} is {}",
             terms.max_fraction(),
             terms.bounds.max_fraction,
-            about(table_rows),
+            held(table),
             terms.min_rows(),
             limit.rows
         ),
@@ -267,14 +271,14 @@ fn source_clause(limit: &Limit, terms: &Terms) -> String {
     }
 }
 
-/// Rule `rows`. `count` is the count that is over the limit, and `table_rows` the table's size where
-/// it is known: a budget of that many rows surely suffices.
+/// Rule `rows`. `count` is the count that is over the limit, and `size` the table's where it was
+/// counted: a budget of that many rows surely suffices.
 #[allow(clippy::too_many_arguments, reason = "each is a fact that the texts tell")]
 pub fn too_many_rows(
     command: Command,
     table: &str,
     count: u64,
-    table_rows: Option<f64>,
+    size: Option<Size>,
     limit: &Limit,
     terms: &Terms,
     reach: &Reach,
@@ -311,7 +315,11 @@ pub fn too_many_rows(
         detail.push(' ');
         detail.push_str(&not_honoured.sentence());
     }
-    let budget = table_rows.map_or(count, |rows| (rows.max(0.0).round() as u64).max(count));
+    let budget = match size {
+        Some(Size::Exact(rows)) => rows.max(count).to_string(),
+        // What else suffices is not known.
+        _ => "-1".to_owned(),
+    };
     let check = match reach {
         _ if limit.rows == 0 => "No row of the table is to be modified.",
         Reach::WholeTable => "Check that these rows may go.",
@@ -325,7 +333,7 @@ pub fn too_many_rows(
         sqlstate: SQLSTATE_ROWS,
         message: format!("{tag} on table \"{table}\" exceeds the limit of {} rows", limit.rows),
         detail: Some(detail),
-        hint: Some(hint(check, "declare how many rows it may take", &budget.to_string(), not_honoured)),
+        hint: Some(hint(check, "declare how many rows it may take", &budget, not_honoured)),
         facts: Some(Box::new(Facts {
             rule: Rule::Rows,
             command,
@@ -366,27 +374,68 @@ pub fn drop_database(database: &str, not_honoured: Option<&NotHonoured>) -> Repo
     }
 }
 
-/// EXPLAIN's one-line form of a limit.
-pub fn explain_limit(limit: Option<&Limit>, terms: &Terms) -> String {
-    match limit {
-        None => "none".to_owned(),
-        Some(limit) => format!("{} rows ({})", limit.rows, explain_source(limit, terms)),
+/// EXPLAIN's form of the limits of a write before the size of its table is asked for, and of a budget
+/// that counts where it is larger.
+pub fn explain_bounds(terms: &Terms, budget: Option<Budget>) -> String {
+    let bounds = &terms.bounds;
+    let budget = match budget {
+        Some(Budget::Unlimited) => return "none (allow_rows)".to_owned(),
+        Some(Budget::Rows(count)) => Some(count),
+        None => None,
+    };
+    let mut limits = Vec::new();
+    if let Some(max) = bounds.max_rows {
+        limits.push(match budget {
+            Some(count) if count > max => format!("{} (allow_rows)", rows(count)),
+            _ => format!("{} ({})", rows(max), key("max_rows", terms.max_rows.as_deref())),
+        });
+    }
+    if bounds.max_fraction < 1.0 {
+        let fraction = key("max_fraction", terms.max_fraction.as_deref());
+        limits.push(match budget {
+            Some(count) if count > bounds.min_rows => {
+                format!(
+                    "{} of the rows ({fraction}), at least {} (allow_rows)",
+                    percent(bounds.max_fraction),
+                    rows(count)
+                )
+            }
+            _ => format!(
+                "{} of the rows ({fraction}), at least {} ({})",
+                percent(bounds.max_fraction),
+                rows(bounds.min_rows),
+                key("min_rows", terms.min_rows.as_deref())
+            ),
+        });
+    }
+    if limits.is_empty() { "none".to_owned() } else { limits.join("; ") }
+}
+
+/// A setting's short name, and the object whose policy says it.
+fn key(name: &str, policy_on: Option<&str>) -> String {
+    match policy_on {
+        None => name.to_owned(),
+        Some(object) => format!("{name}, policy on {object}"),
     }
 }
 
-/// EXPLAIN's form of where a limit comes from.
+/// A fraction as people say it.
+fn percent(fraction: f64) -> String {
+    format!("{}%", (fraction * 1e8).round() / 1e6)
+}
+
+/// What a table holds, as EXPLAIN and reports give it.
+pub fn explain_size(table: Size) -> String {
+    held(table).trim_end_matches(" rows").trim_end_matches(" row").to_owned()
+}
+
+/// The short form of where a limit comes from, for EXPLAIN and the record.
 pub fn explain_source(limit: &Limit, terms: &Terms) -> String {
-    let share = |table_rows| {
-        format!(
-            "max_fraction {} of {}",
-            terms.bounds.max_fraction,
-            about(table_rows).trim_end_matches(" rows")
-        )
-    };
+    let share = |table| format!("max_fraction {} of {}", terms.bounds.max_fraction, explain_size(table));
     let (source, policy_on) = match limit.source {
         Source::MaxRows => ("max_rows".to_owned(), &terms.max_rows),
-        Source::Fraction { table_rows } => (share(table_rows), &terms.max_fraction),
-        Source::MinRows { table_rows } => (format!("min_rows, {}", share(table_rows)), &terms.min_rows),
+        Source::Fraction { table } => (share(table), &terms.max_fraction),
+        Source::MinRows { table } => (format!("min_rows, {}", share(table)), &terms.min_rows),
         Source::AllowRows => ("allow_rows".to_owned(), &None),
     };
     match policy_on {
@@ -426,12 +475,12 @@ mod tests {
 
     #[test]
     fn a_rows_refusal_tells_count_limit_and_source() {
-        let limit = BOUNDS.limit(Some(5000.0)).unwrap();
+        let limit = BOUNDS.limit(Some(Size::Exact(5000))).unwrap();
         let report = too_many_rows(
             Command::Delete,
             "orders",
             501,
-            Some(5000.0),
+            Some(Size::Exact(5000)),
             &limit,
             &TERMS,
             &Reach::Selected,
@@ -440,7 +489,7 @@ mod tests {
         assert_eq!(report.message, "DELETE on table \"orders\" exceeds the limit of 500 rows");
         assert_eq!(
             report.detail.unwrap(),
-            "The statement selected 501 rows; safedelete.max_fraction is 0.1 and the table holds about 5000 rows."
+            "The statement selected 501 rows; safedelete.max_fraction is 0.1 and the table holds 5000 rows."
         );
         assert!(report.hint.unwrap().contains("SET LOCAL safedelete.allow_rows = 5000;"));
     }
@@ -470,6 +519,39 @@ mod tests {
             "The statement, which names table \"t\", came to 4 rows of this part of it; max_rows of the policy on schema \"audit\" is 3. safedelete.allow_rows is not honoured: the policy on table \"audit.t\" sets override to false."
         );
         assert!(!report.hint.unwrap().contains("SET LOCAL"));
-        assert_eq!(explain_limit(Some(&limit), &terms), "3 rows (max_rows, policy on schema \"audit\")");
+        assert_eq!(explain_source(&limit, &terms), "max_rows, policy on schema \"audit\"");
+    }
+
+    #[test]
+    fn explain_tells_the_bounds_as_they_are() {
+        let bounds =
+            |max_rows, max_fraction| Terms::of_settings(Bounds { max_rows, max_fraction, min_rows: 1000 });
+        assert_eq!(explain_bounds(&bounds(None, 1.0), None), "none");
+        assert_eq!(
+            explain_bounds(&bounds(None, 0.29), None),
+            "29% of the rows (max_fraction), at least 1000 rows (min_rows)"
+        );
+        assert_eq!(
+            explain_bounds(&bounds(Some(5000), 0.5), Some(Budget::Rows(2000))),
+            "5000 rows (max_rows); 50% of the rows (max_fraction), at least 2000 rows (allow_rows)"
+        );
+        let terms = Terms { max_rows: Some("schema \"audit\"".into()), ..bounds(Some(3), 1.0) };
+        assert_eq!(explain_bounds(&terms, None), "3 rows (max_rows, policy on schema \"audit\")");
+        assert_eq!(explain_bounds(&terms, Some(Budget::Unlimited)), "none (allow_rows)");
+    }
+
+    #[test]
+    fn a_size_that_was_not_counted_proposes_any_number() {
+        let limit = Limit { rows: 5, source: Source::MaxRows };
+        for (size, budget) in [
+            (None, "-1"),
+            (Some(Size::AtLeast(9)), "-1"),
+            (Some(Size::About(9)), "-1"),
+            (Some(Size::Exact(9)), "9"),
+        ] {
+            let report = too_many_rows(Command::Delete, "t", 6, size, &limit, &TERMS, &Reach::Selected, None);
+            let hint = report.hint.unwrap();
+            assert!(hint.contains(&format!("allow_rows = {budget};")), "{hint}");
+        }
     }
 }

@@ -31,7 +31,7 @@ function!(
                 Value::from(finding.detail),
                 Value::from(finding.hint),
                 rounded(finding.estimated_rows),
-                rounded(finding.table_rows),
+                finding.table_rows.map_or(Value::Null, |rows| Value::Bigint(rows as i64)),
             ]);
         }
         Ok(pg_sys::Datum::from(0))
@@ -48,14 +48,14 @@ function!(
         let rows = Rows::of(call);
         let text = function::text_argument(call, 0).unwrap_or_default();
         for note in dry_run::run(&text)? {
-            let share = note.table_rows.filter(|rows| *rows > 0.0).map(|rows| note.rows as f64 / rows);
+            let share = note.table_rows.filter(|rows| *rows > 0).map(|rows| note.rows as f64 / rows as f64);
             let (verdict, report) = note.told.unzip();
             let message = report.map(|report| report.message);
             rows.put(vec![
                 Value::Text(note.name),
                 note.command.tag().into(),
                 Value::Bigint(note.rows as i64),
-                rounded(note.table_rows),
+                note.table_rows.map_or(Value::Null, |rows| Value::Bigint(rows as i64)),
                 share.map_or(Value::Null, Value::Double),
                 note.by.word().into(),
                 verdict.map_or("ok", |verdict| verdict.word()).into(),

@@ -7,7 +7,7 @@ use crate::pg::pg_sys;
 use pgrx::pg_sys::NodeTag;
 use safedelete_core::command::Command;
 use safedelete_core::event;
-use safedelete_core::limit::Budget;
+use safedelete_core::limit::{Budget, Size};
 use safedelete_core::message::{self, Report, Rule};
 use safedelete_core::mode::Mode;
 
@@ -15,10 +15,10 @@ use super::session::Session;
 use super::{Finding, Verdict, body, form, whole};
 use crate::analysis::{self, Qualification};
 use crate::guard::attach::{self, Estimate};
+use crate::guard::table;
 use crate::guard::task::{self, Task};
 use crate::pg::attempt::{Failure, attempt};
 use crate::pg::relations;
-use crate::pg::sizes::{self, Wait};
 use crate::pg::{compat, frame, nodes, raw, text};
 use crate::{authority, exemption, policy};
 
@@ -339,11 +339,11 @@ fn estimates(query: *mut pg_sys::Query, text: &CStr, written: &[Option<analysis:
 
 /// What the guard would say of one write.
 fn of_write(write: &analysis::Finding, estimate: Estimate) -> Finding {
-    let size = sizes::size(write.relation, write.only, Wait::Never);
+    let size = table::cheap(write.relation, write.only);
     let finding = Finding {
         relation: Some(relations::qualified_name(write.relation)),
         estimated_rows: estimate.rows,
-        table_rows: size,
+        table_rows: size.map(Size::rows),
         ..Finding::ok(write.command.tag())
     };
     let effective = policy::effective(write.relation);
@@ -412,8 +412,7 @@ fn by_where(write: &analysis::Finding) -> Option<Option<(Verdict, Report)>> {
     }
     if let Ok(Some(Budget::Rows(rows))) = budget {
         // Every row, within a declared number of them.
-        let fits = sizes::size(write.relation, write.only, Wait::Never)
-            .is_none_or(|size| size.round() as u64 <= rows);
+        let fits = table::cheap(write.relation, write.only).is_none_or(|size| size.rows() <= rows);
         return Some(Some((if fits { Verdict::Ok } else { Verdict::Unknown }, report(None))));
     }
     let forbidden = budget.err().or_else(|| policy::forbids_override(write.relation));

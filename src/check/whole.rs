@@ -60,8 +60,8 @@ fn of_whole(command: Command, table: pg_sys::Oid, members: &[pg_sys::Oid]) -> Fi
     let (outcome, size) = objects::preview(command, table, members);
     let finding = Finding {
         relation: Some(relations::qualified_name(table)),
-        estimated_rows: Some(size),
-        table_rows: Some(size),
+        estimated_rows: Some(size.rows() as f64),
+        table_rows: Some(size.rows()),
         ..Finding::ok(command.tag())
     };
     match outcome {

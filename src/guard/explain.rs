@@ -4,14 +4,13 @@
 use core::ffi::CStr;
 
 use crate::pg::pg_sys;
-use safedelete_core::limit::{self, Budget, Limit};
-use safedelete_core::message::{self, Terms};
+use safedelete_core::limit::{Budget, Size};
+use safedelete_core::message;
 
 use super::node::GuardState;
 use super::orders::Orders;
 use crate::analysis::Qualification;
 use crate::pg::relations;
-use crate::pg::sizes::{self, Wait};
 use crate::pg::{frame, nodes, text};
 use crate::{authority, ledger, policy};
 
@@ -26,7 +25,9 @@ pub unsafe extern "C-unwind" fn explain(
         // SAFETY: PostgreSQL explains a started state.
         unsafe {
             if let Some(orders) = &(*guard).orders {
-                show(orders, (*guard).count, es);
+                let task = (*guard).task;
+                let counted = if task.is_null() { None } else { (*task).counted() };
+                show(orders, (*guard).count, counted, es);
             }
         }
     });
@@ -34,20 +35,12 @@ pub unsafe extern "C-unwind" fn explain(
 
 /// # Safety
 /// `es` is EXPLAIN's state.
-unsafe fn show(orders: &Orders, count: u64, es: *mut pg_sys::ExplainState) {
-    let bounds = policy::effective(orders.relation).bounds;
-    let size = sizes::size(orders.relation, orders.only, Wait::Never);
-    let own = bounds.limit(size);
-    let limit = match authority::budget(authority::role(false), Some(orders.relation)) {
-        Ok(Some(Budget::Unlimited)) => None,
-        Ok(Some(budget)) => limit::with_budget(own, budget),
-        _ => own,
-    };
+unsafe fn show(orders: &Orders, count: u64, counted: Option<(Size, u64)>, es: *mut pg_sys::ExplainState) {
+    let budget = authority::budget(authority::role(false), Some(orders.relation)).ok().flatten();
     // SAFETY: by contract.
     unsafe {
-        let text = (*es).format == pg_sys::ExplainFormat::EXPLAIN_FORMAT_TEXT;
         if policy::effective(orders.relation).guards(orders.command) {
-            show_limit(limit.as_ref(), &policy::terms(orders.relation, bounds), text, es);
+            property(c"Limit", &limit_of(orders.relation, budget), es);
         }
         let parts: Vec<_> = nodes::oids(orders.parts).map(|part| c_string(&limit_of_part(part))).collect();
         if !parts.is_empty() {
@@ -66,6 +59,11 @@ unsafe fn show(orders: &Orders, count: u64, es: *mut pg_sys::ExplainState) {
         }
         if (*es).analyze {
             pg_sys::ExplainPropertyInteger(c"Rows Counted".as_ptr(), std::ptr::null(), count as i64, es);
+            if let Some((size, pages)) = counted {
+                property(c"Table Rows", &message::explain_size(size), es);
+                let pages = pages as i64;
+                pg_sys::ExplainPropertyInteger(c"Pages Counted".as_ptr(), std::ptr::null(), pages, es);
+            }
             let reached: Vec<_> = ledger::reached_by_foreign_keys()
                 .into_iter()
                 .map(|(relation, rows)| c_string(&format!("{} {rows}", relations::name(relation))))
@@ -80,25 +78,13 @@ unsafe fn show(orders: &Orders, count: u64, es: *mut pg_sys::ExplainState) {
 
 /// A part of the table that has a policy of its own, with its limit.
 fn limit_of_part(part: pg_sys::Oid) -> String {
-    let bounds = policy::effective(part).bounds;
-    let limit = bounds.limit(sizes::size(part, false, Wait::Never));
-    let terms = policy::terms(part, bounds);
-    format!("{} {}", relations::name(part), message::explain_limit(limit.as_ref(), &terms))
+    format!("{} {}", relations::name(part), limit_of(part, None))
 }
 
-/// # Safety
-/// `es` is EXPLAIN's state.
-unsafe fn show_limit(limit: Option<&Limit>, terms: &Terms, text: bool, es: *mut pg_sys::ExplainState) {
-    // SAFETY: by contract.
-    unsafe {
-        match limit {
-            Some(limit) if !text => {
-                pg_sys::ExplainPropertyInteger(c"Limit".as_ptr(), std::ptr::null(), limit.rows as i64, es);
-                property(c"Limit Source", &message::explain_source(limit, terms), es);
-            }
-            limit => property(c"Limit", &message::explain_limit(limit, terms), es),
-        }
-    }
+/// What bounds a write of a table, in words: no table is counted to tell it.
+fn limit_of(relation: pg_sys::Oid, budget: Option<Budget>) -> String {
+    let bounds = policy::effective(relation).bounds;
+    message::explain_bounds(&policy::terms(relation, bounds), budget)
 }
 
 /// # Safety

@@ -209,7 +209,7 @@ unsafe fn finish(guard: *mut GuardState) {
     unsafe {
         let refused: Option<Frozen> = frame::guarded(|| {
             let task = (*guard).task;
-            if task.is_null() { None } else { (*task).finish((*guard).count).err() }
+            if task.is_null() { None } else { (*task).finish((*guard).count, measure::deleted(guard)).err() }
         });
         if let Some(frozen) = refused {
             refusal::raise(&frozen);

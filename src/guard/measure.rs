@@ -141,6 +141,23 @@ unsafe fn each_direct(state: *mut pg_sys::PlanState, visit: &mut dyn FnMut(*mut 
     }
 }
 
+/// Of the rows counted, those that the statement deletes.
+///
+/// # Safety
+/// `guard` runs.
+pub unsafe fn deleted(guard: *mut GuardState) -> u64 {
+    // SAFETY: by contract; the parent outlives its input.
+    unsafe {
+        match &(*guard).orders {
+            Some(Orders { command: Command::Delete, .. }) => (*guard).count,
+            Some(Orders { command: Command::Merge, .. }) if !(*guard).parent.is_null() => {
+                (*(*guard).parent).mt_merge_deleted as u64
+            }
+            _ => 0,
+        }
+    }
+}
+
 /// Reads the count that the parent or the foreign servers keep.
 ///
 /// # Safety

@@ -62,7 +62,7 @@ impl Parts {
     /// All rows are counted.
     pub fn finish(&mut self) -> Result<(), Frozen> {
         for part in self.parts.iter_mut().filter(|part| part.count > 0) {
-            part.task.finish(part.count)?;
+            part.task.finish(part.count, part.task.deletes(part.count))?;
         }
         Ok(())
     }

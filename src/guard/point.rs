@@ -96,7 +96,10 @@ pub unsafe fn account(query: *mut pg_sys::QueryDesc) {
             return;
         }
         let entry = (*(*table).elements.add(at - 1)).ptr_value.cast::<pg_sys::RangeTblEntry>();
-        if eflags & pg_sys::EXEC_FLAG_SKIP_TRIGGERS as i32 == 0 && ledger::add_free((*entry).relid, rows) {
+        let deleted = if operation == pg_sys::CmdType::CMD_DELETE { rows } else { 0 };
+        if eflags & pg_sys::EXEC_FLAG_SKIP_TRIGGERS as i32 == 0
+            && ledger::add_free((*entry).relid, rows, deleted)
+        {
             return;
         }
         let refused: Option<Frozen> = frame::guarded(|| {
@@ -121,17 +124,19 @@ fn count(command: Command, relation: pg_sys::Oid, only: bool, rows: u64, eflags:
     }
     let referential = levels::is_referential(eflags);
     if !settings::has_bypass_roles() {
-        let sum = ledger::add(relation, rows, referential);
+        let deleted = if command == Command::Delete { rows } else { 0 };
+        let sum = ledger::add(relation, rows, deleted, referential);
         let within = effective.bounds.surely_within();
         let free = if sum <= within {
             within
         } else {
-            Task::of_point_write(command, relation, only, referential).finish_counted(rows, sum)?
+            let mut task = Task::of_point_write(command, relation, only, referential).joined(rows);
+            task.finish_counted(rows, sum)?
         };
         // Where a budget is a role's, another role's next write has to be judged by itself.
         ledger::free_until(relation, if settings::has_override_roles() { within } else { free });
         return Ok(());
     }
     let mut task = Task::of_point_write(command, relation, only, referential);
-    task.finish(rows)
+    task.finish(rows, task.deletes(rows))
 }

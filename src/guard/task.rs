@@ -6,19 +6,19 @@
 use crate::pg::pg_sys;
 use safedelete_core::command::Command;
 use safedelete_core::event::Verdict;
-use safedelete_core::limit::{self, Bounds, Budget, Limit, Source};
+use safedelete_core::limit::{self, Bounds, Budget, Limit, Size, Source};
 use safedelete_core::message::{self, NotHonoured, Reach, Report, Unqualified};
 use safedelete_core::mode::Mode;
 
 use super::orders::{Flow, Orders};
 use super::parts::Parts;
 use super::rows::Rows;
+use super::table::{Answer, Table};
 use crate::analysis::{self, Qualification, target};
 use crate::dry_run::{self, By};
 use crate::ledger;
 use crate::levels;
 use crate::pg::relations;
-use crate::pg::sizes::{self, Wait};
 use crate::record::{self, stats::Counter};
 use crate::refusal::{self, About, Frozen};
 use crate::settings::{self, Scope};
@@ -41,15 +41,13 @@ pub enum Start {
 pub struct Task {
     command: Command,
     relation: pg_sys::Oid,
-    only: bool,
     bounds: Bounds,
     mode: Mode,
     role: pg_sys::Oid,
     bypassed: bool,
     referential: bool,
     modifies: bool,
-    /// TRUNCATE and DROP: the size that their count is taken for.
-    whole: Option<f64>,
+    table: Table,
     /// Rule `where` refuses the statement, and this lets it through, up to so many rows.
     overridden: Option<(Verdict, Report, Budget)>,
     /// It is over this limit, and this let it through.
@@ -86,7 +84,9 @@ pub unsafe fn start(orders: &Orders, parameters: pg_sys::ParamListInfo, eflags: 
     let mut overridden = None;
     if guarded && !referential && effective.require_where {
         // SAFETY: by contract.
-        if let Some(why) = unsafe { unqualified(orders, parameters) } {
+        if let Some(why) = unsafe { unqualified(orders, parameters) }
+            && !relations::is_new(orders.relation)
+        {
             let report = |not_honoured: Option<&NotHonoured>| {
                 message::unqualified(orders.command, &relations::name(orders.relation), &why, not_honoured)
             };
@@ -122,14 +122,13 @@ pub unsafe fn start(orders: &Orders, parameters: pg_sys::ParamListInfo, eflags: 
     let task = Task {
         command: orders.command,
         relation: orders.relation,
-        only: orders.only,
         bounds,
         mode,
         role,
         bypassed,
         referential,
         modifies: orders.flow == Flow::Parent,
-        whole: None,
+        table: Table::new(orders.relation, orders.only),
         overridden,
         over: None,
         not_honoured: None,
@@ -193,15 +192,29 @@ impl Task {
         }
     }
 
-    fn size(&self) -> Option<f64> {
-        self.whole.or_else(|| {
-            ledger::size(self.relation, self.only, || sizes::size(self.relation, self.only, Wait::Never))
-        })
-    }
-
-    fn limit(&self) -> Option<Limit> {
-        let size = if self.bounds.max_fraction < 1.0 { self.size() } else { None };
-        self.bounds.limit(size)
+    /// Up to which sum the bounds allow, or the limit that `sum` is over.
+    fn within(&mut self, sum: u64) -> Result<u64, Limit> {
+        if relations::is_new(self.relation) {
+            // Nothing of it could be lost.
+            return Ok(u64::MAX);
+        }
+        if let Some(limit) = self.bounds.over_max_rows(sum) {
+            return Err(limit);
+        }
+        let by_count = self.bounds.max_rows.unwrap_or(u64::MAX);
+        if self.bounds.max_fraction >= 1.0 {
+            return Ok(by_count);
+        }
+        let size = match self.table.allows(&self.bounds, sum) {
+            Answer::NoSize => return Ok(by_count),
+            Answer::Within(rows) => return Ok(rows.min(by_count)),
+            Answer::Size(size) => size,
+        };
+        match self.bounds.limit(Some(size)) {
+            Some(limit) if sum > limit.rows => Err(limit),
+            Some(limit) => Ok(limit.rows),
+            None => Ok(u64::MAX),
+        }
     }
 
     /// The count has passed its threshold: the refusal, or the next threshold.
@@ -209,8 +222,8 @@ impl Task {
         self.judge(count, ledger::sum(self.relation).saturating_add(count))
     }
 
-    /// All rows are counted: they join the sum, and what went through is told.
-    pub fn finish(&mut self, count: u64) -> Result<(), Frozen> {
+    /// All rows are counted, `deleted` of which are to go: they join the sum, and what went through is told.
+    pub fn finish(&mut self, count: u64, deleted: u64) -> Result<(), Frozen> {
         if let Some(parts) = &mut self.parts {
             parts.finish()?;
         }
@@ -218,7 +231,7 @@ impl Task {
             // Not checked, and so nobody's sum; told where it is over a limit by itself.
             ledger::sum(self.relation).saturating_add(count)
         } else {
-            ledger::add(self.relation, count, self.referential)
+            ledger::add(self.relation, count, deleted, self.referential)
         };
         self.finish_counted(count, sum).map(drop)
     }
@@ -232,7 +245,8 @@ impl Task {
         let told = self.outcome(count, sum);
         if self.rehearses {
             let by = By::now(self.referential);
-            dry_run::note(self.relation, self.command, by, count, self.size(), self.part_of.is_some(), told);
+            let size = self.table.size().map(Size::rows);
+            dry_run::note(self.relation, self.command, by, count, size, self.part_of.is_some(), told);
             return Ok(free);
         }
         if let Some((how, report)) = told
@@ -244,19 +258,19 @@ impl Task {
     }
 
     /// What became of the rows that have been judged; `None` where no rule has a word to say.
-    fn outcome(&self, count: u64, sum: u64) -> Option<(Verdict, Report)> {
-        match (&self.overridden, &self.over) {
-            (Some((how, report, _)), _) => Some((*how, report.clone().of_rows(sum))),
-            (None, Some((how, limit))) => {
-                Some((*how, self.report(sum, limit, count, self.not_honoured.as_ref())))
-            }
-            (None, None) => None,
+    fn outcome(&mut self, count: u64, sum: u64) -> Option<(Verdict, Report)> {
+        if let Some((how, report, _)) = &self.overridden {
+            return Some((*how, report.clone().of_rows(sum)));
         }
+        let (how, limit) = self.over?;
+        let not_honoured = self.not_honoured.clone();
+        Some((how, self.report(sum, &limit, count, not_honoured.as_ref())))
     }
 
     /// What rule `rows` would say of so many rows, by themselves.
     pub fn preview(mut self, rows: u64) -> Option<(Verdict, Report)> {
         self.rehearses = true;
+        self.table.preview();
         // A rehearsal refuses nothing.
         self.judge(rows, rows).ok()?;
         self.outcome(rows, rows)
@@ -278,14 +292,15 @@ impl Task {
             self.overridden = None;
             return self.over_limit(sum, limit, count, None);
         }
-        let Some(limit) = self.limit() else { return Ok(u64::MAX) };
-        let budgeted = |next: u64| match self.overridden {
-            Some((.., Budget::Rows(rows))) => next.min(rows - before.min(rows)),
-            _ => next,
+        let left = match self.overridden {
+            Some((.., Budget::Rows(rows))) => rows - before.min(rows),
+            _ => u64::MAX,
         };
-        if sum <= limit.rows {
-            return Ok(budgeted(limit.rows - before));
-        }
+        let next = |until: u64| if until == u64::MAX { until } else { until - before };
+        let limit = match self.within(sum) {
+            Ok(until) => return Ok(next(until).min(left)),
+            Err(limit) => limit,
+        };
         if self.bypassed {
             self.over = Some((Verdict::Bypassed, limit));
             return Ok(u64::MAX);
@@ -296,12 +311,19 @@ impl Task {
                 wider => {
                     self.over = Some((Verdict::Overridden, limit));
                     let next = wider.map_or(u64::MAX, |wider| wider.rows - before);
-                    return Ok(budgeted(next));
+                    return Ok(next.min(left));
                 }
             },
             Ok(None) => (limit, policy::forbids_override(self.relation)),
             Err(why) => (limit, Some(why)),
         };
+        if self.refuses()
+            && matches!(limit.source, Source::Fraction { table } | Source::MinRows { table } if table.is_final())
+            && self.table.recount().is_some()
+        {
+            // The table may have grown since another statement of the sum counted it.
+            return self.judge(count, sum);
+        }
         self.over_limit(sum, limit, count, not_honoured.as_ref())
     }
 
@@ -326,8 +348,8 @@ impl Task {
         Ok(u64::MAX)
     }
 
-    fn report(&self, sum: u64, limit: &Limit, count: u64, not_honoured: Option<&NotHonoured>) -> Report {
-        let reach = if self.whole.is_some() {
+    fn report(&mut self, sum: u64, limit: &Limit, count: u64, not_honoured: Option<&NotHonoured>) -> Report {
+        let reach = if self.table.is_taken_whole() {
             Reach::WholeTable
         } else if let Some(whole) = self.part_of {
             Reach::Part { of: relations::name(whole) }
@@ -341,12 +363,15 @@ impl Task {
         } else {
             Reach::Selected
         };
-        let table = relations::name(self.relation);
+        let size = match limit.source {
+            Source::Fraction { table } | Source::MinRows { table } => Some(table),
+            Source::MaxRows | Source::AllowRows => self.table.cheap_size(),
+        };
         message::too_many_rows(
             self.command,
-            &table,
+            &relations::name(self.relation),
             sum,
-            self.size(),
+            size,
             limit,
             &policy::terms(self.relation, self.bounds),
             &reach,
@@ -355,8 +380,9 @@ impl Task {
     }
 
     #[cold]
-    fn refuse(&self, sum: u64, limit: &Limit, count: u64, not_honoured: Option<&NotHonoured>) -> Frozen {
-        refusal::refuse(&self.report(sum, limit, count, not_honoured), About::Table(self.relation), self.role)
+    fn refuse(&mut self, sum: u64, limit: &Limit, count: u64, not_honoured: Option<&NotHonoured>) -> Frozen {
+        let report = self.report(sum, limit, count, not_honoured);
+        refusal::refuse(&report, About::Table(self.relation), self.role)
     }
 
     /// The task of a write that carries no node.
@@ -366,14 +392,13 @@ impl Task {
         Task {
             command,
             relation,
-            only,
             bounds: effective.bounds,
             mode: effective.mode,
             role,
             bypassed: authority::bypasses(role),
             referential,
             modifies: true,
-            whole: None,
+            table: Table::new(relation, only),
             overridden: None,
             over: None,
             not_honoured: None,
@@ -389,14 +414,35 @@ impl Task {
         Task { part_of: Some(whole), ..Task::of_point_write(command, part, false, referential) }
     }
 
+    /// How many of its rows a write deletes, where its command alone says so.
+    pub fn deletes(&self, rows: u64) -> u64 {
+        if self.command == Command::Delete { rows } else { 0 }
+    }
+
+    /// Whether a count over the limit is refused.
+    fn refuses(&self) -> bool {
+        self.may_refuse() && !self.rehearses
+    }
+
     /// Whether it may end in a refusal.
     pub fn may_refuse(&self) -> bool {
         self.mode == Mode::Enforce && !self.bypassed
     }
 
-    /// The task of TRUNCATE and DROP, which take a table of about `size` rows whole.
-    pub fn of_whole_table(command: Command, relation: pg_sys::Oid, size: f64) -> Task {
-        Task { whole: Some(size), ..Task::of_point_write(command, relation, true, false) }
+    /// The task of TRUNCATE and DROP, which take a table of this size whole.
+    pub fn of_whole_table(command: Command, relation: pg_sys::Oid, size: Size) -> Task {
+        let task = Task::of_point_write(command, relation, true, false);
+        Task { table: task.table.of_size(size), ..task }
+    }
+
+    /// The same task, of a write whose rows have joined the sum.
+    pub fn joined(self, rows: u64) -> Task {
+        Task { table: self.table.joined(self.command, rows), ..self }
+    }
+
+    /// What was counted of the table, and the pages that were read for it.
+    pub fn counted(&self) -> Option<(Size, u64)> {
+        self.table.counted()
     }
 
     /// Up to so many rows a table surely may be taken whole.

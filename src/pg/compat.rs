@@ -197,3 +197,46 @@ pub unsafe fn group_expressions(entry: *mut pg_sys::RangeTblEntry) -> *mut pg_sy
     let _ = entry;
     std::ptr::null_mut()
 }
+
+/// The live rows of a table that the cumulative statistics tell.
+///
+/// # Safety
+/// `entry` is an entry of a table.
+pub unsafe fn live_tuples(entry: *mut pg_sys::PgStat_StatTabEntry) -> i64 {
+    #[cfg(feature = "pg15")]
+    // SAFETY: by contract.
+    unsafe {
+        (*entry).n_live_tuples
+    }
+    #[cfg(not(feature = "pg15"))]
+    // SAFETY: by contract.
+    unsafe {
+        (*entry).live_tuples
+    }
+}
+
+/// The rows of a table that this session has deleted and not reported to the statistics yet, in
+/// transactions that were rolled back, too. Frees the entry where it is a copy.
+///
+/// # Safety
+/// `pending` is find_tabstat_entry's answer.
+pub unsafe fn pending_deletes(pending: *mut pg_sys::PgStat_TableStatus) -> i64 {
+    #[cfg(feature = "pg15")]
+    // SAFETY: by contract; the open (sub)transactions' counts are beside.
+    unsafe {
+        let mut deleted = (*pending).t_counts.t_tuples_deleted;
+        let mut transaction = (*pending).trans;
+        while !transaction.is_null() {
+            deleted += (*transaction).tuples_deleted;
+            transaction = (*transaction).upper;
+        }
+        deleted
+    }
+    #[cfg(not(feature = "pg15"))]
+    // SAFETY: by contract; a copy that has the open (sub)transactions' counts.
+    unsafe {
+        let deleted = (*pending).counts.tuples_deleted;
+        pg_sys::pfree(pending.cast());
+        deleted
+    }
+}

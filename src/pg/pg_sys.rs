@@ -38,6 +38,7 @@ macro_rules! functions {
 }
 
 functions! {
+    fn ActiveSnapshotSet() -> bool;
     fn array_contains_nulls(array: *mut ArrayType) -> bool;
     fn ArrayGetNItems(ndim: c_int, dims: *const c_int) -> c_int;
     fn AtEOXact_GUC(is_commit: bool, nest_level: c_int);
@@ -73,6 +74,7 @@ functions! {
     fn ExplainPropertyList(qlabel: *const c_char, data: *mut List, es: *mut ExplainState);
     fn ExplainPropertyText(qlabel: *const c_char, value: *const c_char, es: *mut ExplainState);
     fn fetch_search_path(include_implicit: bool) -> *mut List;
+    fn find_tabstat_entry(rel_id: Oid) -> *mut PgStat_TableStatus;
     fn find_rendezvous_variable(var_name: *const c_char) -> *mut *mut c_void;
     fn func_strict(funcid: Oid) -> bool;
     fn get_attavgwidth(relid: Oid, attnum: AttrNumber) -> i32;
@@ -103,7 +105,9 @@ functions! {
     fn get_role_oid(rolename: *const c_char, missing_ok: bool) -> Oid;
     fn get_typavgwidth(typid: Oid, typmod: i32) -> i32;
     fn get_typlenbyvalalign(typid: Oid, typlen: *mut i16, typbyval: *mut bool, typalign: *mut c_char);
+    fn GetActiveSnapshot() -> Snapshot;
     fn GetCommandTagName(command_tag: CommandTag::Type) -> *const c_char;
+    fn GetCurrentSubTransactionId() -> SubTransactionId;
     fn GetCurrentTimestamp() -> TimestampTz;
     fn GetDatabaseEncoding() -> c_int;
     fn GetOuterUserId() -> Oid;
@@ -164,6 +168,7 @@ functions! {
     fn pg_detoast_datum(datum: *mut varlena) -> *mut varlena;
     fn pg_server_to_any(s: *const c_char, len: c_int, encoding: c_int) -> *mut c_char;
     fn pg_trigger_depth(fcinfo: FunctionCallInfo) -> Datum;
+    fn pgstat_fetch_stat_tabentry(relid: Oid) -> *mut PgStat_StatTabEntry;
     fn pstrdup(text: *const c_char) -> *mut c_char;
     fn pull_var_clause(node: *mut Node, flags: c_int) -> *mut List;
     fn pull_varattnos(node: *mut Node, varno: Index, varattnos: *mut *mut Bitmapset);
@@ -179,7 +184,9 @@ functions! {
     fn RegisterXactCallback(callback: XactCallback, arg: *mut c_void);
     fn relation_close(relation: Relation, lockmode: LOCKMODE);
     fn relation_open(relation_id: Oid, lockmode: LOCKMODE) -> Relation;
+    fn RelationClose(relation: Relation);
     fn RelationGetNumberOfBlocksInFork(relation: Relation, fork_num: ForkNumber::Type) -> BlockNumber;
+    fn RelationIdGetRelation(relation_id: Oid) -> Relation;
     fn RelationIsVisible(relid: Oid) -> bool;
     fn ReleaseSysCache(tuple: HeapTuple);
     fn ResetAllOptions();

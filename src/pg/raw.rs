@@ -122,6 +122,22 @@ unsafe extern "C-unwind" {
     pub fn datumGetSize(value: pg_sys::Datum, by_value: bool, length: c_int) -> usize;
 
     // storage/bufmgr.h, access/heapam.h
+    pub fn ReadBufferExtended(
+        relation: pg_sys::Relation,
+        fork: pg_sys::ForkNumber::Type,
+        block: pg_sys::BlockNumber,
+        mode: pg_sys::ReadBufferMode::Type,
+        strategy: pg_sys::BufferAccessStrategy,
+    ) -> pg_sys::Buffer;
+    pub fn LockBuffer(buffer: pg_sys::Buffer, mode: c_int);
+    pub fn UnlockReleaseBuffer(buffer: pg_sys::Buffer);
+    pub fn GetAccessStrategy(kind: pg_sys::BufferAccessStrategyType::Type) -> pg_sys::BufferAccessStrategy;
+    pub fn FreeAccessStrategy(strategy: pg_sys::BufferAccessStrategy);
+    pub fn HeapTupleSatisfiesVisibility(
+        tuple: pg_sys::HeapTuple,
+        snapshot: pg_sys::Snapshot,
+        buffer: pg_sys::Buffer,
+    ) -> bool;
     pub fn ReadBuffer(relation: pg_sys::Relation, block: pg_sys::BlockNumber) -> pg_sys::Buffer;
     pub fn ReleaseBuffer(buffer: pg_sys::Buffer);
     pub fn GetHeapamTableAmRoutine() -> *const pg_sys::TableAmRoutine;
@@ -141,6 +157,13 @@ unsafe extern "C-unwind" {
         descriptor: pg_sys::TupleDesc,
         ops: *const pg_sys::TupleTableSlotOps,
     ) -> *mut pg_sys::TupleTableSlot;
+
+    // access/tableam.h, executor/tuptable.h
+    pub fn table_slot_create(
+        relation: pg_sys::Relation,
+        list: *mut *mut pg_sys::List,
+    ) -> *mut pg_sys::TupleTableSlot;
+    pub fn ExecDropSingleTupleTableSlot(slot: *mut pg_sys::TupleTableSlot);
 
     // funcapi.h
     pub fn InitMaterializedSRF(call: pg_sys::FunctionCallInfo, flags: u32);

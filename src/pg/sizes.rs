@@ -1,8 +1,12 @@
-//! How large a table is: PostgreSQL's estimate, and exact counts where they are asked for. Locks that
-//! are taken to look are given back at once.
+//! How large a table is by what PostgreSQL keeps of it: the planner's estimate, pg_class, the cumulative
+//! statistics; and the count of a table that is about to be taken whole. `count.rs` has the count of
+//! the rows that a statement sees. Locks that are taken to look are given back at once.
+
+use core::ffi::c_int;
 
 use super::pg_sys;
 
+use super::compat;
 use super::relations::kind;
 use super::trees::members;
 
@@ -25,6 +29,78 @@ pub fn size(relation: pg_sys::Oid, only: bool, wait: Wait) -> Option<f64> {
         _ => {}
     }
     Some(members(relation).into_iter().map(|member| own_size(member, wait)).sum())
+}
+
+/// The fewest rows that anything known makes of a table, without waiting for a lock: a count is not needed
+/// where so many rows, and half of them, decide. `None` for what has no size (a view).
+pub fn lowest(relation: pg_sys::Oid, only: bool) -> Option<u64> {
+    match kind(relation) {
+        pg_sys::RELKIND_VIEW => return None,
+        pg_sys::RELKIND_PARTITIONED_TABLE => {}
+        _ if only => return Some(own_lowest(relation)),
+        _ => {}
+    }
+    Some(members(relation).into_iter().map(own_lowest).sum())
+}
+
+fn own_lowest(relation: pg_sys::Oid) -> u64 {
+    let planners = own_size(relation, Wait::Never);
+    if kind(relation) != pg_sys::RELKIND_RELATION {
+        return planners as u64;
+    }
+    let catalogued = catalogued(relation, |row| f64::from(row.reltuples)).filter(|rows| *rows >= 0.0);
+    let live = live_rows(relation).unwrap_or(0);
+    (planners.min(catalogued.unwrap_or(planners)) as u64).min(live)
+}
+
+/// The rows that the cumulative statistics take for live, less those that this session has deleted and
+/// not reported yet; `None` where they cannot tell.
+fn live_rows(relation: pg_sys::Oid) -> Option<u64> {
+    // SAFETY: reads backend variables and the statistics, whose entry is a copy.
+    unsafe {
+        let fetched = FetchedAlone::new()?;
+        let entry = pg_sys::pgstat_fetch_stat_tabentry(relation);
+        drop(fetched);
+        if entry.is_null() {
+            return None;
+        }
+        let live = compat::live_tuples(entry);
+        pg_sys::pfree(entry.cast());
+        let pending = pg_sys::find_tabstat_entry(relation);
+        let deleted = if pending.is_null() { 0 } else { compat::pending_deletes(pending) };
+        Some((live - deleted).max(0) as u64)
+    }
+}
+
+/// While it lives, what is fetched of the statistics is fetched by itself: the session's own later look at
+/// them is not to find what we saw.
+struct FetchedAlone(c_int);
+
+impl FetchedAlone {
+    /// `None` where statistics are not kept, or are one snapshot, which would have to be taken.
+    fn new() -> Option<FetchedAlone> {
+        use pg_sys::PgStat_FetchConsistency::{
+            PGSTAT_FETCH_CONSISTENCY_NONE, PGSTAT_FETCH_CONSISTENCY_SNAPSHOT,
+        };
+        // SAFETY: backend variables.
+        unsafe {
+            if !pg_sys::pgstat_track_counts
+                || pg_sys::pgstat_fetch_consistency == PGSTAT_FETCH_CONSISTENCY_SNAPSHOT as c_int
+            {
+                return None;
+            }
+            let none = PGSTAT_FETCH_CONSISTENCY_NONE as c_int;
+            let was = &raw mut pg_sys::pgstat_fetch_consistency;
+            Some(FetchedAlone(std::ptr::replace(was, none)))
+        }
+    }
+}
+
+impl Drop for FetchedAlone {
+    fn drop(&mut self) {
+        // SAFETY: a backend variable.
+        unsafe { pg_sys::pgstat_fetch_consistency = self.0 };
+    }
 }
 
 /// One relation's own rows; 0 for a partitioned table, which has none.
@@ -58,10 +134,13 @@ fn own_size(relation: pg_sys::Oid, wait: Wait) -> f64 {
 }
 
 /// The last known size of a relation that another session holds so strongly that even its length
-/// cannot be read now.
-fn catalogued_size(relation: pg_sys::Oid) -> f64 {
+/// cannot be read now, or that lies elsewhere.
+pub fn catalogued_size(relation: pg_sys::Oid) -> f64 {
     match catalogued(relation, |row| row.reltuples) {
         None => 0.0,
+        Some(rows) if rows < 0.0 && kind(relation) == pg_sys::RELKIND_RELATION => {
+            live_rows(relation).unwrap_or(0) as f64
+        }
         Some(rows) if rows < 0.0 => unanalysed_foreign_size(relation),
         Some(rows) => f64::from(rows),
     }
@@ -147,7 +226,7 @@ pub fn count_rows(relation: pg_sys::Oid, most: u64, last_page: u32) -> Option<(u
 
 /// While it lives, the scans of a relation are not counted in pg_stat_user_tables: they are not the
 /// user's.
-struct Uncounted {
+pub struct Uncounted {
     relation: pg_sys::Relation,
     enabled: bool,
     counts: *mut pg_sys::PgStat_TableStatus,
@@ -156,7 +235,7 @@ struct Uncounted {
 impl Uncounted {
     /// # Safety
     /// `relation` is open, and stays open for longer than the outcome lives.
-    unsafe fn new(relation: pg_sys::Relation) -> Uncounted {
+    pub unsafe fn new(relation: pg_sys::Relation) -> Uncounted {
         // SAFETY: by contract.
         unsafe {
             let enabled = std::mem::replace(&mut (*relation).pgstat_enabled, false);

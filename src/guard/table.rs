@@ -1,0 +1,168 @@
+//! The size of the table that a write is judged by, as far as the verdict hangs on it. Estimates only say
+//! that no count is needed; what counting tells is kept beside the sum, for the statements after.
+
+use crate::pg::pg_sys;
+use safedelete_core::command::Command;
+use safedelete_core::limit::{Bounds, Size};
+
+use crate::ledger;
+use crate::pg::count::Count;
+use crate::pg::relations;
+use crate::pg::sizes::{self, Wait};
+
+/// A table of so many pages is counted where that only makes a text better.
+const CHEAP_PAGES: u64 = 128;
+
+pub struct Table {
+    relation: pg_sys::Oid,
+    only: bool,
+    /// What the sum had deleted before the statement began: its snapshot does not see these rows.
+    deleted_before: u64,
+    /// TRUNCATE and DROP: the size that their count is taken for.
+    whole: Option<Size>,
+    count: Option<Count>,
+    /// Nothing runs, so nothing is counted that is not cheap.
+    previews: bool,
+}
+
+/// What a table's size says of a count.
+pub enum Answer {
+    /// It has none: a view.
+    NoSize,
+    /// Up to so many rows no count is needed.
+    Within(u64),
+    /// The size: known as far as it decides.
+    Size(Size),
+}
+
+impl Table {
+    pub fn new(relation: pg_sys::Oid, only: bool) -> Table {
+        let deleted_before = ledger::deleted(relation);
+        Table { relation, only, deleted_before, whole: None, count: None, previews: false }
+    }
+
+    /// The table of a write whose rows have joined the sum.
+    pub fn joined(self, command: Command, rows: u64) -> Table {
+        let own = if command == Command::Delete { rows } else { 0 };
+        Table { deleted_before: self.deleted_before.saturating_sub(own), ..self }
+    }
+
+    /// A table that is taken whole.
+    pub fn of_size(self, size: Size) -> Table {
+        Table { whole: Some(size), ..self }
+    }
+
+    pub fn is_taken_whole(&self) -> bool {
+        self.whole.is_some()
+    }
+
+    /// Nothing runs: what is said of it is the estimate, where counting is not cheap.
+    pub fn preview(&mut self) {
+        self.previews = true;
+    }
+
+    /// Whether `bounds` allow `sum` rows, as far as that hangs on the table's size.
+    pub fn allows(&mut self, bounds: &Bounds, sum: u64) -> Answer {
+        if let Some(size) = self.whole {
+            return Answer::Size(size);
+        }
+        if self.previews {
+            return cheap(self.relation, self.only).map_or(Answer::NoSize, Answer::Size);
+        }
+        let learned = ledger::learned(self.relation, self.only);
+        if let Some(size) = learned.size
+            && (size.is_final() || bounds.limit(Some(size)).is_none_or(|limit| limit.rows >= sum))
+        {
+            return Answer::Size(size);
+        }
+        let lowest = learned.lowest.unwrap_or_else(|| {
+            let lowest = sizes::lowest(self.relation, self.only);
+            ledger::learn_lowest(self.relation, self.only, lowest);
+            lowest
+        });
+        let Some(lowest) = lowest else { return Answer::NoSize };
+        let half = bounds.share(lowest) / 2;
+        if sum <= half {
+            return Answer::Within(half);
+        }
+        let wanted = bounds.table_for(sum);
+        if wanted == u64::MAX {
+            // No table is large enough, so its size decides nothing.
+            return Answer::Size(self.cheap_size().unwrap_or(Size::AtLeast(sum)));
+        }
+        // Somewhat further than need be, so as not to be asked for each row. A count of another statement's
+        // cannot go on under this one's snapshot: where there was one, this goes twice as far.
+        let begins_anew = self.count.is_none() && learned.size.is_some();
+        let further = if begins_anew { sum } else { sum / 10 + 100 };
+        Answer::Size(self.count_to(bounds.table_for(sum.saturating_add(further)).max(wanted)))
+    }
+
+    /// Counts until the table is known to hold `rows`, with those that the sum had deleted before.
+    fn count_to(&mut self, rows: u64) -> Size {
+        let (relation, only) = (self.relation, self.only);
+        let count = self.count.get_or_insert_with(|| Count::new(relation, only));
+        count.go_on(rows.saturating_sub(self.deleted_before), u64::MAX);
+        let size = size_of(count).plus(self.deleted_before);
+        ledger::learn_size(relation, only, size);
+        size
+    }
+
+    /// The size by this statement's own snapshot, where another statement of the sum has counted; `None`
+    /// where this one has.
+    pub fn recount(&mut self) -> Option<Size> {
+        if self.whole.is_some() || self.previews || self.count.as_ref().is_some_and(Count::has_ended) {
+            return None;
+        }
+        Some(self.count_to(u64::MAX))
+    }
+
+    /// The size, counted to the end.
+    pub fn size(&mut self) -> Option<Size> {
+        if self.whole.is_some() {
+            return self.whole;
+        }
+        let known = ledger::learned(self.relation, self.only).size.filter(|size| size.is_final());
+        known.or_else(|| relations::has_size(self.relation).then(|| self.count_to(u64::MAX)))
+    }
+
+    /// The size, where it is known or cheaply counted to the end.
+    pub fn cheap_size(&mut self) -> Option<Size> {
+        if self.whole.is_some() {
+            return self.whole;
+        }
+        let known = ledger::learned(self.relation, self.only).size.filter(|size| size.is_final());
+        known.or_else(|| {
+            let mut count = Count::new(self.relation, self.only);
+            count.go_on(u64::MAX, CHEAP_PAGES);
+            let has_ended = relations::has_size(self.relation) && count.has_ended();
+            has_ended.then(|| size_of(&count).plus(self.deleted_before))
+        })
+    }
+
+    /// What was counted for this statement, and the pages that were read.
+    pub fn counted(&self) -> Option<(Size, u64)> {
+        let count = self.count.as_ref()?;
+        Some((size_of(count).plus(self.deleted_before), count.pages()))
+    }
+}
+
+fn size_of(count: &Count) -> Size {
+    match (count.is_estimated(), count.has_ended()) {
+        (true, _) => Size::About(count.rows()),
+        (false, true) => Size::Exact(count.rows()),
+        (false, false) => Size::AtLeast(count.rows()),
+    }
+}
+
+/// The size of a table of few pages, and of a larger one the planner's estimate; `None` for what has none.
+pub fn cheap(relation: pg_sys::Oid, only: bool) -> Option<Size> {
+    if !relations::has_size(relation) {
+        return None;
+    }
+    let mut count = Count::new(relation, only);
+    count.go_on(u64::MAX, CHEAP_PAGES);
+    if count.has_ended() {
+        return Some(size_of(&count));
+    }
+    sizes::size(relation, only, Wait::Never).map(|rows| Size::About(rows.round() as u64))
+}

@@ -1,0 +1,344 @@
+//! How many rows a table holds that a snapshot sees, counted page by page and no further than is asked
+//! for. What counting leaves behind is nothing: no lock, no predicate lock, no statistics.
+
+use core::ffi::c_int;
+
+use super::pg_sys;
+
+use super::relations::kind;
+use super::sizes::{self, Uncounted};
+use super::trees::members;
+use super::{frame, raw};
+
+/// A count that can go on where it stopped. All of it is under one snapshot: that of the statement
+/// that is judged, which stays active while it runs.
+pub struct Count {
+    /// The tables that are left to count, the next one last.
+    members: Vec<pg_sys::Oid>,
+    place: Option<Place>,
+    /// Rows of the tables before `place`, and of this one so far.
+    before: u64,
+    here: u64,
+    /// Estimated rows of what cannot be counted, if there is any.
+    estimated: Option<u64>,
+    pages: u64,
+}
+
+/// How far a table has been read.
+#[derive(Clone, Copy)]
+struct Place {
+    /// The file, for another session may rewrite a partition that the statement does not lock.
+    file: pg_sys::Oid,
+    block: u32,
+    /// Its pages when counting began: what is added since, the snapshot does not see.
+    blocks: u32,
+}
+
+/// What became of reading on.
+enum Read {
+    Ended,
+    Enough,
+    /// Its rows have to be estimated.
+    Uncountable,
+}
+
+impl Count {
+    /// A count of a table, with the tree below it or without, that has not begun.
+    pub fn new(relation: pg_sys::Oid, only: bool) -> Count {
+        let members = if only { vec![relation] } else { members(relation) };
+        Count { members, place: None, before: 0, here: 0, estimated: None, pages: 0 }
+    }
+
+    /// The rows seen so far, and those estimated.
+    pub fn rows(&self) -> u64 {
+        (self.before + self.here).saturating_add(self.estimated.unwrap_or(0))
+    }
+
+    pub fn has_ended(&self) -> bool {
+        self.members.is_empty()
+    }
+
+    /// Whether a part of it could not be counted.
+    pub fn is_estimated(&self) -> bool {
+        self.estimated.is_some()
+    }
+
+    /// The pages that were read.
+    pub fn pages(&self) -> u64 {
+        self.pages
+    }
+
+    /// Goes on until `rows` are seen, `pages` are read, or all is counted.
+    pub fn go_on(&mut self, rows: u64, pages: u64) {
+        while let Some(&relation) = self.members.last() {
+            if self.rows() >= rows || self.pages >= pages {
+                return;
+            }
+            let read = match kind(relation) {
+                pg_sys::RELKIND_RELATION => {
+                    self.read(relation, rows - self.rows() + self.here, pages - self.pages)
+                }
+                pg_sys::RELKIND_FOREIGN_TABLE => Read::Uncountable,
+                // A partitioned table has none of its own.
+                _ => Read::Ended,
+            };
+            match read {
+                Read::Enough => continue,
+                Read::Ended => {}
+                Read::Uncountable => {
+                    self.here = 0;
+                    *self.estimated.get_or_insert(0) += sizes::catalogued_size(relation).round() as u64;
+                }
+            }
+            self.members.pop();
+            self.before += std::mem::take(&mut self.here);
+            self.place = None;
+        }
+    }
+
+    /// Reads on in a table until `here` is as many as `enough`.
+    fn read(&mut self, relation: pg_sys::Oid, enough: u64, pages: u64) -> Read {
+        let lock = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
+        // SAFETY: the relation is open and locked while it is read; an error gives both back with the
+        // (sub)transaction, after `_uncounted` is dropped. The lock is given back at once: a statement
+        // that passes a partition over would not have it.
+        unsafe {
+            if !pg_sys::ConditionalLockRelationOid(relation, lock) {
+                return Read::Uncountable;
+            }
+            let opened = pg_sys::try_relation_open(relation, pg_sys::NoLock as c_int);
+            if opened.is_null() {
+                pg_sys::UnlockRelationOid(relation, lock);
+                return Read::Ended;
+            }
+            let uncounted = Uncounted::new(opened);
+            let read = if is_heap(opened) {
+                self.read_heap(opened, enough, pages)
+            } else {
+                self.read_other(opened, enough)
+            };
+            drop(uncounted);
+            pg_sys::relation_close(opened, lock);
+            read
+        }
+    }
+
+    /// # Safety
+    /// `opened` is a heap, open and locked.
+    unsafe fn read_heap(&mut self, opened: pg_sys::Relation, enough: u64, pages: u64) -> Read {
+        // SAFETY: by contract.
+        unsafe {
+            let file = (*(*opened).rd_rel).relfilenode;
+            let mut place = match self.place {
+                Some(place) if place.file == file => place,
+                _ => {
+                    self.here = 0;
+                    let blocks =
+                        pg_sys::RelationGetNumberOfBlocksInFork(opened, pg_sys::ForkNumber::MAIN_FORKNUM);
+                    Place { file, block: 0, blocks }
+                }
+            };
+            let snapshot = snapshot();
+            let to = u64::from(place.block).saturating_add(pages).min(place.blocks.into()) as u32;
+            let (from, wanted) = (place.block, enough.saturating_sub(self.here));
+            let seen = frame::call(|| read_pages(opened, snapshot, from, to, wanted));
+            self.pages += u64::from(seen.block - from);
+            self.here += seen.rows;
+            place.block = seen.block;
+            self.place = Some(place);
+            if place.block < place.blocks { Read::Enough } else { Read::Ended }
+        }
+    }
+
+    /// Another access method's table, by its own scan: from the beginning, for a scan that is kept open
+    /// would outlive what it hangs on.
+    ///
+    /// # Safety
+    /// `opened` is a table, open and locked.
+    unsafe fn read_other(&mut self, opened: pg_sys::Relation, enough: u64) -> Read {
+        // SAFETY: by contract.
+        unsafe {
+            if pg_sys::XactIsoLevel == pg_sys::XACT_SERIALIZABLE as c_int {
+                // Its scan would take predicate locks, which no reader of ours may keep.
+                return Read::Uncountable;
+            }
+            let snapshot = snapshot();
+            let (rows, ended) = frame::call(|| scan(opened, snapshot, enough));
+            self.here = rows;
+            if ended { Read::Ended } else { Read::Enough }
+        }
+    }
+}
+
+/// The snapshot of the statement that runs. Rows that it has changed itself it still sees as they were.
+fn snapshot() -> pg_sys::Snapshot {
+    // SAFETY: reads the stack of active snapshots. Without one (no statement runs) what is committed
+    // counts.
+    unsafe {
+        if pg_sys::ActiveSnapshotSet() {
+            pg_sys::GetActiveSnapshot()
+        } else {
+            &raw mut pg_sys::SnapshotSelfData
+        }
+    }
+}
+
+/// # Safety
+/// `opened` is open.
+#[allow(ffi_unwind_calls, reason = "reads a constant; raises nothing")]
+unsafe fn is_heap(opened: pg_sys::Relation) -> bool {
+    // SAFETY: by contract.
+    unsafe { std::ptr::eq((*opened).rd_tableam, raw::GetHeapamTableAmRoutine()) }
+}
+
+/// The page to read next, and the rows that were seen.
+#[derive(Clone, Copy)]
+struct Seen {
+    block: u32,
+    rows: u64,
+}
+
+/// Reads pages `from` to `to` until as many as `wanted` rows are seen, and the page's others. As a
+/// sequential scan does, without its predicate locks and statistics.
+///
+/// # Safety
+/// `opened` is a heap, open and locked; runs in `frame::call` and owns nothing.
+#[allow(ffi_unwind_calls, reason = "runs in frame::call and owns nothing")]
+unsafe fn read_pages(
+    opened: pg_sys::Relation,
+    snapshot: pg_sys::Snapshot,
+    from: u32,
+    to: u32,
+    wanted: u64,
+) -> Seen {
+    // SAFETY: by contract; an error gives pin and lock of the buffer back.
+    unsafe {
+        // As initscan: a large table must not drive the others out of memory.
+        let strategy = if i64::from(to - from) > i64::from(pg_sys::NBuffers / 4) {
+            raw::GetAccessStrategy(pg_sys::BufferAccessStrategyType::BAS_BULKREAD)
+        } else {
+            std::ptr::null_mut()
+        };
+        let mut seen = Seen { block: from, rows: 0 };
+        while seen.block < to && seen.rows < wanted {
+            if pg_sys::InterruptPending != 0 {
+                raw::ProcessInterrupts();
+            }
+            let buffer = raw::ReadBufferExtended(
+                opened,
+                pg_sys::ForkNumber::MAIN_FORKNUM,
+                seen.block,
+                pg_sys::ReadBufferMode::RBM_NORMAL,
+                strategy,
+            );
+            raw::LockBuffer(buffer, pg_sys::BUFFER_LOCK_SHARE as c_int);
+            seen.rows += rows_on_page(opened, snapshot, buffer, seen.block);
+            raw::UnlockReleaseBuffer(buffer);
+            seen.block += 1;
+        }
+        if !strategy.is_null() {
+            raw::FreeAccessStrategy(strategy);
+        }
+        seen
+    }
+}
+
+/// # Safety
+/// As `read_pages`; `buffer` holds page `block`, pinned and share-locked.
+#[allow(ffi_unwind_calls, reason = "runs in frame::call and owns nothing")]
+unsafe fn rows_on_page(
+    opened: pg_sys::Relation,
+    snapshot: pg_sys::Snapshot,
+    buffer: pg_sys::Buffer,
+    block: u32,
+) -> u64 {
+    // SAFETY: by contract; a page's line pointers end at pd_lower, and a normal one points at a tuple.
+    unsafe {
+        let page = page_of(buffer);
+        let header = page.cast::<pg_sys::PageHeaderData>();
+        let first = std::mem::offset_of!(pg_sys::PageHeaderData, pd_linp);
+        let lines = usize::from((*header).pd_lower).saturating_sub(first) / size_of::<u32>();
+        let lines = std::slice::from_raw_parts(page.add(first).cast::<u32>(), lines);
+        if u32::from((*header).pd_flags) & pg_sys::PD_ALL_VISIBLE != 0 && !(*snapshot).takenDuringRecovery {
+            // Of a standby's snapshots PostgreSQL does not believe the bit.
+            return lines.iter().map(|line| u32::from(is_normal(*line))).sum::<u32>().into();
+        }
+        let mut rows = 0;
+        let mut tuple = pg_sys::HeapTupleData { t_tableOid: (*opened).rd_id, ..Default::default() };
+        tuple.t_self.ip_blkid.bi_hi = (block >> 16) as u16;
+        tuple.t_self.ip_blkid.bi_lo = block as u16;
+        for (i, line) in lines.iter().enumerate().filter(|(_, line)| is_normal(**line)) {
+            let (offset, length) = extent(*line);
+            tuple.t_self.ip_posid = i as u16 + 1;
+            tuple.t_data = page.add(offset).cast();
+            tuple.t_len = length;
+            if raw::HeapTupleSatisfiesVisibility(&raw mut tuple, snapshot, buffer) {
+                rows += 1;
+            }
+        }
+        rows
+    }
+}
+
+/// As BufferGetPage.
+///
+/// # Safety
+/// `buffer` is pinned.
+unsafe fn page_of(buffer: pg_sys::Buffer) -> *mut u8 {
+    // SAFETY: by contract; buffers are numbered from 1, those of temporary tables from -1 downwards.
+    unsafe {
+        if buffer < 0 {
+            (*pg_sys::LocalBufferBlockPointers.add((-buffer - 1) as usize)).cast()
+        } else {
+            pg_sys::BufferBlocks.add((buffer - 1) as usize * pg_sys::BLCKSZ as usize).cast()
+        }
+    }
+}
+
+/// Whether an ItemIdData (bits lp_off: 15, lp_flags: 2, lp_len: 15) is LP_NORMAL.
+#[inline(always)]
+fn is_normal(line: u32) -> bool {
+    // The flags stand in the middle, wherever bit fields begin.
+    line >> 15 & 3 == pg_sys::LP_NORMAL
+}
+
+/// Where on its page the tuple of an ItemIdData begins, and how long it is.
+#[inline(always)]
+fn extent(line: u32) -> (usize, u32) {
+    let (low, high) = (line & 0x7fff, line >> 17);
+    if cfg!(target_endian = "little") { (low as usize, high) } else { (high as usize, low) }
+}
+
+/// Counts the rows of a table by its own scan, up to `enough`; whether it came to an end.
+///
+/// # Safety
+/// `opened` is a table, open and locked; runs in `frame::call` and owns nothing.
+#[allow(ffi_unwind_calls, reason = "runs in frame::call and owns nothing")]
+unsafe fn scan(opened: pg_sys::Relation, snapshot: pg_sys::Snapshot, enough: u64) -> (u64, bool) {
+    use pg_sys::ScanOptions::{SO_ALLOW_PAGEMODE, SO_ALLOW_STRAT, SO_TYPE_SEQSCAN};
+    // SAFETY: by contract; what table_beginscan_strat and its like do, of a complete access method.
+    unsafe {
+        let method = (*opened).rd_tableam;
+        let (Some(begin), Some(next), Some(end)) =
+            ((*method).scan_begin, (*method).scan_getnextslot, (*method).scan_end)
+        else {
+            return (0, true);
+        };
+        let none = std::ptr::null_mut();
+        let slot = raw::table_slot_create(opened, none);
+        let flags = SO_TYPE_SEQSCAN | SO_ALLOW_STRAT | SO_ALLOW_PAGEMODE;
+        let scan = begin(opened, snapshot, 0, std::ptr::null_mut(), std::ptr::null_mut(), flags);
+        let mut rows = 0;
+        let mut ended = false;
+        while rows < enough && !ended {
+            if pg_sys::InterruptPending != 0 {
+                raw::ProcessInterrupts();
+            }
+            ended = !next(scan, pg_sys::ScanDirection::ForwardScanDirection, slot);
+            rows += u64::from(!ended);
+        }
+        end(scan);
+        raw::ExecDropSingleTupleTableSlot(slot);
+        (rows, ended)
+    }
+}
