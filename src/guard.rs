@@ -6,6 +6,7 @@
 //! * node.rs is the node as the executor sees it: bare frames and the row loop;
 //! * flow.rs is how rows come through it;
 //! * spool.rs keeps the rows that are collected before the first is written;
+//! * repeats.rs tells which plans may bring a row twice, and rows.rs the rows apart;
 //! * measure.rs reads counts that are kept elsewhere (MERGE, upserts, foreign servers);
 //! * task.rs decides, at the start of each execution and whenever a count passes a threshold;
 //! * table.rs asks for the table's size, as far as a verdict hangs on it;
@@ -23,6 +24,7 @@ pub mod orders;
 mod packed;
 mod parts;
 pub mod point;
+mod repeats;
 pub mod rows;
 mod spool;
 pub mod table;

@@ -6,7 +6,7 @@ use pgrx::pg_sys::NodeTag;
 use safedelete_core::command::Command;
 
 use super::orders::{Flow, Orders};
-use super::{node, unique};
+use super::{node, repeats, unique};
 use crate::analysis::{Finding, Qualification};
 use crate::levels;
 use crate::pg::{compat, frame, nodes, raw, relations, trees};
@@ -123,16 +123,14 @@ unsafe fn modify_tables(plan: *mut pg_sys::PlannedStmt) -> Vec<*mut pg_sys::Modi
 /// # Safety
 /// `plan` is NULL or a plan node.
 unsafe fn find_modify_tables(plan: *mut pg_sys::Plan, found: &mut Vec<*mut pg_sys::ModifyTable>) {
-    // A ModifyTable is the top of its plan; other extensions may put theirs above it.
+    // A ModifyTable is the top of its plan; other extensions may put nodes of their own above it.
     if let Some(modify) = nodes::cast(plan, NodeTag::T_ModifyTable) {
         found.push(modify);
-    } else if let Some(custom) = nodes::cast::<pg_sys::CustomScan, _>(plan, NodeTag::T_CustomScan) {
-        // SAFETY: the tag says CustomScan.
-        unsafe {
-            for child in nodes::items((*custom).custom_plans) {
-                find_modify_tables(child, found);
-            }
-            find_modify_tables((*custom).scan.plan.lefttree, found);
+    } else if !plan.is_null() {
+        // SAFETY: by contract.
+        for child in unsafe { compat::children(plan) } {
+            // SAFETY: a plan node's children.
+            unsafe { find_modify_tables(child, found) };
         }
     }
 }
@@ -224,6 +222,19 @@ unsafe fn leaves(
         .map(|entry| unsafe { (*entry).relid })
 }
 
+/// Whether a foreign table is among the relations that a ModifyTable writes.
+///
+/// # Safety
+/// `modify` is of `plan`.
+unsafe fn writes_foreign(plan: *mut pg_sys::PlannedStmt, modify: *mut pg_sys::ModifyTable) -> bool {
+    // SAFETY: by contract.
+    let (table, written) = unsafe { ((*plan).rtable, (*modify).resultRelations) };
+    nodes::integers(written)
+        .filter_map(|index| nodes::range_table_entry(table, index as u32))
+        // SAFETY: a plan's range table entry.
+        .any(|entry| unsafe { (*entry).relkind } == pg_sys::RELKIND_FOREIGN_TABLE as i8)
+}
+
 /// Whether the named table is the only one that is written.
 ///
 /// # Safety
@@ -295,16 +306,26 @@ unsafe fn wrap(
             Flow::Rows
         };
         let width = nodes::length((*input).targetlist) as i32;
+        // MERGE and upserts count what they write. Rows of a foreign server alone are each written.
+        let tells_apart = ctid > 0
+            && match flow {
+                Flow::Rows => true,
+                Flow::Direct { .. } => tableoid > 0,
+                Flow::Parent => false,
+            };
         let orders = Orders {
             command: finding.command,
             relation: finding.relation,
             only: finding.only,
             qualification: finding.qualification,
             target_index: finding.target_index,
-            repeats: ctid > 0 && flow == Flow::Rows && !gives_each_row_once(input),
+            repeats: tells_apart && repeats::may_repeat(modify),
             ctid,
             tableoid,
-            tids_only: ctid > 0 && width == 1 + i32::from(tableoid > 0),
+            // Foreign tables among others may have no ctid, or none that is a row's.
+            tids_only: ctid > 0
+                && width == 1 + i32::from(tableoid > 0)
+                && (tableoid == 0 || !writes_foreign(plan, modify)),
             flow,
             leaf: leaves(plan, modify).next().unwrap_or(finding.relation),
             conditions: finding.conditions,
@@ -322,29 +343,6 @@ unsafe fn wrap(
 unsafe fn junk(plan: *mut pg_sys::Plan, name: &core::ffi::CStr) -> i32 {
     // SAFETY: a plan's target list holds TargetEntries.
     unsafe { i32::from(raw::ExecFindJunkAttributeInTlist((*plan).targetlist, name.as_ptr())) }
-}
-
-/// Whether a plan is scans only: then no row comes twice.
-///
-/// # Safety
-/// `plan` is a plan node.
-unsafe fn gives_each_row_once(plan: *mut pg_sys::Plan) -> bool {
-    // SAFETY: by contract.
-    unsafe {
-        match nodes::tag(plan) {
-            NodeTag::T_SeqScan
-            | NodeTag::T_IndexScan
-            | NodeTag::T_IndexOnlyScan
-            | NodeTag::T_BitmapHeapScan
-            | NodeTag::T_TidScan
-            | NodeTag::T_TidRangeScan => true,
-            NodeTag::T_ForeignScan => (*plan.cast::<pg_sys::ForeignScan>()).scan.scanrelid > 0,
-            NodeTag::T_Append | NodeTag::T_MergeAppend | NodeTag::T_Result | NodeTag::T_Sort => {
-                compat::children(plan).into_iter().all(|child| gives_each_row_once(child))
-            }
-            _ => false,
-        }
-    }
 }
 
 /// The highest plan_node_id of a plan.

@@ -89,6 +89,9 @@ unsafe fn count_row(guard: *mut GuardState) -> *mut pg_sys::TupleTableSlot {
             return slot;
         }
         if kept_elsewhere {
+            if !is_new(guard, slot) {
+                return slot;
+            }
             (*guard).passed += 1;
             if (*guard).counts_parts
                 && let Some(orders) = &(*guard).orders
@@ -110,35 +113,42 @@ unsafe fn count_row(guard: *mut GuardState) -> *mut pg_sys::TupleTableSlot {
     }
 }
 
-/// Counts a row, once where a join repeats it.
+/// Whether a row has not come by before; each has not, where it has nothing to tell it by.
+///
+/// # Safety
+/// As `execute`; `slot` holds a row of the child.
+#[inline(always)]
+unsafe fn is_new(guard: *mut GuardState, slot: *mut pg_sys::TupleTableSlot) -> bool {
+    // SAFETY: by contract; the task lives as long as the execution.
+    unsafe {
+        if let Some(orders) = &(*guard).orders
+            && orders.repeats
+            && let Some(identity) = spool::identity(slot, orders)
+            && let Some(rows) = &mut (*(*guard).task).distinct
+        {
+            if !rows.has_room() {
+                frame::guarded(|| {
+                    if !rows.make_room() {
+                        frame::out_of_memory();
+                    }
+                });
+            }
+            return rows.insert(identity.table, identity.tid);
+        }
+        true
+    }
+}
+
+/// Counts a row, once where it is repeated.
 ///
 /// # Safety
 /// As `execute`; `slot` holds a row of the child.
 #[inline(always)]
 unsafe fn count(guard: *mut GuardState, slot: *mut pg_sys::TupleTableSlot) {
-    // SAFETY: by contract; the task lives as long as the execution.
+    // SAFETY: by contract.
     unsafe {
-        if let Some(orders) = &(*guard).orders
-            && orders.repeats
-        {
-            match spool::identity(slot, orders) {
-                // An outer join gives rows without a target row; they write nothing.
-                None => return,
-                Some(identity) => {
-                    let Some(rows) = &mut (*(*guard).task).distinct else { return };
-                    if !rows.has_room() {
-                        frame::guarded(|| {
-                            if !rows.make_room() {
-                                frame::out_of_memory();
-                            }
-                        });
-                    }
-                    let new = rows.insert(identity.table, identity.tid);
-                    if !new {
-                        return;
-                    }
-                }
-            }
+        if !is_new(guard, slot) {
+            return;
         }
         (*guard).count += 1;
         if (*guard).count > (*guard).threshold {
@@ -212,6 +222,22 @@ unsafe fn finish(guard: *mut GuardState) {
             if task.is_null() { None } else { (*task).finish((*guard).count, measure::deleted(guard)).err() }
         });
         if let Some(frozen) = refused {
+            refusal::raise(&frozen);
+        }
+    }
+}
+
+/// Counts what has been written beyond what came by: see `measure::uncounted`.
+///
+/// # Safety
+/// The guard has run and has a task; no frame above owns anything.
+#[cold]
+#[allow(ffi_unwind_calls, reason = "called by bare frames, which own nothing")]
+pub(super) unsafe fn count_more(guard: *mut GuardState, rows: u64) {
+    // SAFETY: as in `check`.
+    unsafe {
+        (*guard).count += rows;
+        if let Some(frozen) = frame::guarded(|| (*(*guard).task).join_sum(rows).err()) {
             refusal::raise(&frozen);
         }
     }

@@ -8,7 +8,7 @@ use crate::pg::pg_sys;
 use pgrx::pg_sys::NodeTag;
 use safedelete_core::command::Command;
 
-use super::flow::{check, count_in_parts};
+use super::flow::{check, count_in_parts, count_more};
 use super::node::{GuardState, Stage, as_guard};
 use super::orders::{Flow, Orders};
 use crate::pg::{frame, nodes, raw};
@@ -17,10 +17,10 @@ use crate::pg::{frame, nodes, raw};
 /// and upserts write. Called by the ExecutorStart hook, since a plan state has no way up.
 ///
 /// # Safety
-/// `query` has been started.
+/// `query` has been started; no frame above owns anything.
 #[inline]
 pub unsafe fn adopt(query: *mut pg_sys::QueryDesc) {
-    // SAFETY: by contract; casts follow tags. The secondary ModifyTables (CTEs) are listed.
+    // SAFETY: by contract. A ModifyTable that does not set the tag is listed, wherever it stands.
     unsafe {
         let state = (*query).planstate;
         let secondary = (*(*query).estate).es_auxmodifytables;
@@ -31,47 +31,54 @@ pub unsafe fn adopt(query: *mut pg_sys::QueryDesc) {
             // Nearly every write.
             return;
         }
-        adopt_from(state);
+        if (*query).operation != pg_sys::CmdType::CMD_SELECT {
+            adopt_from(state, std::ptr::null_mut());
+        }
         let mut i = 0;
         while i < nodes::length(secondary) {
-            adopt_from((*(*secondary).elements.add(i)).ptr_value.cast());
+            adopt_from((*(*secondary).elements.add(i)).ptr_value.cast(), std::ptr::null_mut());
             i += 1;
         }
     }
 }
 
-/// # Safety
-/// `state` is NULL or a plan state.
-unsafe fn adopt_from(state: *mut pg_sys::PlanState) {
-    // SAFETY: by contract; casts follow tags.
+/// A bare frame: planstate_tree_walker calls it for what other extensions have put a ModifyTable below.
+#[allow(ffi_unwind_calls, reason = "a bare frame: it owns nothing and cannot panic")]
+unsafe extern "C-unwind" fn adopt_from(
+    state: *mut pg_sys::PlanState,
+    nothing: *mut core::ffi::c_void,
+) -> bool {
+    // SAFETY: NULL or a plan state; casts follow tags.
     unsafe {
         if nodes::tag(state) == NodeTag::T_ModifyTableState {
-            let modify = state.cast::<pg_sys::ModifyTableState>();
-            let guard = as_guard((*modify).ps.lefttree);
-            if guard.is_null() || (*guard).stage != Stage::Count {
-                return;
-            }
-            if let Some(Orders { flow: Flow::Parent, command, .. }) = (*guard).orders {
-                (*guard).parent = modify;
-                if command == Command::Upsert && (*modify).ps.instrument.is_null() {
-                    // InstrCountTuples2 counts the conflicts, where there is an instrument.
-                    (*modify).ps.instrument = frame::guarded(|| {
-                        // It lives as long as the execution; a caller's memory may live longer.
-                        let previous = pg_sys::CurrentMemoryContext;
-                        pg_sys::CurrentMemoryContext = (*(*modify).ps.state).es_query_cxt;
-                        let instrument = pg_sys::InstrAlloc(1, 0, false);
-                        pg_sys::CurrentMemoryContext = previous;
-                        instrument
-                    });
-                }
-            }
-        } else if nodes::tag(state) == NodeTag::T_CustomScanState {
-            let list = (*state.cast::<pg_sys::CustomScanState>()).custom_ps;
-            let mut i = 0;
-            while i < nodes::length(list) {
-                adopt_from((*(*list).elements.add(i)).ptr_value.cast());
-                i += 1;
-            }
+            become_parent(state.cast());
+            return false;
+        }
+        !state.is_null() && raw::planstate_tree_walker(state, adopt_from, nothing)
+    }
+}
+
+/// # Safety
+/// `modify` has been started; no frame above owns anything.
+unsafe fn become_parent(modify: *mut pg_sys::ModifyTableState) {
+    // SAFETY: by contract.
+    unsafe {
+        let guard = as_guard((*modify).ps.lefttree);
+        if guard.is_null() || (*guard).stage != Stage::Count {
+            return;
+        }
+        let Some(Orders { flow: Flow::Parent, command, .. }) = (*guard).orders else { return };
+        (*guard).parent = modify;
+        if command == Command::Upsert && (*modify).ps.instrument.is_null() {
+            // InstrCountTuples2 counts the conflicts, where there is an instrument.
+            (*modify).ps.instrument = frame::guarded(|| {
+                // It lives as long as the execution; a caller's memory may live longer.
+                let previous = pg_sys::CurrentMemoryContext;
+                pg_sys::CurrentMemoryContext = (*(*modify).ps.state).es_query_cxt;
+                let instrument = pg_sys::InstrAlloc(1, 0, false);
+                pg_sys::CurrentMemoryContext = previous;
+                instrument
+            });
         }
     }
 }
@@ -100,43 +107,52 @@ pub unsafe fn partition_of(guard: *mut GuardState, slot: *mut pg_sys::TupleTable
     }
 }
 
-/// Gives the scans that write on a foreign server an instrument: the server's count is added to it.
+/// The foreign scans that write by themselves, wherever they stand below a ModifyTable.
 ///
 /// # Safety
-/// `state` is NULL or a plan state.
-pub unsafe fn instrument_direct(state: *mut pg_sys::PlanState) {
+/// `state` is the input of a ModifyTable; no frame above owns anything.
+pub unsafe fn direct_scans(state: *mut pg_sys::PlanState) -> *mut pg_sys::List {
+    let mut found: *mut pg_sys::List = std::ptr::null_mut();
     // SAFETY: by contract.
+    unsafe { find_direct(state, (&raw mut found).cast()) };
+    found
+}
+
+/// A bare frame: planstate_tree_walker calls it for each state.
+#[allow(ffi_unwind_calls, reason = "a bare frame: it owns nothing and cannot panic")]
+unsafe extern "C-unwind" fn find_direct(
+    state: *mut pg_sys::PlanState,
+    found: *mut core::ffi::c_void,
+) -> bool {
+    // SAFETY: NULL or a plan state; casts follow tags; `found` is a list.
     unsafe {
-        each_direct(state, &mut |scan| {
+        let to = found.cast::<*mut pg_sys::List>();
+        match nodes::tag(state) {
+            NodeTag::T_Invalid | NodeTag::T_ModifyTableState => {}
+            NodeTag::T_ForeignScanState
+                if (*(*state).plan.cast::<pg_sys::ForeignScan>()).operation
+                    != pg_sys::CmdType::CMD_SELECT =>
+            {
+                *to = raw::lappend(*to, state.cast());
+            }
+            _ => return raw::planstate_tree_walker(state, find_direct, found),
+        }
+        false
+    }
+}
+
+/// Gives foreign scans that write an instrument: the server's count is added to it.
+///
+/// # Safety
+/// `scans` are foreign scans' states.
+pub unsafe fn instrument(scans: *mut pg_sys::List) {
+    for scan in nodes::items::<pg_sys::PlanState>(scans) {
+        // SAFETY: by contract.
+        unsafe {
             if (*scan).instrument.is_null() {
                 (*scan).instrument =
                     pg_sys::InstrAlloc(1, pg_sys::InstrumentOption::INSTRUMENT_ROWS as c_int, false);
             }
-        });
-    }
-}
-
-/// Visits the foreign scans that write, which stand at the top or below an Append.
-///
-/// # Safety
-/// `state` is NULL or a plan state.
-unsafe fn each_direct(state: *mut pg_sys::PlanState, visit: &mut dyn FnMut(*mut pg_sys::PlanState)) {
-    // SAFETY: by contract; casts follow tags.
-    unsafe {
-        match nodes::tag(state) {
-            NodeTag::T_ForeignScanState => {
-                let plan = (*state).plan.cast::<pg_sys::ForeignScan>();
-                if (*plan).operation != pg_sys::CmdType::CMD_SELECT {
-                    visit(state);
-                }
-            }
-            NodeTag::T_AppendState => {
-                let append = state.cast::<pg_sys::AppendState>();
-                for i in 0..(*append).as_nplans as usize {
-                    each_direct(*(*append).appendplans.add(i), visit);
-                }
-            }
-            _ => {}
         }
     }
 }
@@ -170,13 +186,17 @@ pub unsafe fn count(guard: *mut GuardState) {
         let count = if direct {
             direct_count(guard)
         } else if parent.is_null() {
-            // Another extension's plan, whose ModifyTable was not found: nobody can tell.
-            0.0
+            // Below a node that hides its children: at most every row that came by is written.
+            (*guard).passed as f64
         } else if (*parent).operation == pg_sys::CmdType::CMD_MERGE {
             (*parent).mt_merge_updated + (*parent).mt_merge_deleted
         } else {
             let instrument = (*parent).ps.instrument;
-            if instrument.is_null() { 0.0 } else { (*instrument).ntuples2 - (*instrument).nfiltered1 }
+            if instrument.is_null() {
+                (*guard).passed as f64
+            } else {
+                (*instrument).ntuples2 - (*instrument).nfiltered1
+            }
         };
         let more = (count as u64).saturating_sub((*guard).count);
         (*guard).count = count as u64;
@@ -195,34 +215,32 @@ pub unsafe fn count(guard: *mut GuardState) {
 ///
 /// # Safety
 /// `guard` has run, with its child.
-#[allow(ffi_unwind_calls, reason = "called by bare frames, which own nothing")]
 pub unsafe fn count_foreign_parts(guard: *mut GuardState) {
     // SAFETY: by contract; a foreign scan that writes names its result relation.
     unsafe {
         if !matches!((*guard).orders, Some(Orders { flow: Flow::Direct { returning: false }, .. })) {
             return;
         }
-        let mut skip = 0;
-        loop {
-            let found = frame::guarded(|| {
-                let mut left: u32 = skip;
-                let mut found = None;
-                each_direct((*guard).scan.ss.ps.lefttree, &mut |scan| {
-                    if left == 0 && found.is_none() {
-                        let plan = (*scan).plan.cast::<pg_sys::ForeignScan>();
-                        let table = (*(*guard).scan.ss.ps.state).es_range_table;
-                        let entry = nodes::range_table_entry(table, (*plan).resultRelation);
-                        found = entry.map(|entry| ((*entry).relid, written_by(scan)));
-                    }
-                    left = left.saturating_sub(1);
-                });
-                found
-            });
-            let Some((relation, rows)) = found else { return };
-            count_in_parts(guard, relation, rows as u64);
-            skip += 1;
+        let table = (*(*guard).scan.ss.ps.state).es_range_table;
+        let mut i = 0;
+        while i < nodes::length((*guard).direct) {
+            let scan = direct_scan(guard, i);
+            let plan = (*scan).plan.cast::<pg_sys::ForeignScan>();
+            let at = (*plan).resultRelation as usize;
+            if at > 0 && at <= nodes::length(table) {
+                let entry = (*(*table).elements.add(at - 1)).ptr_value.cast::<pg_sys::RangeTblEntry>();
+                count_in_parts(guard, (*entry).relid, written_by(scan) as u64);
+            }
+            i += 1;
         }
     }
+}
+
+/// # Safety
+/// `guard` runs, and has so many foreign scans that write.
+unsafe fn direct_scan(guard: *mut GuardState, i: usize) -> *mut pg_sys::PlanState {
+    // SAFETY: by contract.
+    unsafe { (*(*(*guard).direct).elements.add(i)).ptr_value.cast() }
 }
 
 /// # Safety
@@ -240,15 +258,61 @@ unsafe fn written_by(scan: *mut pg_sys::PlanState) -> f64 {
 unsafe fn direct_count(guard: *mut GuardState) -> f64 {
     // SAFETY: `settle` gave the scans instruments.
     unsafe {
-        let passed = (*guard).passed as f64;
-        if let Some(Orders { flow: Flow::Direct { returning: true }, .. }) = (*guard).orders {
-            return passed;
+        let mut count = (*guard).passed as f64;
+        if matches!((*guard).orders, Some(Orders { flow: Flow::Direct { returning: false }, .. })) {
+            let mut i = 0;
+            while i < nodes::length((*guard).direct) {
+                count += written_by(direct_scan(guard, i));
+                i += 1;
+            }
         }
-        passed
-            + frame::guarded(|| {
-                let mut written = 0.0;
-                each_direct((*guard).scan.ss.ps.lefttree, &mut |scan| written += written_by(scan));
-                written
-            })
+        count
+    }
+}
+
+/// Counts what a DELETE or UPDATE has written beyond what its guard has counted. A guard counts at least
+/// what is written, so there is nothing, but where a node of another extension hid a foreign scan
+/// that wrote. Called by the ExecutorFinish hook.
+///
+/// # Safety
+/// `query` is a DELETE or UPDATE and has run; no frame above owns anything.
+#[inline]
+#[allow(ffi_unwind_calls, reason = "called by bare frames, which own nothing")]
+pub unsafe fn count_rest(query: *mut pg_sys::QueryDesc) {
+    // SAFETY: by contract; casts follow tags.
+    unsafe {
+        let mut modify = (*query).planstate;
+        if nodes::tag(modify) != NodeTag::T_ModifyTableState {
+            let mut found: *mut pg_sys::PlanState = std::ptr::null_mut();
+            find_main(modify, (&raw mut found).cast());
+            modify = found;
+        }
+        if modify.is_null() {
+            return;
+        }
+        let guard = as_guard((*modify).lefttree);
+        if !guard.is_null() && !(*guard).task.is_null() {
+            let rest = (*(*query).estate).es_processed.saturating_sub((*guard).count);
+            if rest > 0 {
+                count_more(guard, rest);
+            }
+        }
+    }
+}
+
+/// A bare frame: planstate_tree_walker calls it for what another extension has put above the main
+/// ModifyTable.
+#[allow(ffi_unwind_calls, reason = "a bare frame: it owns nothing and cannot panic")]
+unsafe extern "C-unwind" fn find_main(state: *mut pg_sys::PlanState, found: *mut core::ffi::c_void) -> bool {
+    // SAFETY: NULL or a plan state; casts follow tags.
+    unsafe {
+        if nodes::tag(state) == NodeTag::T_ModifyTableState {
+            if !(*state.cast::<pg_sys::ModifyTableState>()).canSetTag {
+                return false;
+            }
+            *found.cast::<*mut pg_sys::PlanState>() = state;
+            return true;
+        }
+        !state.is_null() && raw::planstate_tree_walker(state, find_main, found)
     }
 }

@@ -43,8 +43,10 @@ pub struct GuardState {
     pub(super) task: *mut Task,
     /// The ModifyTable above, where its counts are needed; see `measure::adopt`.
     pub(super) parent: *mut pg_sys::ModifyTableState,
-    /// Rows that came by, of a flow whose count is kept elsewhere.
+    /// Rows that came by, of a flow whose count is kept elsewhere; once each where they can be told apart.
     pub(super) passed: u64,
+    /// The foreign scans below that write, each with an instrument.
+    pub(super) direct: *mut pg_sys::List,
     /// Parts of the table count by themselves; where a row lies is known when it passes.
     pub(super) counts_parts: bool,
     pub(super) last_leaf: pg_sys::Oid,
@@ -302,7 +304,8 @@ unsafe fn settle(guard: *mut GuardState, estate: *mut pg_sys::EState) {
             );
         }
         if matches!(orders.flow, Flow::Direct { .. }) && (*guard).stage == Stage::Count {
-            frame::guarded(|| measure::instrument_direct(child));
+            (*guard).direct = measure::direct_scans(child);
+            frame::guarded(|| measure::instrument((*guard).direct));
         }
     }
 }

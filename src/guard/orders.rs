@@ -27,7 +27,7 @@ pub struct Orders {
     pub only: bool,
     pub qualification: Qualification,
     pub target_index: i32,
-    /// A join may bring a target row more than once.
+    /// The input may bring a target row more than once.
     pub repeats: bool,
     /// Where a row's ctid and tableoid stand in the input, from 1; 0 where they do not.
     pub ctid: i32,

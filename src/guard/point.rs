@@ -5,8 +5,8 @@ use crate::pg::pg_sys;
 use pgrx::pg_sys::NodeTag;
 use safedelete_core::command::Command;
 
-use super::node;
 use super::task::Task;
+use super::{measure, node};
 use crate::analysis::target;
 use crate::levels;
 use crate::pg::local::Local;
@@ -82,11 +82,9 @@ pub unsafe fn account(query: *mut pg_sys::QueryDesc) {
             return;
         }
         let plan = (*(*query).plannedstmt).planTree;
-        if nodes::tag(plan) != NodeTag::T_ModifyTable {
-            return;
-        }
         let modify = plan.cast::<pg_sys::ModifyTable>();
-        if node::is_guard((*modify).plan.lefttree) {
+        if nodes::tag(plan) != NodeTag::T_ModifyTable || node::is_guard((*modify).plan.lefttree) {
+            measure::count_rest(query);
             return;
         }
         PLANNED_BEFORE.set(std::ptr::null_mut());

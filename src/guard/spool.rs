@@ -46,7 +46,8 @@ pub struct Identity {
     pub table: pg_sys::Oid,
 }
 
-/// The identity of the target row in a row of the child.
+/// The identity of the target row in a row of the child; `None` where the row has none that could be told:
+/// of a foreign table whose wrapper uses no ctid, or has written it already.
 ///
 /// # Safety
 /// `slot` holds a row that has the columns of `orders`.
@@ -64,6 +65,9 @@ pub unsafe fn identity(slot: *mut pg_sys::TupleTableSlot, orders: &Orders) -> Op
             return None;
         }
         let tid = *(*(*slot).tts_values.add(at)).cast_mut_ptr::<pg_sys::ItemPointerData>();
+        if tid.ip_posid == pg_sys::InvalidOffsetNumber as u16 {
+            return None;
+        }
         let table = if orders.tableoid > 0 {
             pg_sys::Oid::from((*(*slot).tts_values.add(orders.tableoid as usize - 1)).value() as u32)
         } else {

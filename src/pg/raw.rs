@@ -7,6 +7,7 @@ use core::ffi::{c_char, c_int, c_void};
 use super::pg_sys;
 
 pub type Walker = unsafe extern "C-unwind" fn(*mut pg_sys::Node, *mut c_void) -> bool;
+pub type StateWalker = unsafe extern "C-unwind" fn(*mut pg_sys::PlanState, *mut c_void) -> bool;
 
 unsafe extern "C-unwind" {
     // optimizer/planner.h, optimizer/optimizer.h
@@ -89,6 +90,13 @@ unsafe extern "C-unwind" {
         walker: Walker,
         context: *mut c_void,
         flags: c_int,
+    ) -> bool;
+
+    #[cfg_attr(not(feature = "pg15"), link_name = "planstate_tree_walker_impl")]
+    pub fn planstate_tree_walker(
+        state: *mut pg_sys::PlanState,
+        walker: StateWalker,
+        context: *mut c_void,
     ) -> bool;
 
     pub fn check_functions_in_node(

@@ -10,6 +10,7 @@ CREATE TABLE far (id int PRIMARY KEY, v int);
 CREATE TABLE far_part (id int, v int);
 INSERT INTO far SELECT g, g FROM generate_series(1, 1000) g;
 INSERT INTO far_part SELECT g, g FROM generate_series(1000, 1999) g;
+CREATE TABLE twice AS SELECT g AS id, n FROM generate_series(901, 3100) g, generate_series(1, 2) n WHERE g BETWEEN 901 AND 920 OR g > 3000;
 \c :home
 DO $$ BEGIN
   EXECUTE format('CREATE SERVER regress_far FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host %L, port %L, dbname %L)',
@@ -56,7 +57,45 @@ SECURITY LABEL FOR safedelete ON TABLE mixed_near IS '{"max_rows": 3}';
 UPDATE mixed SET v = v WHERE v BETWEEN 10 AND 13;
 DELETE FROM mixed WHERE v BETWEEN 10 AND 12 OR v > 1990;
 SELECT count(*) FROM mixed;
+-- Foreign children of a local parent: PostgreSQL puts a Result above the Append of an UPDATE.
+CREATE TABLE tree (id int, v int);
+CREATE TABLE tree_near () INHERITS (tree);
+CREATE FOREIGN TABLE tree_far () INHERITS (tree) SERVER regress_far OPTIONS (table_name 'far');
+CREATE TABLE tree_lower () INHERITS (tree);
+CREATE FOREIGN TABLE tree_lower_far () INHERITS (tree_lower) SERVER regress_far OPTIONS (table_name 'far_part');
+INSERT INTO tree_near SELECT g, g FROM generate_series(3001, 3100) g;
+ANALYZE tree, tree_near, tree_far, tree_lower, tree_lower_far;
+\set VERBOSITY terse
+SET safedelete.max_rows = 450;
+EXPLAIN (COSTS OFF) UPDATE tree SET v = v + 5 WHERE id > 500;
+UPDATE tree SET v = v + 5 WHERE id > 500;
+WITH w AS (UPDATE tree SET v = v + 5 WHERE id > 500) SELECT 1;
+WITH w AS (UPDATE tree SET v = v + 5 WHERE id > 500 RETURNING id) SELECT count(*) FROM w;
+UPDATE tree_lower SET v = v + 5 WHERE id > 1500;
+UPDATE tree SET v = v + 5 WHERE id BETWEEN 901 AND 1300;
+DELETE FROM tree WHERE id > 500;
+-- A part of it by itself.
+SECURITY LABEL FOR safedelete ON FOREIGN TABLE tree_lower_far IS '{"max_rows": 3}';
+UPDATE tree SET v = v + 5 WHERE id BETWEEN 1500 AND 1503 OR id > 3050;
+UPDATE tree SET v = v + 5 WHERE id BETWEEN 1500 AND 1502 OR id > 3050;
+SECURITY LABEL FOR safedelete ON FOREIGN TABLE tree_lower_far IS NULL;
+-- A join that finds each row twice.
+CREATE FOREIGN TABLE twice (id int, n int) SERVER regress_far OPTIONS (table_name 'twice');
+SET safedelete.max_rows = 110;
+EXPLAIN (COSTS OFF) UPDATE tree SET v = 0 FROM twice WHERE tree.id = twice.id;
+UPDATE tree SET v = 0 FROM twice WHERE tree.id = twice.id;
+UPDATE tree SET v = 0 FROM twice WHERE tree.id = twice.id RETURNING tree.id % 10;
+DELETE FROM tree USING twice WHERE tree.id = twice.id;
+SET safedelete.max_rows = 120;
+BEGIN;
+UPDATE tree SET v = 0 FROM twice WHERE tree.id = twice.id;
+ROLLBACK;
+WITH w AS (UPDATE tree SET v = 0 FROM twice WHERE tree.id = twice.id RETURNING tree.id) SELECT count(*) FROM w;
+DELETE FROM tree USING twice WHERE tree.id = twice.id;
+RESET safedelete.max_rows;
+\set VERBOSITY default
 TRUNCATE far;
+DROP TABLE tree CASCADE;
 DROP TABLE mixed, near;
 DROP EXTENSION postgres_fdw CASCADE;
 DROP DATABASE regress_remote;
