@@ -11,6 +11,7 @@ mod prover;
 mod scope;
 mod sublink;
 pub mod target;
+mod values;
 
 use crate::pg::pg_sys;
 use pgrx::pg_sys::NodeTag;
@@ -48,6 +49,8 @@ pub struct Finding {
     /// Not even one row is free.
     pub frozen: bool,
     pub qualification: Qualification,
+    /// An UPDATE whose new values may hang on when they are computed.
+    pub sets_volatile: bool,
     /// The range table index that the kept conditions call the target by.
     pub target_index: i32,
     /// Where deferred: a List of Lists, each the conditions of one way to a row (one for DELETE and
@@ -65,6 +68,7 @@ impl Finding {
             only,
             guarded: true,
             frozen: false,
+            sets_volatile: false,
             qualification: Qualification::Qualified,
             target_index,
             conditions: std::ptr::null_mut(),
@@ -124,7 +128,14 @@ pub unsafe fn examine(query: *mut pg_sys::Query) -> Option<Finding> {
         return None;
     }
     let frozen = target.is_frozen();
-    let mut finding = Finding { guarded, frozen, ..Finding::of_keyed(command, relation, only, target.index) };
+    // SAFETY: as above.
+    let sets_volatile = command == Command::Update && unsafe { values::hang_on_time(query) };
+    let mut finding = Finding {
+        guarded,
+        frozen,
+        sets_volatile,
+        ..Finding::of_keyed(command, relation, only, target.index)
+    };
     if command == Command::Upsert || !guarded {
         return Some(finding);
     }

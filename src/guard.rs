@@ -3,6 +3,7 @@
 //!
 //! * attach.rs puts the node into finished plans (planner hook);
 //! * orders.rs is what the plan remembers of it;
+//! * split.rs takes out of an input what the guard has to evaluate row by row;
 //! * node.rs is the node as the executor sees it: bare frames and the row loop;
 //! * flow.rs is how rows come through it;
 //! * spool.rs keeps the rows that are collected before the first is written;
@@ -13,7 +14,7 @@
 //! * parts.rs counts by itself a part of the table that has a policy of its own;
 //! * point.rs accounts for writes of at most one row, which carry no node;
 //! * unique.rs tells which index scans find at most one row;
-//! * explain.rs shows the node.
+//! * explain.rs shows the node, and volatile.rs what it runs earlier than PostgreSQL would.
 
 pub mod attach;
 mod explain;
@@ -26,7 +27,9 @@ mod parts;
 pub mod point;
 mod repeats;
 pub mod rows;
+mod split;
 mod spool;
 pub mod table;
 pub mod task;
 pub mod unique;
+mod volatile;

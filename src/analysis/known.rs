@@ -8,6 +8,7 @@ use safedelete_core::command::Command;
 use super::Finding;
 use super::lists;
 use super::target::{self, Target};
+use super::values;
 use crate::pg::local::Local;
 use crate::pg::nodes;
 use crate::{dry_run, settings};
@@ -80,6 +81,7 @@ pub unsafe fn glance(query: *mut pg_sys::Query) -> Option<Finding> {
         {
             return None;
         }
-        Some(Finding::of_keyed(command, relation, !(*entry).inh, (*query).resultRelation))
+        let keyed = Finding::of_keyed(command, relation, !(*entry).inh, (*query).resultRelation);
+        Some(Finding { sets_volatile: command == Command::Update && values::are_volatile(query), ..keyed })
     }
 }

@@ -6,7 +6,7 @@ use pgrx::pg_sys::NodeTag;
 use safedelete_core::command::Command;
 
 use super::orders::{Flow, Orders};
-use super::{node, repeats, unique};
+use super::{node, repeats, split, unique};
 use crate::analysis::{Finding, Qualification};
 use crate::levels;
 use crate::pg::{compat, frame, nodes, raw, relations, trees};
@@ -297,6 +297,9 @@ unsafe fn wrap(
     // SAFETY: a finished plan, ours to change; every ModifyTable has an input.
     unsafe {
         let input = (*modify).plan.lefttree;
+        let collects = finding.command == Command::Update && (*modify).fdwDirectModifyPlans.is_null();
+        let given =
+            if finding.sets_volatile && collects { split::split(input) } else { Some(std::ptr::null_mut()) };
         let (ctid, tableoid) = (junk(input, c"ctid"), junk(input, c"tableoid"));
         let flow = if matches!(finding.command, Command::Merge | Command::Upsert) {
             Flow::Parent
@@ -327,11 +330,16 @@ unsafe fn wrap(
                 && width == 1 + i32::from(tableoid > 0)
                 && (tableoid == 0 || !writes_foreign(plan, modify)),
             flow,
+            projects: given.is_some_and(|given| !given.is_null()),
+            evaluates_early: given.is_none(),
             leaf: leaves(plan, modify).next().unwrap_or(finding.relation),
             conditions: finding.conditions,
             parts: nodes::oid_list(parts),
         };
-        (*modify).plan.lefttree = frame::call(|| node::make(input, orders.write(), id)).cast();
+        (*modify).plan.lefttree = {
+            let given = given.unwrap_or(std::ptr::null_mut());
+            frame::call(|| node::make(input, given, orders.write(), id)).cast()
+        };
     }
 }
 

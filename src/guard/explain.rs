@@ -8,7 +8,8 @@ use safedelete_core::limit::{Budget, Size};
 use safedelete_core::message;
 
 use super::node::GuardState;
-use super::orders::Orders;
+use super::orders::{Flow, Orders};
+use super::volatile;
 use crate::analysis::Qualification;
 use crate::pg::relations;
 use crate::pg::{frame, nodes, text};
@@ -28,6 +29,10 @@ pub unsafe extern "C-unwind" fn explain(
                 let task = (*guard).task;
                 let counted = if task.is_null() { None } else { (*task).counted() };
                 show(orders, (*guard).count, counted, es);
+                if orders.flow == Flow::Rows && policy::effective(orders.relation).guards(orders.command) {
+                    let statement = (*(*guard).scan.ss.ps.state).es_plannedstmt;
+                    show_early(orders, (*guard).scan.ss.ps.plan, statement, es);
+                }
             }
         }
     });
@@ -72,6 +77,32 @@ unsafe fn show(orders: &Orders, count: u64, counted: Option<(Size, u64)>, es: *m
                 let list = nodes::list(reached);
                 pg_sys::ExplainPropertyList(c"Rows Reached by Foreign Keys".as_ptr(), list, es);
             }
+        }
+    }
+}
+
+/// What PostgreSQL alone would evaluate between the writes, and the guard has evaluated before the first.
+///
+/// # Safety
+/// `plan` is the guard's, of `statement`; `es` is EXPLAIN's state.
+unsafe fn show_early(
+    orders: &Orders,
+    plan: *mut pg_sys::Plan,
+    statement: *mut pg_sys::PlannedStmt,
+    es: *mut pg_sys::ExplainState,
+) {
+    // SAFETY: by contract.
+    unsafe {
+        let mut early = Vec::new();
+        if orders.evaluates_early {
+            early.push(c_string("SET"));
+        }
+        if volatile::is_input(plan, statement, !orders.evaluates_early) {
+            early.push(c_string("input"));
+        }
+        if !early.is_empty() {
+            let label = c"Volatile Functions Run Before Writing";
+            pg_sys::ExplainPropertyList(label.as_ptr(), nodes::list(early), es);
         }
     }
 }

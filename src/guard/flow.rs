@@ -42,6 +42,17 @@ pub unsafe extern "C-unwind" fn execute(node: *mut pg_sys::CustomScanState) -> *
     let guard = node.cast::<GuardState>();
     // SAFETY: a state that `create` made and `begin` started.
     unsafe {
+        let slot = next(guard);
+        if (*guard).projects && !is_empty(slot) { project(guard, slot) } else { slot }
+    }
+}
+
+/// # Safety
+/// As `execute`.
+#[inline(always)]
+unsafe fn next(guard: *mut GuardState) -> *mut pg_sys::TupleTableSlot {
+    // SAFETY: by contract.
+    unsafe {
         loop {
             match (*guard).stage {
                 Stage::Pass => return next_row((*guard).scan.ss.ps.lefttree),
@@ -61,6 +72,74 @@ pub unsafe extern "C-unwind" fn execute(node: *mut pg_sys::CustomScanState) -> *
                 Stage::Done => return std::ptr::null_mut(),
             }
         }
+    }
+}
+
+/// Evaluates the node's target list for a row of the child, as ExecProject does.
+///
+/// # Safety
+/// As `execute`; `slot` holds a row of the child.
+#[inline(never)]
+#[allow(ffi_unwind_calls, reason = "called by a bare frame, which owns nothing")]
+unsafe fn project(guard: *mut GuardState, slot: *mut pg_sys::TupleTableSlot) -> *mut pg_sys::TupleTableSlot {
+    // SAFETY: by contract; ExecInitCustomScan has compiled the target list for a virtual row of the
+    // child's columns.
+    unsafe {
+        let ps = &mut (*guard).scan.ss.ps;
+        let (context, projection) = (ps.ps_ExprContext, ps.ps_ProjInfo);
+        let mut row = slot;
+        if !std::ptr::eq((*slot).tts_ops, &raw const pg_sys::TTSOpsVirtual) {
+            // A virtual row that points to the same values.
+            row = (*guard).scan.ss.ss_ScanTupleSlot;
+            let columns = (*(*row).tts_tupleDescriptor).natts;
+            if i32::from((*slot).tts_nvalid) < columns {
+                raw::slot_getsomeattrs_int(slot, columns);
+            }
+            clear(row);
+            std::ptr::copy_nonoverlapping((*slot).tts_values, (*row).tts_values, columns as usize);
+            std::ptr::copy_nonoverlapping((*slot).tts_isnull, (*row).tts_isnull, columns as usize);
+            fill(row);
+        }
+        raw::MemoryContextReset((*context).ecxt_per_tuple_memory);
+        (*context).ecxt_scantuple = row;
+        let state = &raw mut (*projection).pi_state;
+        let result = (*state).resultslot;
+        clear(result);
+        if let Some(evaluate) = (*state).evalfunc {
+            let previous = pg_sys::CurrentMemoryContext;
+            pg_sys::CurrentMemoryContext = (*context).ecxt_per_tuple_memory;
+            let mut is_null = false;
+            evaluate(state, context, &mut is_null);
+            pg_sys::CurrentMemoryContext = previous;
+        }
+        fill(result);
+        result
+    }
+}
+
+/// # Safety
+/// `slot` is a slot.
+#[inline(always)]
+#[allow(ffi_unwind_calls, reason = "called by bare frames, which own nothing")]
+unsafe fn clear(slot: *mut pg_sys::TupleTableSlot) {
+    // SAFETY: every kind of slot has the function.
+    unsafe {
+        if let Some(clear) = (*(*slot).tts_ops).clear {
+            clear(slot);
+        }
+    }
+}
+
+/// What ExecStoreVirtualTuple does.
+///
+/// # Safety
+/// `slot` is virtual, and its values are set.
+#[inline(always)]
+unsafe fn fill(slot: *mut pg_sys::TupleTableSlot) {
+    // SAFETY: by contract.
+    unsafe {
+        (*slot).tts_flags &= !(pg_sys::TTS_FLAG_EMPTY as u16);
+        (*slot).tts_nvalid = (*(*slot).tts_tupleDescriptor).natts as pg_sys::AttrNumber;
     }
 }
 

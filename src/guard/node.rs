@@ -2,7 +2,8 @@
 //! our guarded code for decisions and `raw` for everything that may run other people's code.
 //!
 //! The child is in `lefttree`, so that EXPLAIN and parameter changes find it; a custom scan has to
-//! start, end and rescan it itself. Rows pass unchanged. Before the first row is handed on, `spool`
+//! start, end and rescan it itself. Rows pass unchanged, but for what `split` has left to the node.
+//! Before the first row is handed on, `spool`
 //! has pulled the whole input (or found it too large, with nothing written): the row identities of
 //! a DELETE into an array, anything else into PostgreSQL's tuplestore.
 
@@ -50,6 +51,8 @@ pub struct GuardState {
     /// Parts of the table count by themselves; where a row lies is known when it passes.
     pub(super) counts_parts: bool,
     pub(super) last_leaf: pg_sys::Oid,
+    /// A row is evaluated when it is handed on, whatever the stage.
+    pub(super) projects: bool,
     /// More input is to come when what was collected has been handed on.
     pub(super) unfinished: bool,
     pub(super) spool: Spool,
@@ -86,13 +89,14 @@ pub fn register() {
     unsafe { pg_sys::RegisterCustomScanMethods(&SCAN_METHODS.0) };
 }
 
-/// Makes the plan node above `input`.
+/// Makes the plan node above `input`; what it `given`, where it is not the input's columns.
 ///
 /// # Safety
 /// `input` is a node of a finished plan; no frame above owns anything, up to `frame::call`.
 #[allow(ffi_unwind_calls, reason = "runs in frame::call and owns nothing")]
 pub unsafe fn make(
     input: *mut pg_sys::Plan,
+    given: *mut pg_sys::List,
     private: *mut pg_sys::List,
     id: c_int,
 ) -> *mut pg_sys::CustomScan {
@@ -110,13 +114,16 @@ pub unsafe fn make(
         plan.righttree = std::ptr::null_mut();
         plan.parallel_aware = false;
         plan.async_capable = false;
-        plan.targetlist = std::ptr::null_mut();
+        plan.targetlist = given;
         let columns = (*input).targetlist;
         for i in 0..nodes::length(columns) {
             let entry = (*(*columns).elements.add(i)).ptr_value.cast::<pg_sys::TargetEntry>();
-            let (given, taken) = hand_on(entry);
-            plan.targetlist = raw::lappend(plan.targetlist, given.cast());
+            let taken = column((*entry).expr.cast(), pg_sys::OUTER_VAR, (*entry).resno);
+            let taken = like(entry, taken.cast());
             (*node).custom_scan_tlist = raw::lappend((*node).custom_scan_tlist, taken.cast());
+            if given.is_null() {
+                plan.targetlist = raw::lappend(plan.targetlist, hand_on(entry).cast());
+            }
         }
         (*node).custom_private = private;
         (*node).methods = &SCAN_METHODS.0;
@@ -124,35 +131,51 @@ pub unsafe fn make(
     }
 }
 
-/// A column of the input as the node gives it, and as it takes it.
+/// A column of the input as the node hands it on.
 ///
 /// # Safety
 /// `entry` is of the input's target list; as `make`.
 #[allow(ffi_unwind_calls, reason = "runs in frame::call and owns nothing")]
-unsafe fn hand_on(entry: *mut pg_sys::TargetEntry) -> (*mut pg_sys::TargetEntry, *mut pg_sys::TargetEntry) {
+unsafe fn hand_on(entry: *mut pg_sys::TargetEntry) -> *mut pg_sys::TargetEntry {
     // SAFETY: makes nodes in the current memory context.
     unsafe {
-        let column = (*entry).expr.cast::<pg_sys::Node>();
-        let given = raw::palloc0(size_of::<pg_sys::Var>()).cast::<pg_sys::Var>();
-        (*given).xpr.type_ = NodeTag::T_Var;
-        (*given).varno = pg_sys::INDEX_VAR as _;
-        (*given).varattno = (*entry).resno;
-        (*given).vartype = raw::exprType(column);
-        (*given).vartypmod = raw::exprTypmod(column);
-        (*given).varcollid = raw::exprCollation(column);
-        (*given).varnosyn = pg_sys::INDEX_VAR as _;
-        (*given).varattnosyn = (*entry).resno;
-        (*given).location = -1;
-        let taken = raw::palloc0(size_of::<pg_sys::Var>()).cast::<pg_sys::Var>();
-        *taken = *given;
-        (*taken).varno = pg_sys::OUTER_VAR as _;
-        (*taken).varnosyn = pg_sys::OUTER_VAR as _;
+        let expression = (*entry).expr.cast::<pg_sys::Node>();
         // ExecCheckPlanOutput wants to see the NULLs that stand for an INSERT's dropped and
         // generated columns. The list is looked at, not run: rows pass as they come.
-        let is_null = nodes::cast::<pg_sys::Const, _>(column, NodeTag::T_Const)
+        let is_null = nodes::cast::<pg_sys::Const, _>(expression, NodeTag::T_Const)
             .is_some_and(|constant| (*constant).constisnull);
-        let given = if is_null { raw::copyObjectImpl(column.cast()) } else { given.cast() };
-        (like(entry, given), like(entry, taken.cast()))
+        let given = if is_null {
+            raw::copyObjectImpl(expression.cast())
+        } else {
+            column(expression, pg_sys::INDEX_VAR, (*entry).resno).cast()
+        };
+        like(entry, given)
+    }
+}
+
+/// Column `number` of a node below, whose expression there is `expression`.
+///
+/// # Safety
+/// As `make`.
+#[allow(ffi_unwind_calls, reason = "runs in frame::call and owns nothing")]
+pub(super) unsafe fn column(
+    expression: *mut pg_sys::Node,
+    of: i32,
+    number: pg_sys::AttrNumber,
+) -> *mut pg_sys::Var {
+    // SAFETY: makes a node in the current memory context.
+    unsafe {
+        let var = raw::palloc0(size_of::<pg_sys::Var>()).cast::<pg_sys::Var>();
+        (*var).xpr.type_ = NodeTag::T_Var;
+        (*var).varno = of as _;
+        (*var).varattno = number;
+        (*var).vartype = raw::exprType(expression);
+        (*var).vartypmod = raw::exprTypmod(expression);
+        (*var).varcollid = raw::exprCollation(expression);
+        (*var).varnosyn = of as _;
+        (*var).varattnosyn = number;
+        (*var).location = -1;
+        var
     }
 }
 
@@ -161,7 +184,7 @@ unsafe fn hand_on(entry: *mut pg_sys::TargetEntry) -> (*mut pg_sys::TargetEntry,
 /// # Safety
 /// As `make`.
 #[allow(ffi_unwind_calls, reason = "runs in frame::call and owns nothing")]
-unsafe fn like(
+pub(super) unsafe fn like(
     entry: *mut pg_sys::TargetEntry,
     expression: *mut core::ffi::c_void,
 ) -> *mut pg_sys::TargetEntry {
@@ -294,9 +317,15 @@ unsafe fn settle(guard: *mut GuardState, estate: *mut pg_sys::EState) {
         ps.resultopsfixed = fixed;
         ps.resultopsset = true;
         let Some(orders) = &(*guard).orders else { return };
-        if (*guard).stage == Stage::Collect {
+        if orders.projects {
+            ps.resultops = &raw const pg_sys::TTSOpsVirtual;
+            ps.resultopsfixed = true;
+            (*guard).projects = true;
+        } else if (*guard).stage == Stage::Collect {
             // Identities, whole rows, and rows of the child may all come.
             ps.resultopsfixed = false;
+        }
+        if (*guard).stage == Stage::Collect {
             (*guard).spool.slot = raw::ExecAllocTableSlot(
                 &raw mut (*estate).es_tupleTable,
                 raw::ExecGetResultType(child),

@@ -35,6 +35,10 @@ pub struct Orders {
     /// The input carries nothing but these two.
     pub tids_only: bool,
     pub flow: Flow,
+    /// The node evaluates what of the SET list may see what is written meanwhile.
+    pub projects: bool,
+    /// The input evaluates such parts of the SET list: all of them before the first write.
+    pub evaluates_early: bool,
     /// The one relation that is written, where the input does not tell a row's.
     pub leaf: pg_sys::Oid,
     pub conditions: *mut pg_sys::List,
@@ -67,7 +71,9 @@ impl Orders {
             | i32::from(self.only) << 4
             | i32::from(self.repeats) << 5
             | i32::from(self.tids_only) << 6
+            | i32::from(self.projects) << 7
             | flow << 8
+            | i32::from(self.evaluates_early) << 10
             | qualification << 12
             | i32::from(column) << 16;
         // As many as a List holds without a second piece of memory.
@@ -119,6 +125,8 @@ impl Orders {
             ctid: places >> 16,
             tableoid: places & 0xffff,
             tids_only: flags & 1 << 6 != 0,
+            projects: flags & 1 << 7 != 0,
+            evaluates_early: flags & 1 << 10 != 0,
             flow: match flags >> 8 & 3 {
                 0 => Flow::Rows,
                 1 => Flow::Parent,

@@ -7,6 +7,7 @@ use core::ffi::{c_char, c_int, c_void};
 use super::pg_sys;
 
 pub type Walker = unsafe extern "C-unwind" fn(*mut pg_sys::Node, *mut c_void) -> bool;
+pub type Mutator = unsafe extern "C-unwind" fn(*mut pg_sys::Node, *mut c_void) -> *mut pg_sys::Node;
 pub type StateWalker = unsafe extern "C-unwind" fn(*mut pg_sys::PlanState, *mut c_void) -> bool;
 
 unsafe extern "C-unwind" {
@@ -26,6 +27,7 @@ unsafe extern "C-unwind" {
         clauses: *mut pg_sys::List,
         weak: bool,
     ) -> bool;
+    pub fn contain_volatile_functions(node: *mut pg_sys::Node) -> bool;
     pub fn negate_clause(node: *mut pg_sys::Node) -> *mut pg_sys::Node;
 
     // executor/executor.h
@@ -99,6 +101,13 @@ unsafe extern "C-unwind" {
         context: *mut c_void,
     ) -> bool;
 
+    #[cfg_attr(not(feature = "pg15"), link_name = "expression_tree_mutator_impl")]
+    pub fn expression_tree_mutator(
+        node: *mut pg_sys::Node,
+        mutator: Mutator,
+        context: *mut c_void,
+    ) -> *mut pg_sys::Node;
+
     pub fn check_functions_in_node(
         node: *mut pg_sys::Node,
         checker: unsafe extern "C-unwind" fn(pg_sys::Oid, *mut c_void) -> bool,
@@ -117,12 +126,14 @@ unsafe extern "C-unwind" {
         name: *mut c_char,
         junk: bool,
     ) -> *mut pg_sys::TargetEntry;
+    pub fn equal(one: *const c_void, other: *const c_void) -> bool;
     pub fn copyObjectImpl(node: *const c_void) -> *mut c_void;
 
     // utils/palloc.h, utils/datum.h
     pub fn palloc0(size: usize) -> *mut c_void;
     pub fn MemoryContextAllocHuge(context: pg_sys::MemoryContext, size: usize) -> *mut c_void;
     pub fn repalloc_huge(pointer: *mut c_void, size: usize) -> *mut c_void;
+    pub fn MemoryContextReset(context: pg_sys::MemoryContext);
     pub fn MemoryContextRegisterResetCallback(
         context: pg_sys::MemoryContext,
         callback: *mut pg_sys::MemoryContextCallback,

@@ -1,0 +1,126 @@
+//! Whether the input of a guard has volatile functions, in conditions, joins or what it reads from:
+//! PostgreSQL would run them between the writes, the guard runs them before the first. Asked by
+//! EXPLAIN alone.
+
+use pgrx::pg_sys;
+use pgrx::pg_sys::NodeTag;
+
+use crate::pg::{compat, frame, nodes, raw};
+
+/// # Safety
+/// `guard` is a guard's plan in `statement`.
+pub unsafe fn is_input(
+    guard: *mut pg_sys::Plan,
+    statement: *mut pg_sys::PlannedStmt,
+    target_lists: bool,
+) -> bool {
+    // SAFETY: by contract.
+    unsafe {
+        let mut pending = vec![(*guard).lefttree];
+        // Sub-selects and CTEs, but those that write, and those that the guard runs row by row.
+        let own = sub_selects_of(guard, statement);
+        for (i, subplan) in nodes::items::<pg_sys::Plan>((*statement).subplans).enumerate() {
+            if !own.contains(&(i as i32 + 1)) {
+                pending.push(subplan);
+            }
+        }
+        while let Some(plan) = pending.pop() {
+            if plan.is_null() || nodes::tag(plan) == NodeTag::T_ModifyTable {
+                continue;
+            }
+            if target_lists && is_volatile((*plan).targetlist)
+                || is_volatile((*plan).qual)
+                || own_expressions(plan).into_iter().any(|list| is_volatile(list))
+            {
+                return true;
+            }
+            pending.extend(compat::children(plan));
+        }
+        false
+    }
+}
+
+/// The sub-selects that a guard's own target list runs, by the number of their plan.
+///
+/// # Safety
+/// As `is_input`.
+unsafe fn sub_selects_of(guard: *mut pg_sys::Plan, statement: *mut pg_sys::PlannedStmt) -> Vec<i32> {
+    let mut found = Found { plans: Vec::new(), parameters: Vec::new() };
+    // SAFETY: by contract; a walk that owns nothing, into memory that is owned here.
+    unsafe {
+        let columns = (*guard).targetlist.cast::<pg_sys::Node>();
+        frame::call(|| find_sub_selects(columns, (&raw mut found).cast()));
+        // Those that run once, when their value is first asked for, stand at the top of their level.
+        let mut tops: Vec<_> = nodes::items::<pg_sys::Plan>((*statement).subplans).collect();
+        tops.push((*statement).planTree);
+        for top in tops.into_iter().filter(|top| !top.is_null()) {
+            for once in nodes::items::<pg_sys::SubPlan>((*top).initPlan) {
+                if nodes::integers((*once).setParam).any(|set| found.parameters.contains(&set)) {
+                    found.plans.push((*once).plan_id);
+                }
+            }
+        }
+    }
+    found.plans
+}
+
+struct Found {
+    plans: Vec<i32>,
+    parameters: Vec<i32>,
+}
+
+/// A bare frame: expression_tree_walker calls it for each node.
+#[allow(ffi_unwind_calls, reason = "a bare frame: it owns nothing and cannot panic")]
+unsafe extern "C-unwind" fn find_sub_selects(
+    node: *mut pg_sys::Node,
+    context: *mut core::ffi::c_void,
+) -> bool {
+    // SAFETY: NULL or an expression; casts follow tags; `context` is Found.
+    unsafe {
+        let found = &mut *context.cast::<Found>();
+        match nodes::tag(node) {
+            NodeTag::T_Invalid => return false,
+            NodeTag::T_SubPlan => found.plans.push((*node.cast::<pg_sys::SubPlan>()).plan_id),
+            NodeTag::T_Param => found.parameters.push((*node.cast::<pg_sys::Param>()).paramid),
+            _ => {}
+        }
+        raw::expression_tree_walker(node, find_sub_selects, context)
+    }
+}
+
+/// # Safety
+/// `expressions` is NULL or an expression, or a list of such.
+unsafe fn is_volatile<T>(expressions: *mut T) -> bool {
+    // SAFETY: by contract.
+    unsafe { pg_sys::contain_volatile_functions(expressions.cast()) }
+}
+
+/// What a node evaluates beside its target list and its condition.
+///
+/// # Safety
+/// `plan` is a plan node.
+unsafe fn own_expressions(plan: *mut pg_sys::Plan) -> [*mut pg_sys::Node; 2] {
+    let nothing = std::ptr::null_mut();
+    // SAFETY: by contract; each cast follows the tag.
+    unsafe {
+        match nodes::tag(plan) {
+            NodeTag::T_NestLoop => [(*plan.cast::<pg_sys::Join>()).joinqual.cast(), nothing],
+            NodeTag::T_HashJoin => {
+                let join = plan.cast::<pg_sys::HashJoin>();
+                [(*join).join.joinqual.cast(), (*join).hashclauses.cast()]
+            }
+            NodeTag::T_MergeJoin => {
+                let join = plan.cast::<pg_sys::MergeJoin>();
+                [(*join).join.joinqual.cast(), (*join).mergeclauses.cast()]
+            }
+            NodeTag::T_Result => [(*plan.cast::<pg_sys::Result>()).resconstantqual, nothing],
+            NodeTag::T_FunctionScan => [(*plan.cast::<pg_sys::FunctionScan>()).functions.cast(), nothing],
+            NodeTag::T_ValuesScan => [(*plan.cast::<pg_sys::ValuesScan>()).values_lists.cast(), nothing],
+            NodeTag::T_TableFuncScan => [(*plan.cast::<pg_sys::TableFuncScan>()).tablefunc.cast(), nothing],
+            NodeTag::T_SampleScan => [(*plan.cast::<pg_sys::SampleScan>()).tablesample.cast(), nothing],
+            NodeTag::T_ForeignScan => [(*plan.cast::<pg_sys::ForeignScan>()).fdw_exprs.cast(), nothing],
+            NodeTag::T_CustomScan => [(*plan.cast::<pg_sys::CustomScan>()).custom_exprs.cast(), nothing],
+            _ => [nothing, nothing],
+        }
+    }
+}
