@@ -1,7 +1,7 @@
 //! The new values of an UPDATE: whether they may hang on when they are computed. The guard collects
 //! rows before the first is written; such values have to wait for theirs.
 
-use pgrx::pg_sys;
+use crate::pg::pg_sys;
 use pgrx::pg_sys::NodeTag;
 
 use crate::pg::{frame, nodes, raw};

@@ -2,7 +2,7 @@
 //! their identities, which costs time and memory. Read from the finished plan; a node that is not
 //! known here may repeat rows.
 
-use pgrx::pg_sys;
+use crate::pg::pg_sys;
 use pgrx::pg_sys::{JoinType, NodeTag};
 
 use crate::pg::{compat, nodes};

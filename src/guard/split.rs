@@ -7,7 +7,7 @@
 //! Called when a plan is finished. A plan is changed only where all of it is understood: a scan, a join
 //! or a Result at the top, or an Append of such.
 
-use pgrx::pg_sys;
+use crate::pg::pg_sys;
 use pgrx::pg_sys::NodeTag;
 
 use crate::pg::{compat, frame, nodes, raw};

@@ -2,7 +2,7 @@
 //! PostgreSQL would run them between the writes, the guard runs them before the first. Asked by
 //! EXPLAIN alone.
 
-use pgrx::pg_sys;
+use crate::pg::pg_sys;
 use pgrx::pg_sys::NodeTag;
 
 use crate::pg::{compat, frame, nodes, raw};
