@@ -316,7 +316,9 @@ pub(super) unsafe fn count_more(guard: *mut GuardState, rows: u64) {
     // SAFETY: as in `check`.
     unsafe {
         (*guard).count += rows;
-        if let Some(frozen) = frame::guarded(|| (*(*guard).task).join_sum(rows).err()) {
+        let deletes = matches!((*guard).orders, Some(Orders { command: Command::Delete, .. }));
+        let deleted = if deletes { rows } else { 0 };
+        if let Some(frozen) = frame::guarded(|| (*(*guard).task).join_sum(rows, deleted).err()) {
             refusal::raise(&frozen);
         }
     }

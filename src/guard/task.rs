@@ -227,11 +227,11 @@ impl Task {
         if let Some(parts) = &mut self.parts {
             parts.finish()?;
         }
-        self.join_sum(count)
+        self.join_sum(count, deleted)
     }
 
     /// These rows join the sum, and what went through is told.
-    pub fn join_sum(&mut self, count: u64) -> Result<(), Frozen> {
+    pub fn join_sum(&mut self, count: u64, deleted: u64) -> Result<(), Frozen> {
         let sum = if self.bypassed {
             // Not checked, and so nobody's sum; told where it is over a limit by itself.
             ledger::sum(self.relation).saturating_add(count)
