@@ -6,6 +6,7 @@ use safedelete_core::limit::Budget;
 use safedelete_core::message::NotHonoured;
 
 use crate::levels;
+use crate::pg::local::Local;
 use crate::pg::roles;
 use crate::policy;
 use crate::settings;
@@ -16,10 +17,22 @@ pub fn role(referential: bool) -> pg_sys::Oid {
     if referential { levels::firing_role() } else { roles::current().0 }
 }
 
+/// What was found of a role, as of a generation of settings and memberships.
+static LAST: Local<(pg_sys::Oid, u32, u32, bool)> = Local::new((pg_sys::InvalidOid, 0, 0, false));
+
 /// Whether the role's writes are not checked.
 pub fn bypasses(role: pg_sys::Oid) -> bool {
-    let listed = settings::bypass_roles();
-    !listed.is_empty() && roles::is_member_of_any(role, &listed)
+    if !settings::has_bypass_roles() {
+        return false;
+    }
+    // Asked of each write of a loop, of the same role again and again.
+    let (last, settings, members, verdict) = LAST.get();
+    if (last, settings, members) == (role, settings::generation(), roles::generation()) {
+        return verdict;
+    }
+    let verdict = roles::is_member_of_any(role, &settings::bypass_roles());
+    LAST.set((role, settings::generation(), roles::generation(), verdict));
+    verdict
 }
 
 /// What the session's `allow_rows` is worth for a table (`None`: for what is no table): nothing
@@ -33,12 +46,31 @@ pub fn budget(role: pg_sys::Oid, table: Option<pg_sys::Oid>) -> Result<Option<Bu
         return Err(forbidden);
     }
     let listed = settings::override_roles();
-    if !listed.is_empty() && !roles::is_member_of_any(role, &listed) {
-        let quoted: Vec<_> = listed.iter().map(|name| format!("\"{name}\"")).collect();
-        return Err(NotHonoured::Role { user: roles::name(role), roles: quoted.join(", ") });
+    let may_override = |role| listed.is_empty() || roles::is_member_of_any(role, &listed);
+    let quoted = || listed.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ");
+    // A function of a role that may is no way for a caller who may not, nor the other way round.
+    for user in [role, declarer(settings::allow_rows_declared_by())] {
+        if !may_override(user) {
+            return Err(NotHonoured::Role { user: roles::name(user), roles: quoted() });
+        }
     }
-    if settings::require_reason() && settings::reason().trim().is_empty() {
-        return Err(NotHonoured::Reason);
+    if settings::require_reason() {
+        if settings::reason().trim().is_empty() {
+            return Err(NotHonoured::Reason);
+        }
+        let user = declarer(settings::reason_declared_by());
+        if !may_override(user) {
+            return Err(NotHonoured::ReasonBy { user: roles::name(user), roles: quoted() });
+        }
     }
     Ok(Some(declared))
+}
+
+/// Who declared a setting: a role by SET, or else the session's by what was in force when it began.
+fn declarer(by_set: pg_sys::Oid) -> pg_sys::Oid {
+    if by_set != pg_sys::InvalidOid {
+        return by_set;
+    }
+    // SAFETY: reads a backend variable.
+    unsafe { pg_sys::GetSessionUserId() }
 }

@@ -170,7 +170,7 @@ fn run_deferred() {
     let outer = levels::enter_as_clients();
     spi(c"SET CONSTRAINTS ALL IMMEDIATE");
     ledger::forget(levels::current().owner);
-    levels::leave_utility(outer);
+    levels::leave_as_clients(&outer);
 }
 
 /// Runs one statement as the client would.
@@ -178,7 +178,7 @@ fn execute(text: &std::ffi::CStr, line: usize) -> Result<(), Report> {
     let outer = levels::enter_as_clients();
     let done = spi(text);
     ledger::forget(levels::current().owner);
-    levels::leave_utility(outer);
+    levels::leave_as_clients(&outer);
     if done < 0 {
         let detail = format!("The statement on line {line} needs the client, as COPY FROM STDIN does.");
         let message = "dry_run cannot run this statement".to_owned();

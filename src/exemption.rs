@@ -1,23 +1,32 @@
-//! What is never guarded, whatever the settings: processes that replay or maintain, and tables
-//! that `exempt_tables` names. Kinds of relations that are never guarded are left out earlier, by
-//! analysis and objects (`relations::is_exempt`).
+//! What is never guarded, whatever the settings: what PostgreSQL writes itself, and tables that
+//! `exempt_tables` names. Kinds of relations that are never guarded are left out earlier, by analysis
+//! and objects (`relations::is_exempt`).
+//!
+//! Exempt is a write, never a process: the statements of an extension's script, those of pg_upgrade's
+//! restore, what a replaying worker runs of another origin's commands, and logical replication's own
+//! TRUNCATE (it writes rows past the executor). A trigger, or a function of somebody's table, that runs
+//! below any of these is guarded. `levels` hands on what is exempt from statement to statement.
 
 use crate::pg::pg_sys;
 
+use crate::levels;
 use crate::pg::relations;
 use crate::settings;
 
-/// Binary upgrade, an extension's script, autovacuum, and logical replication's apply workers:
-/// PostgreSQL's own, and background workers that replay another origin's changes (pglogical).
-pub fn of_process() -> bool {
-    // SAFETY: reads backend variables.
-    unsafe {
-        pg_sys::IsBinaryUpgrade
-            || pg_sys::creating_extension
-            || pg_sys::MyBackendType == pg_sys::BackendType::B_AUTOVAC_WORKER
-            || (pg_sys::MyBackendType == pg_sys::BackendType::B_BG_WORKER
-                && (pg_sys::IsLogicalWorker() || pg_sys::replorigin_session_origin != 0))
+/// Whether a relation is emptied or dropped for PostgreSQL itself: by one of its statements, or by an
+/// apply worker outside of any (ExecuteTruncateGuts, ExecuteTruncate).
+pub fn of_command() -> bool {
+    let level = levels::current();
+    if !level.is_outside() {
+        return level.is_postgres();
     }
+    // SAFETY: reads backend variables.
+    let applies = unsafe {
+        pg_sys::IsLogicalWorker()
+            || (pg_sys::MyBackendType == pg_sys::BackendType::B_BG_WORKER
+                && pg_sys::replorigin_session_origin != 0)
+    };
+    applies && levels::trigger_depth() == 0
 }
 
 /// A table of `exempt_tables`.

@@ -12,7 +12,7 @@ use pgrx::pg_sys::NodeTag;
 
 use crate::analysis;
 use crate::guard::unique;
-use crate::pg::{frame, nodes, raw};
+use crate::pg::{frame, nodes, raw, roles};
 use crate::{ledger, levels, objects, policy, refusal, settings};
 
 static mut PREVIOUS_UTILITY: pg_sys::ProcessUtility_hook_type = None;
@@ -33,6 +33,14 @@ pub fn install() {
         pg_sys::CacheRegisterRelcacheCallback(Some(relation_changed), pg_sys::Datum::from(0));
         let namespaces = pg_sys::SysCacheIdentifier::NAMESPACEOID as c_int;
         pg_sys::CacheRegisterSyscacheCallback(namespaces, Some(schema_changed), pg_sys::Datum::from(0));
+        for cache in [
+            pg_sys::SysCacheIdentifier::AUTHMEMROLEMEM,
+            pg_sys::SysCacheIdentifier::AUTHNAME,
+            pg_sys::SysCacheIdentifier::DATABASEOID,
+        ] {
+            let none = pg_sys::Datum::from(0);
+            pg_sys::CacheRegisterSyscacheCallback(cache as c_int, Some(roles_changed), none);
+        }
     }
 }
 
@@ -76,9 +84,11 @@ unsafe extern "C-unwind" fn process_utility(
                 completion,
             ),
         }
-        let own = levels::current().owner;
+        let own = levels::own_sum();
         levels::leave_utility(outer);
-        if ledger::is_in_use() && levels::current().is_outside() {
+        if ledger::is_in_use()
+            && let Some(own) = own
+        {
             frame::guarded(|| ledger::forget(own));
         }
     }
@@ -99,7 +109,8 @@ unsafe fn is_explain_analyze(utility: *mut pg_sys::Node) -> bool {
     }
 }
 
-/// Why this hook: it alone sees every relation that TRUNCATE and DROP reach.
+/// Why this hook: it alone sees every relation that TRUNCATE and DROP reach, and that the protocol calls
+/// a function.
 #[allow(ffi_unwind_calls, reason = "a bare frame: it owns nothing and cannot panic")]
 unsafe extern "C-unwind" fn object_access(
     access: pg_sys::ObjectAccessType::Type,
@@ -112,6 +123,14 @@ unsafe extern "C-unwind" fn object_access(
     unsafe {
         if let Some(previous) = PREVIOUS_ACCESS {
             previous(access, class, object, part, argument);
+        }
+        if access == pg_sys::ObjectAccessType::OAT_FUNCTION_EXECUTE {
+            if let Some(before) = levels::function_called(levels::current().is_outside())
+                && ledger::is_in_use()
+            {
+                frame::guarded(|| ledger::forget(before));
+            }
+            return;
         }
         if matches!(access, pg_sys::ObjectAccessType::OAT_TRUNCATE | pg_sys::ObjectAccessType::OAT_DROP) {
             let refused = frame::guarded(|| objects::accessed(access, class, object, part, argument).err());
@@ -139,4 +158,9 @@ unsafe extern "C-unwind" fn schema_changed(_: pg_sys::Datum, _: c_int, _: u32) {
         analysis::target::forget(pg_sys::InvalidOid);
         policy::forget(pg_sys::InvalidOid);
     });
+}
+
+/// Why this callback: who is a member of what may have changed, or what a role is called.
+unsafe extern "C-unwind" fn roles_changed(_: pg_sys::Datum, _: c_int, _: u32) {
+    frame::undisturbed((), roles::changed);
 }

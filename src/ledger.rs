@@ -6,6 +6,7 @@ use rustc_hash::FxHashMap as HashMap;
 
 use crate::pg::pg_sys;
 use once_cell::unsync::Lazy;
+use safedelete_core::command::{Command, Commands};
 use safedelete_core::limit::Size;
 
 use crate::levels::{self, Owner};
@@ -13,22 +14,53 @@ use crate::pg::local::Local;
 use crate::pg::{frame, memory};
 use crate::settings::{self, Scope};
 
-/// A table in a sum.
-type Key = (Owner, pg_sys::Oid);
+/// What a sum is of: a table with the tree below it, or alone, as ONLY and most foreign keys name it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Summed {
+    pub relation: pg_sys::Oid,
+    /// Not where there is nothing below: it is the same then.
+    pub only: bool,
+}
 
-#[derive(Default)]
+/// A table in a sum.
+type Key = (Owner, Summed);
+
 struct Entry {
     rows: u64,
     /// Of `rows`, those that are gone.
     deleted: u64,
-    /// Without the tree below the table, and with it.
-    tables: [Learned; 2],
+    learned: Learned,
     /// A statement over the limit went through and was reported: once a sum is enough.
     reported: bool,
     /// Of `rows`, those that foreign keys reached.
     by_foreign_key: u64,
-    /// Up to this sum a write of one row need not be judged, as of a generation of the settings.
-    free_until: (u32, u64),
+    /// Up to this sum a write of one row need not be judged.
+    free: Free,
+    /// The first of the open subtransactions that have counted some of it.
+    undone_by: usize,
+}
+
+impl Default for Entry {
+    fn default() -> Entry {
+        Entry {
+            rows: 0,
+            deleted: 0,
+            learned: Learned::default(),
+            reported: false,
+            by_foreign_key: 0,
+            free: Free::default(),
+            undone_by: usize::MAX,
+        }
+    }
+}
+
+/// Up to which sum a write of one row by some commands need not be judged, as of a generation of the
+/// settings.
+#[derive(Clone, Copy, Default)]
+struct Free {
+    as_of: u32,
+    commands: Commands,
+    until: u64,
 }
 
 /// What a sum has learned of its table's size.
@@ -75,45 +107,49 @@ fn change<R>(f: impl FnOnce(&mut Ledger) -> R) -> R {
 /// The sum that counts now: the client statement's or the transaction's.
 pub fn owner() -> Owner {
     match settings::scope() {
-        Scope::Statement => levels::current().owner,
+        Scope::Statement => levels::owner(),
         Scope::Transaction => Owner::TRANSACTION,
     }
 }
 
 /// The rows counted so far.
-pub fn sum(relation: pg_sys::Oid) -> u64 {
-    let key = (owner(), relation);
+pub fn sum(of: Summed) -> u64 {
+    let key = (owner(), of);
     LEDGER.with(|ledger| ledger.sums.get(&key).map_or(0, |entry| entry.rows))
 }
 
 /// Whether rows of the table have been counted in the sum.
-pub fn is_open(relation: pg_sys::Oid) -> bool {
-    let key = (owner(), relation);
+pub fn is_open(of: Summed) -> bool {
+    let key = (owner(), of);
     LEDGER.with(|ledger| ledger.sums.contains_key(&key))
 }
 
 /// The rows that the sum has deleted so far.
 #[inline]
-pub fn deleted(relation: pg_sys::Oid) -> u64 {
+pub fn deleted(of: Summed) -> u64 {
     if !is_in_use() {
         return 0;
     }
-    let key = (owner(), relation);
+    let key = (owner(), of);
     LEDGER.with(|ledger| ledger.sums.get(&key).map_or(0, |entry| entry.deleted))
 }
 
 /// Counts rows, `deleted` of which are gone; gives the new sum.
-pub fn add(relation: pg_sys::Oid, rows: u64, deleted: u64, by_foreign_key: bool) -> u64 {
-    let key = (owner(), relation);
+pub fn add(of: Summed, rows: u64, deleted: u64, by_foreign_key: bool) -> u64 {
+    let key = (owner(), of);
     let referential = if by_foreign_key { rows } else { 0 };
     change(|ledger| {
-        if let Some((_, counted)) = ledger.undo.last_mut() {
-            let counted = counted.entry(key).or_default();
+        let Ledger { sums, undo } = ledger;
+        let entry = sums.entry(key).or_default();
+        if rows > 0
+            && let Some(last) = undo.len().checked_sub(1)
+        {
+            let counted = undo[last].1.entry(key).or_default();
             counted.rows += rows;
             counted.deleted += deleted;
             counted.by_foreign_key += referential;
+            entry.undone_by = entry.undone_by.min(last);
         }
-        let entry = ledger.sums.entry(key).or_default();
         entry.rows += rows;
         entry.deleted += deleted;
         entry.by_foreign_key += referential;
@@ -130,19 +166,20 @@ pub fn is_in_use() -> bool {
 /// Counts a write of few rows where it need not be judged; whether it was counted. Owns and
 /// allocates nothing, so bare frames may call it.
 #[inline]
-pub fn add_free(relation: pg_sys::Oid, rows: u64, deleted: u64) -> bool {
-    let key = (owner(), relation);
+pub fn add_free(command: Command, of: Summed, rows: u64) -> bool {
+    let key = (owner(), of);
     let generation = settings::generation();
     LEDGER.with(|ledger| {
         let Ledger { sums, undo } = &mut **ledger;
         match sums.get_mut(&key) {
             Some(entry)
                 if undo.is_empty()
-                    && entry.free_until.0 == generation
-                    && entry.rows + rows <= entry.free_until.1 =>
+                    && entry.free.as_of == generation
+                    && entry.rows + rows <= entry.free.until
+                    && entry.free.commands.contains(command) =>
             {
                 entry.rows += rows;
-                entry.deleted += deleted;
+                entry.deleted += if command == Command::Delete { rows } else { 0 };
                 true
             }
             _ => false,
@@ -150,45 +187,43 @@ pub fn add_free(relation: pg_sys::Oid, rows: u64, deleted: u64) -> bool {
     })
 }
 
-/// Writes of one row need not be judged up to this sum.
-pub fn free_until(relation: pg_sys::Oid, sum: u64) {
-    let key = (owner(), relation);
-    let generation = settings::generation();
+/// Writes of one row by these commands need not be judged up to this sum.
+pub fn free_until(of: Summed, commands: Commands, sum: u64) {
+    let key = (owner(), of);
+    let free = Free { as_of: settings::generation(), commands, until: sum };
     LEDGER.with(|ledger| {
         if let Some(entry) = ledger.sums.get_mut(&key) {
-            entry.free_until = (generation, sum);
+            entry.free = free;
         }
     });
 }
 
 /// What the sum has learned of the table's size.
-pub fn learned(relation: pg_sys::Oid, only: bool) -> Learned {
-    let key = (owner(), relation);
-    LEDGER.with(|ledger| {
-        ledger.sums.get(&key).map_or_else(Learned::default, |entry| entry.tables[usize::from(!only)])
-    })
+pub fn learned(of: Summed) -> Learned {
+    let key = (owner(), of);
+    LEDGER.with(|ledger| ledger.sums.get(&key).map_or_else(Learned::default, |entry| entry.learned))
 }
 
 /// Keeps what the lowest estimate of the table's size is.
-pub fn learn_lowest(relation: pg_sys::Oid, only: bool, lowest: Option<u64>) {
-    learn(relation, only, |learned| learned.lowest = Some(lowest));
+pub fn learn_lowest(of: Summed, lowest: Option<u64>) {
+    learn(of, |learned| learned.lowest = Some(lowest));
 }
 
 /// Keeps what counting has told of the table's size.
-pub fn learn_size(relation: pg_sys::Oid, only: bool, size: Size) {
+pub fn learn_size(of: Summed, size: Size) {
     // SAFETY: reads the transaction's state.
     let by = unsafe { pg_sys::GetCurrentSubTransactionId() };
-    learn(relation, only, |learned| (learned.size, learned.by) = (Some(size), by));
+    learn(of, |learned| (learned.size, learned.by) = (Some(size), by));
 }
 
-fn learn(relation: pg_sys::Oid, only: bool, keep: impl FnOnce(&mut Learned)) {
-    let key = (owner(), relation);
-    change(|ledger| keep(&mut ledger.sums.entry(key).or_default().tables[usize::from(!only)]));
+fn learn(of: Summed, keep: impl FnOnce(&mut Learned)) {
+    let key = (owner(), of);
+    change(|ledger| keep(&mut ledger.sums.entry(key).or_default().learned));
 }
 
 /// Whether this is the first report of a table in the client's statement.
 pub fn report_once(relation: pg_sys::Oid) -> bool {
-    let key = (levels::current().owner, relation);
+    let key = (levels::owner(), Summed { relation, only: false });
     change(|ledger| {
         let entry = ledger.sums.entry(key).or_default();
         !std::mem::replace(&mut entry.reported, true)
@@ -203,7 +238,7 @@ pub fn reached_by_foreign_keys() -> Vec<(pg_sys::Oid, u64)> {
             .sums
             .iter()
             .filter(|((own, _), entry)| *own == owner && entry.by_foreign_key > 0)
-            .map(|((_, relation), entry)| (*relation, entry.by_foreign_key))
+            .map(|((_, of), entry)| (of.relation, entry.by_foreign_key))
             .collect()
     });
     reached.sort_unstable_by_key(|(relation, _)| relation.to_u32());
@@ -212,22 +247,37 @@ pub fn reached_by_foreign_keys() -> Vec<(pg_sys::Oid, u64)> {
 
 /// A client statement begins or ends: its sum is no more.
 pub fn forget(owner: Owner) {
-    change(|ledger| ledger.sums.retain(|(own, _), _| *own != owner));
+    change(|ledger| {
+        let Ledger { sums, undo } = ledger;
+        sums.retain(|key, entry| {
+            if key.0 != owner {
+                return true;
+            }
+            for (_, counted) in undo.iter_mut().skip(entry.undone_by) {
+                counted.remove(key);
+            }
+            false
+        });
+    });
 }
 
 /// A bare frame for RegisterXactCallback, which every transaction calls.
 pub unsafe extern "C-unwind" fn transaction_event(event: pg_sys::XactEvent::Type, _: *mut core::ffi::c_void) {
     use pg_sys::XactEvent::*;
     match event {
-        XACT_EVENT_COMMIT | XACT_EVENT_PARALLEL_COMMIT | XACT_EVENT_PREPARE if is_in_use() => {
-            frame::undisturbed((), clear);
-            levels::transaction_committed();
+        XACT_EVENT_COMMIT | XACT_EVENT_PARALLEL_COMMIT | XACT_EVENT_PREPARE => {
+            if is_in_use() {
+                frame::undisturbed((), clear);
+                levels::transaction_committed();
+            }
+            levels::transaction_ended();
         }
         XACT_EVENT_ABORT | XACT_EVENT_PARALLEL_ABORT => {
             if is_in_use() {
                 frame::undisturbed((), clear);
             }
             levels::transaction_aborted();
+            levels::transaction_ended();
             memory::recover();
         }
         _ => {}
@@ -271,12 +321,16 @@ impl Ledger {
     /// A subtransaction's counts become its parent's.
     fn keep(&mut self, own: pg_sys::SubTransactionId) {
         while let Some((id, counted)) = self.undo.pop() {
+            let last = self.undo.len().wrapping_sub(1);
             if let Some((_, parent)) = self.undo.last_mut() {
                 for (key, counts) in counted {
                     let into = parent.entry(key).or_default();
                     into.rows += counts.rows;
                     into.deleted += counts.deleted;
                     into.by_foreign_key += counts.by_foreign_key;
+                    if let Some(entry) = self.sums.get_mut(&key) {
+                        entry.undone_by = entry.undone_by.min(last);
+                    }
                 }
             }
             if id == own {
@@ -288,9 +342,9 @@ impl Ledger {
     /// A subtransaction's counts, and those of the ones inside it, are undone.
     fn give_back(&mut self, own: pg_sys::SubTransactionId) {
         // Those inside it have higher numbers.
-        for learned in self.sums.values_mut().flat_map(|entry| &mut entry.tables) {
-            if learned.by >= own {
-                learned.size = None;
+        for entry in self.sums.values_mut() {
+            if entry.learned.by >= own {
+                entry.learned.size = None;
             }
         }
         while let Some((id, counted)) = self.undo.pop() {

@@ -7,26 +7,11 @@ use crate::pg::pg_sys;
 use safedelete_core::command::Command;
 
 use crate::pg::local::Local;
-use crate::pg::{nodes, roles};
+use crate::pg::{nodes, raw, roles};
 
-/// The client statement whose rows are summed: a number of its own, never reused while it runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Owner(u64);
+mod outermost;
 
-impl Owner {
-    /// The transaction, for `scope = transaction`.
-    pub const TRANSACTION: Owner = Owner(0);
-    /// What fires outside any statement: deferred foreign-key actions at COMMIT.
-    const COMMIT: Owner = Owner(2);
-
-    /// A portal is a statement of the client: rules may make several queries of it, and it may be
-    /// run in parts, other statements between them. What fires outside any is COMMIT's.
-    fn of_portal() -> Owner {
-        // SAFETY: reads a backend variable.
-        let portal = unsafe { pg_sys::ActivePortal };
-        if portal.is_null() { Owner::COMMIT } else { Owner(portal as u64) }
-    }
-}
+pub use outermost::{Owner, function_called, trigger_depth};
 
 /// What a level is.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -35,6 +20,8 @@ enum Kind {
     Execute,
     /// EXPLAIN ANALYZE runs its statement.
     ExplainAnalyze,
+    /// CREATE EXTENSION and ALTER EXTENSION run a script.
+    Extension,
     Utility,
 }
 
@@ -44,6 +31,10 @@ pub struct Level {
     pub owner: Owner,
     depth: u32,
     kind: Kind,
+    /// The statement of this level is PostgreSQL's own; see exemption.rs.
+    is_postgres: bool,
+    /// And so is what starts at this level.
+    hands_on: bool,
 }
 
 /// The part of a level that only utility commands and writes that fire triggers change.
@@ -53,20 +44,30 @@ pub struct Background {
     writes: Option<(Command, pg_sys::Oid)>,
     /// The role that the statement of this level runs as; its foreign-key actions are judged by it.
     role: pg_sys::Oid,
-    /// The innermost utility command.
+    /// The innermost utility command, where it is TRUNCATE or DROP TABLE: a copy, for C code may go on in
+    /// the same subtransaction after an error that it has swallowed, and the level with it.
     utility: *mut pg_sys::Node,
+    /// The memory of the copy.
+    memory: pg_sys::MemoryContext,
     serial: u64,
 }
 
-const OUTSIDE: Level = Level { owner: Owner::COMMIT, depth: 0, kind: Kind::Query };
-const EMPTY: Background =
-    Background { writes: None, role: pg_sys::InvalidOid, utility: std::ptr::null_mut(), serial: 0 };
+const OUTSIDE: Level =
+    Level { owner: Owner::COMMIT, depth: 0, kind: Kind::Query, is_postgres: false, hands_on: false };
+const EMPTY: Background = Background {
+    writes: None,
+    role: pg_sys::InvalidOid,
+    utility: std::ptr::null_mut(),
+    memory: std::ptr::null_mut(),
+    serial: 0,
+};
 
 static CURRENT: Local<Level> = Local::new(OUTSIDE);
 static BACKGROUND: Local<Background> = Local::new(EMPTY);
 /// The level each open subtransaction started at.
 static SUBTRANSACTIONS: Local<Vec<(pg_sys::SubTransactionId, Level, Background)>> = Local::new(Vec::new());
-static NEXT_UTILITY: Local<u64> = Local::new(3);
+/// The command at which the client's statement began.
+static BEGAN: Local<pg_sys::CommandId> = Local::new(0);
 
 #[inline]
 pub fn current() -> Level {
@@ -93,6 +94,23 @@ impl Level {
         self.kind == Kind::Execute || unsafe { (*pg_sys::ActivePortal).cplan.is_null() }
     }
 
+    /// Whether the statement of this level is PostgreSQL's own write.
+    #[inline]
+    pub fn is_postgres(&self) -> bool {
+        self.is_postgres
+    }
+
+    /// Whether what starts at this level is.
+    #[inline]
+    fn starts_postgres(&self) -> bool {
+        if self.depth == 0 {
+            return outermost::is_postgres();
+        }
+        // Event triggers of CREATE EXTENSION run outside of the script.
+        // SAFETY: reads a backend variable.
+        self.hands_on && (self.kind != Kind::Extension || unsafe { pg_sys::creating_extension })
+    }
+
     /// Whether no statement of the client runs.
     #[inline]
     pub fn is_outside(&self) -> bool {
@@ -112,7 +130,19 @@ pub fn writes() -> Option<(Command, pg_sys::Oid)> {
     BACKGROUND.get().writes
 }
 
-/// The running utility command; NULL in a query.
+/// Whom what starts or runs now belongs to.
+pub fn owner() -> Owner {
+    let level = CURRENT.get();
+    // SAFETY: NULL is no query.
+    if level.depth == 0 { unsafe { outermost::owner(std::ptr::null_mut()) } } else { level.owner }
+}
+
+/// Whether a statement that starts now is PostgreSQL's own write.
+pub fn starts_postgres() -> bool {
+    CURRENT.get().starts_postgres()
+}
+
+/// The running utility command, where it is TRUNCATE or DROP TABLE; NULL in a query.
 pub fn utility() -> *mut pg_sys::Node {
     if CURRENT.get().kind == Kind::Query { std::ptr::null_mut() } else { BACKGROUND.get().utility }
 }
@@ -140,12 +170,42 @@ pub fn is_referential(eflags: i32) -> bool {
 }
 
 /// Enters a query's run, or its finish; give the outcome to [`leave`].
+///
+/// # Safety
+/// `query` has been started.
 #[inline]
-pub fn enter_query() -> Level {
+pub unsafe fn enter_query(query: *mut pg_sys::QueryDesc) -> Level {
     let outer = CURRENT.get();
-    let owner = if outer.depth == 0 { Owner::of_portal() } else { outer.owner };
-    CURRENT.set(Level { owner, depth: outer.depth + 1, kind: Kind::Query });
+    let owner = if outer.depth == 0 {
+        // SAFETY: by contract.
+        unsafe {
+            let owner = outermost::owner(query);
+            BEGAN.set(outermost::began(owner, query));
+            owner
+        }
+    } else {
+        outer.owner
+    };
+    let is_postgres = outer.starts_postgres();
+    // SAFETY: by contract.
+    let hands_on = is_postgres && unsafe { reads_no_relation(query) };
+    CURRENT.set(Level { owner, depth: outer.depth + 1, kind: Kind::Query, is_postgres, hands_on });
     outer
+}
+
+/// Whether a query is of functions alone (`SELECT migrate()`): what they write is the statement's. Below
+/// any other there are triggers and functions that belong to somebody's table.
+///
+/// # Safety
+/// `query` has been started.
+#[cold]
+unsafe fn reads_no_relation(query: *mut pg_sys::QueryDesc) -> bool {
+    // SAFETY: by contract; a range table holds RangeTblEntries.
+    unsafe {
+        (*query).operation == pg_sys::CmdType::CMD_SELECT
+            && nodes::items::<pg_sys::RangeTblEntry>((*(*query).plannedstmt).rtable)
+                .all(|entry| (*entry).relid == pg_sys::InvalidOid)
+    }
 }
 
 /// Keeps in mind what a query writes, for its triggers, foreign keys' among them, are about to fire;
@@ -204,14 +264,13 @@ pub unsafe fn may_fire_triggers(query: *mut pg_sys::QueryDesc) -> bool {
 /// # Safety
 /// `query` is about to start.
 pub unsafe fn starting(query: *mut pg_sys::QueryDesc) -> Option<Owner> {
-    // SAFETY: by contract; an active portal's statements are PlannedStmts.
+    // SAFETY: by contract.
     unsafe {
         let portal = pg_sys::ActivePortal;
-        if CURRENT.get().depth > 0 || portal.is_null() {
+        if CURRENT.get().depth > 0 || portal.is_null() || !outermost::is_first(portal, query) {
             return None;
         }
-        let first = nodes::items::<pg_sys::PlannedStmt>((*portal).stmts).next();
-        first.is_none_or(|first| first == (*query).plannedstmt).then(Owner::of_portal)
+        Some(outermost::owner(query)).filter(|owner| owner.is_portal())
     }
 }
 
@@ -220,42 +279,120 @@ pub unsafe fn starting(query: *mut pg_sys::QueryDesc) -> Option<Owner> {
 /// # Safety
 /// `query` has finished, outside of any other.
 pub unsafe fn ended(query: *mut pg_sys::QueryDesc) -> Option<Owner> {
-    // SAFETY: as in `starting`.
+    // SAFETY: by contract.
+    unsafe { outermost::ended(query) }
+}
+
+/// Enters a utility command; give the outcome to [`leave_utility`]. Raises where memory runs out.
+///
+/// # Safety
+/// `utility` is NULL or a statement; no frame above owns anything.
+#[inline]
+#[allow(ffi_unwind_calls, reason = "called by a bare frame, which owns nothing")]
+pub unsafe fn enter_utility(utility: *mut pg_sys::Node, explaining: bool) -> (Level, Background) {
+    let outer = (CURRENT.get(), BACKGROUND.get());
+    let serial = Owner::new();
+    let owner = if outer.0.depth == 0 {
+        // SAFETY: reads the transaction's state.
+        BEGAN.set(unsafe { raw::GetCurrentCommandId(false) });
+        outermost::utility_owner(serial)
+    } else {
+        outer.0.owner
+    };
+    use pg_sys::NodeTag::*;
+    let (kind, runs_others) = match nodes::tag(utility) {
+        T_ExecuteStmt => (Kind::Execute, true),
+        T_ExplainStmt if explaining => (Kind::ExplainAnalyze, true),
+        T_CreateExtensionStmt | T_AlterExtensionStmt => (Kind::Extension, true),
+        T_DoStmt | T_CallStmt => (Kind::Utility, true),
+        _ => (Kind::Utility, false),
+    };
+    let is_postgres = outer.0.starts_postgres();
+    let hands_on = kind == Kind::Extension || (is_postgres && runs_others);
+    // SAFETY: by contract.
+    let (copy, memory) = unsafe { copy_of_names(utility) };
+    CURRENT.set(Level { owner, depth: outer.0.depth + 1, kind, is_postgres, hands_on });
+    BACKGROUND.set(Background {
+        writes: None,
+        role: roles::current().0,
+        utility: copy,
+        memory,
+        serial: serial.number(),
+    });
+    outer
+}
+
+/// A copy of TRUNCATE or DROP TABLE, whose names are looked at while it runs, and its memory; NULL for
+/// other commands.
+///
+/// # Safety
+/// As `enter_utility`.
+#[inline]
+unsafe fn copy_of_names(utility: *mut pg_sys::Node) -> (*mut pg_sys::Node, pg_sys::MemoryContext) {
+    // SAFETY: by contract; the cast follows the tag.
     unsafe {
-        let portal = pg_sys::ActivePortal;
-        if portal.is_null() {
-            return None;
-        }
-        let last = nodes::items::<pg_sys::PlannedStmt>((*portal).stmts).last();
-        last.is_none_or(|last| last == (*query).plannedstmt).then(Owner::of_portal)
+        let names_tables = match nodes::tag(utility) {
+            pg_sys::NodeTag::T_TruncateStmt => true,
+            pg_sys::NodeTag::T_DropStmt => {
+                (*utility.cast::<pg_sys::DropStmt>()).removeType == pg_sys::ObjectType::OBJECT_TABLE
+            }
+            _ => false,
+        };
+        if names_tables { copy(utility) } else { (std::ptr::null_mut(), std::ptr::null_mut()) }
     }
 }
 
-/// Enters a utility command; give the outcome to [`leave_utility`].
-#[inline]
-pub fn enter_utility(utility: *mut pg_sys::Node, explaining: bool) -> (Level, Background) {
-    let outer = (CURRENT.get(), BACKGROUND.get());
-    // Odd, so that no portal's address is the same.
-    let serial = NEXT_UTILITY.with(|next| {
-        *next += 2;
-        *next
-    });
-    let owner = if outer.0.depth == 0 { Owner(serial) } else { outer.0.owner };
-    let kind = match nodes::tag(utility) {
-        pg_sys::NodeTag::T_ExecuteStmt => Kind::Execute,
-        pg_sys::NodeTag::T_ExplainStmt if explaining => Kind::ExplainAnalyze,
-        _ => Kind::Utility,
-    };
-    CURRENT.set(Level { owner, depth: outer.0.depth + 1, kind });
-    BACKGROUND.set(Background { writes: None, role: roles::current().0, utility, serial });
-    outer
+/// # Safety
+/// As `enter_utility`.
+#[cold]
+#[allow(ffi_unwind_calls, reason = "called by a bare frame, which owns nothing")]
+unsafe fn copy(utility: *mut pg_sys::Node) -> (*mut pg_sys::Node, pg_sys::MemoryContext) {
+    // SAFETY: by contract. The copy lives as long as the subtransaction at most, whose abort puts the level
+    // back that was current before.
+    unsafe {
+        let memory = raw::AllocSetContextCreateInternal(
+            pg_sys::CurTransactionContext,
+            c"safedelete names".as_ptr(),
+            0,
+            1024,
+            pg_sys::ALLOCSET_DEFAULT_MAXSIZE as usize,
+        );
+        let previous = pg_sys::CurrentMemoryContext;
+        pg_sys::CurrentMemoryContext = memory;
+        let copy = raw::copyObjectImpl(utility.cast());
+        pg_sys::CurrentMemoryContext = previous;
+        (copy.cast(), memory)
+    }
+}
+
+/// The sum that goes with the running utility command, where it is the client's own.
+pub fn own_sum() -> Option<Owner> {
+    let level = CURRENT.get();
+    (level.depth == 1 && level.owner.number() == serial()).then_some(level.owner)
 }
 
 /// Enters a statement that counts as one of the client's, although another one runs it.
-pub fn enter_as_clients() -> (Level, Background) {
-    let outer = enter_utility(std::ptr::null_mut(), false);
-    CURRENT.with(|level| level.owner = Owner(serial()));
-    outer
+pub fn enter_as_clients() -> Clients {
+    let began = BEGAN.get();
+    // SAFETY: NULL is no statement, so nothing is copied.
+    let outer = unsafe { enter_utility(std::ptr::null_mut(), false) };
+    CURRENT.with(|level| level.owner = Owner::new());
+    #[allow(ffi_unwind_calls, reason = "raises nothing where the command id is not to be used")]
+    // SAFETY: reads the transaction's state.
+    BEGAN.set(unsafe { raw::GetCurrentCommandId(false) });
+    Clients { outer, began }
+}
+
+/// Where [`enter_as_clients`] came from.
+pub struct Clients {
+    outer: (Level, Background),
+    began: pg_sys::CommandId,
+}
+
+/// Back there.
+pub fn leave_as_clients(clients: &Clients) {
+    leave_utility(clients.outer);
+    BEGAN.set(clients.began);
 }
 
 /// Back to where [`enter_query`] came from.
@@ -264,9 +401,21 @@ pub fn leave(outer: Level) {
     CURRENT.set(outer);
 }
 
-/// Back to where [`enter_utility`] came from.
+/// Back to where [`enter_utility`] came from, which has come to its end.
 #[inline]
-pub fn leave_utility((level, background): (Level, Background)) {
+pub fn leave_utility(outer: (Level, Background)) {
+    let memory = BACKGROUND.get().memory;
+    go_back(outer);
+    if !memory.is_null() {
+        #[allow(ffi_unwind_calls, reason = "raises nothing")]
+        // SAFETY: what `copy` has made, which nothing points to any more.
+        unsafe {
+            raw::MemoryContextDelete(memory)
+        };
+    }
+}
+
+fn go_back((level, background): (Level, Background)) {
     CURRENT.set(level);
     BACKGROUND.set(background);
 }
@@ -312,10 +461,17 @@ pub fn subtransaction_committed(id: pg_sys::SubTransactionId) {
 pub fn subtransaction_aborted(id: pg_sys::SubTransactionId) {
     SUBTRANSACTIONS.with(|open| {
         if let Some(at) = open.iter().rposition(|(own, ..)| *own == id) {
-            leave_utility((open[at].1, open[at].2));
+            go_back((open[at].1, open[at].2));
             open.truncate(at);
         }
     });
+}
+
+/// A transaction has ended: the next one's commands count from its own beginning, in a procedure too.
+#[inline]
+pub fn transaction_ended() {
+    BEGAN.set(0);
+    outermost::transaction_ended();
 }
 
 /// A transaction has committed, and with it its subtransactions.
@@ -329,6 +485,6 @@ pub fn transaction_aborted() {
     SUBTRANSACTIONS.with(Vec::clear);
     // SAFETY: reads a backend variable.
     if unsafe { pg_sys::error_context_stack.is_null() } {
-        leave_utility((OUTSIDE, EMPTY));
+        go_back((OUTSIDE, EMPTY));
     }
 }

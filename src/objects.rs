@@ -101,7 +101,7 @@ fn take_whole(command: Command, relation: pg_sys::Oid) -> Result<(), Frozen> {
     if !holds_rows
         || relations::is_exempt(relation)
         || !(is_judged(command, relation) || dry_run::is_on())
-        || exemption::of_process()
+        || exemption::of_command()
         || (exemption::of_table(relation) && !dry_run::is_on())
         // The hook comes before PostgreSQL's own check, whose error comes first.
         || (command == Command::Truncate && !relations::may_truncate(relation))
@@ -275,7 +275,7 @@ fn drop_database(database: pg_sys::Oid) -> Result<(), Frozen> {
         return Ok(());
     }
     // SAFETY: reads a backend variable. PostgreSQL refuses to drop the database it is in.
-    if exemption::of_process() || database == unsafe { pg_sys::MyDatabaseId } {
+    if exemption::of_command() || database == unsafe { pg_sys::MyDatabaseId } {
         return Ok(());
     }
     // SAFETY: a catalog look-up that gives NULL where there is none.

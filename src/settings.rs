@@ -14,7 +14,7 @@ use safedelete_core::names::TableName;
 use safedelete_core::policy::Effective;
 
 use crate::pg::local::Local;
-use crate::pg::{raw, text};
+use crate::pg::{pg_sys, raw, text};
 
 pub use define::define;
 
@@ -59,6 +59,9 @@ static OVERRIDE_ROLE: GucSetting<Option<CString>> = GucSetting::<Option<CString>
 static POLICY_ROLE: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
 
 static EVENTS_MAX: GucSetting<i32> = GucSetting::<i32>::new(1000);
+
+static ALLOW_ROWS_BY: Local<pg_sys::Oid> = Local::new(pg_sys::InvalidOid);
+static REASON_BY: Local<pg_sys::Oid> = Local::new(pg_sys::InvalidOid);
 
 static PARSED_COMMANDS: Local<Commands> = Local::new(Commands::DEFAULT);
 static PARSED_EXEMPT_TABLES: Local<Vec<TableName>> = Local::new(Vec::new());
@@ -126,6 +129,17 @@ pub fn bounds() -> Bounds {
 /// `allow_rows` as set: 0 not used, -1 any number.
 pub fn allow_rows() -> i32 {
     ALLOW_ROWS.get()
+}
+
+/// The role that declared `allow_rows` by SET; InvalidOid where it came with the session, from its start,
+/// its role, its database or the configuration.
+pub fn allow_rows_declared_by() -> pg_sys::Oid {
+    ALLOW_ROWS_BY.get()
+}
+
+/// Likewise of `reason`.
+pub fn reason_declared_by() -> pg_sys::Oid {
+    REASON_BY.get()
 }
 
 pub fn require_reason() -> bool {

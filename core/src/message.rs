@@ -98,6 +98,8 @@ pub enum NotHonoured {
     Role { user: String, roles: String },
     /// `require_reason` is on and `reason` is empty.
     Reason,
+    /// `require_reason` is on, and this role, which is not of `override_role`, has given the reason.
+    ReasonBy { user: String, roles: String },
     /// The policy on this object (as `table "public.events"`) forbids it.
     Policy { object: String },
 }
@@ -107,6 +109,9 @@ impl NotHonoured {
         match self {
             NotHonoured::Role { user, roles } => format!(
                 "safedelete.allow_rows is not honoured: role \"{user}\" is not a member of a role in safedelete.override_role ({roles})."
+            ),
+            NotHonoured::ReasonBy { user, roles } => format!(
+                "safedelete.allow_rows is not honoured: safedelete.require_reason is on, and role \"{user}\", which set safedelete.reason, is not a member of a role in safedelete.override_role ({roles})."
             ),
             NotHonoured::Policy { object } => format!(
                 "safedelete.allow_rows is not honoured: the policy on {object} sets override to false."

@@ -11,6 +11,7 @@ use pgrx::pg_sys::NodeTag;
 use safedelete_core::command::Command;
 
 use super::lists;
+use crate::ledger::Summed;
 use crate::pg::local::Local;
 use crate::pg::{compat, nodes, relations};
 use crate::policy::{self, TablePolicy};
@@ -51,7 +52,22 @@ pub fn forget(relation: pg_sys::Oid) {
 
 /// Whether a relation is not guarded: its kind never is, or `exempt_tables` names it.
 pub fn is_unguarded(relation: pg_sys::Oid) -> bool {
-    relation.to_u32() < pg_sys::FirstNormalObjectId || columns(relation).are_unguarded(relation)
+    columns(relation).are_unguarded(relation)
+}
+
+/// What the rows of a write are summed for.
+pub fn summed(relation: pg_sys::Oid, only: bool) -> Summed {
+    Summed { relation, only: only && columns(relation).has_children }
+}
+
+/// The same where it is known. Owns and allocates nothing, so bare frames may call it.
+#[inline]
+pub fn known_summed(relation: pg_sys::Oid, only: bool) -> Option<Summed> {
+    if !only {
+        return Some(Summed { relation, only });
+    }
+    let has_children = CACHE.with(|cache| Some(Lazy::get(cache)?.get(&relation)?.has_children))?;
+    Some(Summed { relation, only: has_children })
 }
 
 impl Columns {
@@ -165,9 +181,6 @@ impl Target {
         // SAFETY: by contract.
         unsafe {
             let relation = (*entry).relid;
-            if relation.to_u32() < pg_sys::FirstNormalObjectId {
-                return None;
-            }
             let columns = columns(relation);
             if columns.are_unguarded(relation) && !dry_run::is_on() {
                 return None;

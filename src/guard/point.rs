@@ -13,7 +13,7 @@ use crate::pg::local::Local;
 use crate::pg::{frame, nodes, raw};
 use crate::refusal::{self, Frozen};
 use crate::settings;
-use crate::{exemption, ledger, policy};
+use crate::{ledger, policy};
 
 /// The write that was planned before a policy changed that it may hang on.
 static PLANNED_BEFORE: Local<*mut pg_sys::QueryDesc> = Local::new(std::ptr::null_mut());
@@ -59,10 +59,12 @@ pub unsafe fn account_alone(query: *mut pg_sys::QueryDesc) {
     if whole && levels::current().is_clients_own() && PLANNED_BEFORE.get() != query {
         return;
     }
-    let outer = levels::enter_query();
     // SAFETY: by contract.
-    unsafe { account(query) };
-    levels::leave(outer);
+    unsafe {
+        let outer = levels::enter_query(query);
+        account(query);
+        levels::leave(outer);
+    }
 }
 
 /// Counts what an unguarded write has written. For a bare frame.
@@ -94,17 +96,17 @@ pub unsafe fn account(query: *mut pg_sys::QueryDesc) {
             return;
         }
         let entry = (*(*table).elements.add(at - 1)).ptr_value.cast::<pg_sys::RangeTblEntry>();
-        let deleted = if operation == pg_sys::CmdType::CMD_DELETE { rows } else { 0 };
+        let command =
+            if operation == pg_sys::CmdType::CMD_DELETE { Command::Delete } else { Command::Update };
         if eflags & pg_sys::EXEC_FLAG_SKIP_TRIGGERS as i32 == 0
-            && ledger::add_free((*entry).relid, rows, deleted)
+            && let Some(of) = target::known_summed((*entry).relid, !(*entry).inh)
+            && !levels::current().is_postgres()
+            && ledger::add_free(command, of, rows)
         {
             return;
         }
-        let refused: Option<Frozen> = frame::guarded(|| {
-            let command =
-                if operation == pg_sys::CmdType::CMD_DELETE { Command::Delete } else { Command::Update };
-            count(command, (*entry).relid, !(*entry).inh, rows, eflags).err()
-        });
+        let refused: Option<Frozen> =
+            frame::guarded(|| count(command, (*entry).relid, !(*entry).inh, rows, eflags).err());
         if let Some(frozen) = refused {
             refusal::raise(&frozen);
         }
@@ -113,17 +115,18 @@ pub unsafe fn account(query: *mut pg_sys::QueryDesc) {
 
 fn count(command: Command, relation: pg_sys::Oid, only: bool, rows: u64, eflags: i32) -> Result<(), Frozen> {
     let effective = policy::effective(relation);
-    if !effective.guards(command) {
+    if !effective.guards(command) || levels::current().is_postgres() {
         return Ok(());
     }
+    let of = target::summed(relation, only);
     // What was judged once in this sum is not judged again.
-    if !ledger::is_open(relation) && (target::is_unguarded(relation) || exemption::of_process()) {
+    if !ledger::is_open(of) && target::is_unguarded(relation) {
         return Ok(());
     }
     let referential = levels::is_referential(eflags);
     if !settings::has_bypass_roles() {
         let deleted = if command == Command::Delete { rows } else { 0 };
-        let sum = ledger::add(relation, rows, deleted, referential);
+        let sum = ledger::add(of, rows, deleted, referential);
         let within = effective.bounds.surely_within();
         let free = if sum <= within {
             within
@@ -132,7 +135,8 @@ fn count(command: Command, relation: pg_sys::Oid, only: bool, rows: u64, eflags:
             task.finish_counted(rows, sum)?
         };
         // Where a budget is a role's, another role's next write has to be judged by itself.
-        ledger::free_until(relation, if settings::has_override_roles() { within } else { free });
+        let until = if settings::has_override_roles() { within } else { free };
+        ledger::free_until(of, effective.commands, until);
         return Ok(());
     }
     let mut task = Task::of_point_write(command, relation, only, referential);

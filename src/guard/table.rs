@@ -5,7 +5,8 @@ use crate::pg::pg_sys;
 use safedelete_core::command::Command;
 use safedelete_core::limit::{Bounds, Size};
 
-use crate::ledger;
+use crate::analysis::target;
+use crate::ledger::{self, Summed};
 use crate::pg::count::Count;
 use crate::pg::relations;
 use crate::pg::sizes::{self, Wait};
@@ -16,6 +17,7 @@ const CHEAP_PAGES: u64 = 128;
 pub struct Table {
     relation: pg_sys::Oid,
     only: bool,
+    of: Summed,
     /// What the sum had deleted before the statement began: its snapshot does not see these rows.
     deleted_before: u64,
     /// TRUNCATE and DROP: the size that their count is taken for.
@@ -37,8 +39,9 @@ pub enum Answer {
 
 impl Table {
     pub fn new(relation: pg_sys::Oid, only: bool) -> Table {
-        let deleted_before = ledger::deleted(relation);
-        Table { relation, only, deleted_before, whole: None, count: None, previews: false }
+        let of = target::summed(relation, only);
+        let deleted_before = ledger::deleted(of);
+        Table { relation, only, of, deleted_before, whole: None, count: None, previews: false }
     }
 
     /// The table of a write whose rows have joined the sum.
@@ -50,6 +53,11 @@ impl Table {
     /// A table that is taken whole.
     pub fn of_size(self, size: Size) -> Table {
         Table { whole: Some(size), ..self }
+    }
+
+    /// What its rows are summed for.
+    pub fn of(&self) -> Summed {
+        self.of
     }
 
     pub fn is_taken_whole(&self) -> bool {
@@ -69,7 +77,7 @@ impl Table {
         if self.previews {
             return cheap(self.relation, self.only).map_or(Answer::NoSize, Answer::Size);
         }
-        let learned = ledger::learned(self.relation, self.only);
+        let learned = ledger::learned(self.of);
         if let Some(size) = learned.size
             && (size.is_final() || bounds.limit(Some(size)).is_none_or(|limit| limit.rows >= sum))
         {
@@ -77,7 +85,7 @@ impl Table {
         }
         let lowest = learned.lowest.unwrap_or_else(|| {
             let lowest = sizes::lowest(self.relation, self.only);
-            ledger::learn_lowest(self.relation, self.only, lowest);
+            ledger::learn_lowest(self.of, lowest);
             lowest
         });
         let Some(lowest) = lowest else { return Answer::NoSize };
@@ -103,7 +111,7 @@ impl Table {
         let count = self.count.get_or_insert_with(|| Count::new(relation, only));
         count.go_on(rows.saturating_sub(self.deleted_before), u64::MAX);
         let size = size_of(count).plus(self.deleted_before);
-        ledger::learn_size(relation, only, size);
+        ledger::learn_size(self.of, size);
         size
     }
 
@@ -121,7 +129,7 @@ impl Table {
         if self.whole.is_some() {
             return self.whole;
         }
-        let known = ledger::learned(self.relation, self.only).size.filter(|size| size.is_final());
+        let known = ledger::learned(self.of).size.filter(|size| size.is_final());
         known.or_else(|| relations::has_size(self.relation).then(|| self.count_to(u64::MAX)))
     }
 
@@ -130,7 +138,7 @@ impl Table {
         if self.whole.is_some() {
             return self.whole;
         }
-        let known = ledger::learned(self.relation, self.only).size.filter(|size| size.is_final());
+        let known = ledger::learned(self.of).size.filter(|size| size.is_final());
         known.or_else(|| {
             let mut count = Count::new(self.relation, self.only);
             count.go_on(u64::MAX, CHEAP_PAGES);

@@ -22,7 +22,7 @@ use crate::pg::relations;
 use crate::record::{self, stats::Counter};
 use crate::refusal::{self, About, Frozen};
 use crate::settings::{self, Scope};
-use crate::{authority, exemption, policy};
+use crate::{authority, policy};
 
 /// How an execution goes on.
 #[derive(Clone, Copy)]
@@ -71,7 +71,7 @@ pub unsafe fn start(orders: &Orders, parameters: pg_sys::ParamListInfo, eflags: 
     let guarded = effective.guards(orders.command);
     let rehearses = dry_run::is_on();
     let guarded = guarded && !(rehearses && target::is_unguarded(orders.relation));
-    if (!guarded && !rehearses && orders.parts.is_null()) || exemption::of_process() {
+    if (!guarded && !rehearses && orders.parts.is_null()) || levels::starts_postgres() {
         return Start::Pass;
     }
     if !rehearses {
@@ -184,9 +184,9 @@ pub fn unqualified_by(qualification: Qualification, relation: pg_sys::Oid) -> Op
 impl Task {
     /// A count that needs no look at the table's size.
     pub fn first_threshold(&self) -> u64 {
-        let within = self.bounds.surely_within().saturating_sub(ledger::sum(self.relation));
+        let within = self.bounds.surely_within().saturating_sub(ledger::sum(self.table.of()));
         match self.overridden {
-            Some((.., Budget::Rows(rows))) => within.min(rows.saturating_sub(ledger::sum(self.relation))),
+            Some((.., Budget::Rows(rows))) => within.min(rows.saturating_sub(ledger::sum(self.table.of()))),
             Some((.., Budget::Unlimited)) => u64::MAX,
             None => within,
         }
@@ -219,7 +219,7 @@ impl Task {
 
     /// The count has passed its threshold: the refusal, or the next threshold.
     pub fn check(&mut self, count: u64) -> Result<u64, Frozen> {
-        self.judge(count, ledger::sum(self.relation).saturating_add(count))
+        self.judge(count, ledger::sum(self.table.of()).saturating_add(count))
     }
 
     /// All rows are counted, `deleted` of which are to go: they join the sum, and what went through is told.
@@ -234,9 +234,9 @@ impl Task {
     pub fn join_sum(&mut self, count: u64, deleted: u64) -> Result<(), Frozen> {
         let sum = if self.bypassed {
             // Not checked, and so nobody's sum; told where it is over a limit by itself.
-            ledger::sum(self.relation).saturating_add(count)
+            ledger::sum(self.table.of()).saturating_add(count)
         } else {
-            ledger::add(self.relation, count, deleted, self.referential)
+            ledger::add(self.table.of(), count, deleted, self.referential)
         };
         self.finish_counted(count, sum).map(drop)
     }
@@ -244,7 +244,8 @@ impl Task {
     /// The same where the rows have joined the sum; up to which sum there is nothing more to judge.
     pub fn finish_counted(&mut self, count: u64, sum: u64) -> Result<u64, Frozen> {
         let mut free = self.bounds.surely_within();
-        if sum > free {
+        // What reaches no row is not refused for what went before.
+        if sum > free && count > 0 {
             free = self.judge(count, sum)?.saturating_add(sum - count.min(sum));
         }
         let told = self.outcome(count, sum);
@@ -452,14 +453,14 @@ impl Task {
 
     /// Up to so many rows a table surely may be taken whole.
     pub fn surely_within(&self) -> u64 {
-        self.bounds.surely_within().saturating_sub(ledger::sum(self.relation))
+        self.bounds.surely_within().saturating_sub(ledger::sum(self.table.of()))
     }
 
     /// The same with the budget that is declared and honoured.
     pub fn surely_within_budget(&self) -> u64 {
         let within = self.surely_within();
         match authority::budget(self.role, Some(self.relation)) {
-            Ok(Some(Budget::Rows(rows))) => within.max(rows.saturating_sub(ledger::sum(self.relation))),
+            Ok(Some(Budget::Rows(rows))) => within.max(rows.saturating_sub(ledger::sum(self.table.of()))),
             _ => within,
         }
     }

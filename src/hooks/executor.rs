@@ -130,7 +130,7 @@ unsafe extern "C-unwind" fn executor_run(
 ) {
     // SAFETY: PostgreSQL's arguments, passed on as they came.
     unsafe {
-        let outer = levels::enter_query();
+        let outer = levels::enter_query(query);
         match PREVIOUS_RUN {
             Some(previous) => previous(query, direction, count, execute_once),
             None => raw::standard_ExecutorRun(query, direction, count, execute_once),
@@ -149,7 +149,7 @@ unsafe extern "C-unwind" fn executor_run(
 ) {
     // SAFETY: PostgreSQL's arguments, passed on as they came.
     unsafe {
-        let outer = levels::enter_query();
+        let outer = levels::enter_query(query);
         match PREVIOUS_RUN {
             Some(previous) => previous(query, direction, count),
             None => raw::standard_ExecutorRun(query, direction, count),
@@ -198,7 +198,7 @@ unsafe fn finish_write(query: *mut pg_sys::QueryDesc) {
 unsafe fn fire_and_finish(query: *mut pg_sys::QueryDesc) {
     // SAFETY: by contract.
     unsafe {
-        let outer = levels::enter_query();
+        let outer = levels::enter_query(query);
         let background = levels::about_to_fire(query);
         point::account(query);
         finish_next(query);

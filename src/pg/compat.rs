@@ -240,3 +240,38 @@ pub unsafe fn pending_deletes(pending: *mut pg_sys::PgStat_TableStatus) -> i64 {
         deleted
     }
 }
+
+/// The role that a row of pg_auth_members makes its member a member of: from 16 on not where it carries
+/// ADMIN alone, as a role with CREATEROLE gets it of those that it makes.
+///
+/// # Safety
+/// `tuple` is of the catalog cache AUTHMEMMEMROLE.
+pub unsafe fn membership(tuple: pg_sys::HeapTuple) -> Option<pg_sys::Oid> {
+    // SAFETY: by contract; the columns are not null.
+    let column = |number: i16| unsafe {
+        let mut is_null = false;
+        let cache = pg_sys::SysCacheIdentifier::AUTHMEMMEMROLE as i32;
+        pg_sys::SysCacheGetAttr(cache, tuple, number, &mut is_null).value()
+    };
+    #[cfg(feature = "pg15")]
+    let (role, is_member) = (column(1), true);
+    // After the row's own OID: role, member, grantor, and whether it carries ADMIN, INHERIT, SET.
+    #[cfg(not(feature = "pg15"))]
+    let (role, is_member) = {
+        let option = |number| column(number) as u8 != 0;
+        (column(2), !option(5) || option(6) || option(7))
+    };
+    is_member.then(|| pg_sys::Oid::from(role as u32))
+}
+
+/// Memory for what a setting's check hook passes to its assign hook; NULL where there is none.
+pub fn setting_extra(bytes: usize) -> *mut core::ffi::c_void {
+    #[allow(ffi_unwind_calls, reason = "raises nothing below ERROR")]
+    // SAFETY: PostgreSQL frees it.
+    unsafe {
+        #[cfg(feature = "pg15")]
+        return raw::malloc(bytes);
+        #[cfg(not(feature = "pg15"))]
+        raw::guc_malloc(pgrx::PgLogLevel::LOG as core::ffi::c_int, bytes)
+    }
+}

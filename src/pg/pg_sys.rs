@@ -121,7 +121,6 @@ functions! {
     fn index_close(relation: Relation, lockmode: LOCKMODE);
     fn index_open(relation_id: Oid, lockmode: LOCKMODE) -> Relation;
     fn InstrAlloc(n: c_int, instrument_options: c_int, async_mode: bool) -> *mut Instrumentation;
-    fn is_member_of_role_nosuper(member: Oid, role: Oid) -> bool;
     fn IsLogicalWorker() -> bool;
     fn isOtherTempNamespace(namespace_id: Oid) -> bool;
     fn IsTransactionBlock() -> bool;
@@ -188,6 +187,7 @@ functions! {
     fn RelationGetNumberOfBlocksInFork(relation: Relation, fork_num: ForkNumber::Type) -> BlockNumber;
     fn RelationIdGetRelation(relation_id: Oid) -> Relation;
     fn RelationIsVisible(relid: Oid) -> bool;
+    fn ReleaseCatCacheList(list: *mut CatCList);
     fn ReleaseSysCache(tuple: HeapTuple);
     fn ResetAllOptions();
     fn ScanKeyInit(
@@ -195,6 +195,8 @@ functions! {
         argument: Datum
     );
     fn SearchSysCache1(cache_id: c_int, key1: Datum) -> HeapTuple;
+    fn SearchSysCacheList(cache_id: c_int, nkeys: c_int, key1: Datum, key2: Datum, key3: Datum) -> *mut catclist;
+    fn SysCacheGetAttr(cache_id: c_int, tup: HeapTuple, attribute_number: AttrNumber, is_null: *mut bool) -> Datum;
     fn stringToNode(text: *const c_char) -> *mut c_void;
     fn superuser_arg(roleid: Oid) -> bool;
     fn systable_beginscan(

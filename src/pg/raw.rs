@@ -129,7 +129,15 @@ unsafe extern "C-unwind" {
     pub fn equal(one: *const c_void, other: *const c_void) -> bool;
     pub fn copyObjectImpl(node: *const c_void) -> *mut c_void;
 
-    // utils/palloc.h, utils/datum.h
+    // utils/palloc.h, utils/memutils.h, utils/datum.h
+    pub fn AllocSetContextCreateInternal(
+        parent: pg_sys::MemoryContext,
+        name: *const c_char,
+        first: usize,
+        block: usize,
+        most: usize,
+    ) -> pg_sys::MemoryContext;
+    pub fn MemoryContextDelete(context: pg_sys::MemoryContext);
     pub fn palloc0(size: usize) -> *mut c_void;
     pub fn MemoryContextAllocHuge(context: pg_sys::MemoryContext, size: usize) -> *mut c_void;
     pub fn repalloc_huge(pointer: *mut c_void, size: usize) -> *mut c_void;
@@ -241,6 +249,16 @@ unsafe extern "C-unwind" {
     // access/xact.h
     pub fn IsTransactionBlock() -> bool;
     pub fn GetCurrentCommandId(used: bool) -> pg_sys::CommandId;
+    pub fn GetCurrentStatementStartTimestamp() -> pg_sys::TimestampTz;
+
+    // commands/trigger.h
+    pub fn pg_trigger_depth(call: pg_sys::FunctionCallInfo) -> pg_sys::Datum;
+
+    // stdlib.h, utils/guc.h
+    #[cfg(feature = "pg15")]
+    pub fn malloc(size: usize) -> *mut c_void;
+    #[cfg(not(feature = "pg15"))]
+    pub fn guc_malloc(level: c_int, size: usize) -> *mut c_void;
 
     // utils/inval.h
     pub fn AcceptInvalidationMessages();

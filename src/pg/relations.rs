@@ -84,10 +84,10 @@ pub fn kind(relation: pg_sys::Oid) -> u8 {
     unsafe { pg_sys::get_rel_relkind(relation) as u8 }
 }
 
-/// Whether a relation is never guarded: temporary tables, system catalogs and what initdb made,
-/// materialized views (nothing of their own), and kinds that hold no rows.
+/// Whether a relation is never guarded: temporary tables, system catalogs and whatever else is in their
+/// schemas, materialized views (nothing of their own), and kinds that hold no rows.
 pub fn is_exempt(relation: pg_sys::Oid) -> bool {
-    if relation.to_u32() < pg_sys::FirstNormalObjectId {
+    if is_of_system(schema_oid(relation)) {
         return true;
     }
     // SAFETY: catalog cache look-ups.
@@ -128,6 +128,17 @@ fn is_created(relation: pg_sys::Oid) -> bool {
         pg_sys::RelationClose(opened);
         created
     }
+}
+
+/// Whether a schema is PostgreSQL's own. A low OID alone does not say so: what is made in single-user mode
+/// right after initdb has one, too. information_schema has no fixed OID, and may be made anew.
+fn is_of_system(schema: pg_sys::Oid) -> bool {
+    let schema_number = schema.to_u32();
+    schema_number == pg_sys::PG_CATALOG_NAMESPACE
+        || schema_number == pg_sys::PG_TOAST_NAMESPACE
+        || (schema_number < pg_sys::FirstNormalObjectId
+            && schema_number != pg_sys::PG_PUBLIC_NAMESPACE
+            && schema_name(schema) == "information_schema")
 }
 
 /// Whether foreign keys write other tables when this one's rows go, or when they change.

@@ -1,22 +1,99 @@
 //! Role names and membership, as PostgreSQL's ACL code answers them.
 
 use std::ffi::CString;
+use std::rc::Rc;
+
+use once_cell::unsync::Lazy;
+use rustc_hash::FxHashMap;
 
 use super::pg_sys;
 
-use super::{raw, text};
+use super::local::Local;
+use super::{compat, raw, text};
 
 /// Whether `member` is in one of `roles`: directly or not, whatever INHERIT says, and a role is in
 /// itself. Superusers are not members by being superusers. A name that names no role is nobody.
 pub fn is_member_of_any(member: pg_sys::Oid, roles: &[String]) -> bool {
+    if roles.is_empty() {
+        return false;
+    }
+    let memberships = memberships(member);
     roles.iter().any(|name| {
         let Ok(name) = CString::new(text::setting_to_server(name)) else { return false };
-        // SAFETY: a NUL-terminated name; both look-ups only read the catalog caches.
-        unsafe {
-            let role = pg_sys::get_role_oid(name.as_ptr(), true);
-            role != pg_sys::InvalidOid && pg_sys::is_member_of_role_nosuper(member, role)
-        }
+        // SAFETY: a NUL-terminated name; the look-up only reads the catalog cache.
+        let role = unsafe { pg_sys::get_role_oid(name.as_ptr(), true) };
+        role != pg_sys::InvalidOid && memberships.contains(&role)
     })
+}
+
+/// What roles are members of, until pg_auth_members or the database's owner changes.
+static MEMBERSHIPS: Local<Lazy<FxHashMap<pg_sys::Oid, Rc<[pg_sys::Oid]>>>> =
+    Local::new(Lazy::new(FxHashMap::default));
+static GENERATION: Local<u32> = Local::new(0);
+
+/// Counts the changes of memberships, so that what was worked out from them can be kept until then.
+pub fn generation() -> u32 {
+    GENERATION.get()
+}
+
+/// Called by the callback of their catalog cache; raises nothing.
+pub fn changed() {
+    GENERATION.with(|generation| *generation = generation.wrapping_add(1));
+    MEMBERSHIPS.with(|known| {
+        if let Some(known) = Lazy::get_mut(known) {
+            known.clear();
+        }
+    });
+}
+
+/// A role, and every role that it is a member of; the walk of roles_is_member_of, which counts a grant
+/// that carries ADMIN alone.
+fn memberships(member: pg_sys::Oid) -> Rc<[pg_sys::Oid]> {
+    if let Some(known) = MEMBERSHIPS.with(|known| known.get(&member).cloned()) {
+        return known;
+    }
+    let as_of = generation();
+    let mut roles = vec![member];
+    let mut next = 0;
+    while let Some(role) = roles.get(next).copied() {
+        next += 1;
+        for of in direct_memberships(role) {
+            if !roles.contains(&of) {
+                roles.push(of);
+            }
+        }
+    }
+    let roles: Rc<[_]> = roles.into();
+    // Reading may take in what others have changed.
+    if as_of == generation() {
+        MEMBERSHIPS.with(|known| known.insert(member, Rc::clone(&roles)));
+    }
+    roles
+}
+
+fn direct_memberships(member: pg_sys::Oid) -> Vec<pg_sys::Oid> {
+    let mut roles = Vec::new();
+    let none = pg_sys::Datum::from(0);
+    // SAFETY: catalog cache look-ups, each released.
+    unsafe {
+        let by_member = pg_sys::SysCacheIdentifier::AUTHMEMMEMROLE as i32;
+        let grants = pg_sys::SearchSysCacheList(by_member, 1, member.into(), none, none);
+        for i in 0..(*grants).n_members as usize {
+            let tuple = &raw mut (**(*grants).members.as_ptr().add(i)).tuple;
+            roles.extend(compat::membership(tuple));
+        }
+        pg_sys::ReleaseCatCacheList(grants);
+        let by_oid = pg_sys::SysCacheIdentifier::DATABASEOID as i32;
+        let database = pg_sys::SearchSysCache1(by_oid, pg_sys::MyDatabaseId.into());
+        if !database.is_null() {
+            let owner = (*pg_sys::GETSTRUCT(database).cast::<pg_sys::FormData_pg_database>()).datdba;
+            if owner == member {
+                roles.push(pg_sys::ROLE_PG_DATABASE_OWNER.into());
+            }
+            pg_sys::ReleaseSysCache(database);
+        }
+    }
+    roles
 }
 
 /// A role's name; its OID as text where the role is gone.

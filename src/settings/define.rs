@@ -10,7 +10,7 @@ use safedelete_core::limit::Bounds;
 use safedelete_core::names;
 
 use super::*;
-use crate::pg::{pg_sys, text};
+use crate::pg::{compat, pg_sys, roles, text};
 
 unsafe extern "C-unwind" fn assign_mode(new: i32, _: *mut core::ffi::c_void) {
     // SAFETY: PostgreSQL assigns the variable after this hook, so it still holds the old value.
@@ -55,8 +55,58 @@ unsafe extern "C-unwind" fn assign_max_fraction(new: f64, _: *mut core::ffi::c_v
     bounds_changed(before, Bounds { max_fraction: new, ..before });
 }
 
-unsafe extern "C-unwind" fn assign_int(_: i32, _: *mut core::ffi::c_void) {
+/// Passes on who declares a setting, to be kept beside its value by PostgreSQL itself, so that the end of a
+/// transaction or function brings both back. Not, where there is no memory.
+unsafe fn pass_declarer(extra: *mut *mut core::ffi::c_void, source: pg_sys::GucSource::Type) -> bool {
+    if source != pg_sys::GucSource::PGC_S_SESSION {
+        return true;
+    }
+    let place = compat::setting_extra(size_of::<pg_sys::Oid>()).cast::<pg_sys::Oid>();
+    if place.is_null() {
+        return false;
+    }
+    // SAFETY: PostgreSQL passes where the extra belongs; the place has room for an Oid. SET runs as a user.
+    unsafe {
+        *place = roles::current().0;
+        *extra = place.cast();
+    }
+    true
+}
+
+/// # Safety
+/// `extra` is NULL or what `pass_declarer` has made.
+unsafe fn declarer(extra: *mut core::ffi::c_void) -> pg_sys::Oid {
+    // SAFETY: by contract.
+    if extra.is_null() { pg_sys::InvalidOid } else { unsafe { *extra.cast::<pg_sys::Oid>() } }
+}
+
+unsafe extern "C-unwind" fn check_allow_rows(
+    _: *mut i32,
+    extra: *mut *mut core::ffi::c_void,
+    source: pg_sys::GucSource::Type,
+) -> bool {
+    // SAFETY: PostgreSQL's arguments.
+    unsafe { pass_declarer(extra, source) }
+}
+
+unsafe extern "C-unwind" fn assign_allow_rows(_: i32, extra: *mut core::ffi::c_void) {
     changed();
+    // SAFETY: what the check hook has passed.
+    ALLOW_ROWS_BY.set(unsafe { declarer(extra) });
+}
+
+unsafe extern "C-unwind" fn check_reason(
+    _: *mut *mut core::ffi::c_char,
+    extra: *mut *mut core::ffi::c_void,
+    source: pg_sys::GucSource::Type,
+) -> bool {
+    // SAFETY: PostgreSQL's arguments.
+    unsafe { pass_declarer(extra, source) }
+}
+
+unsafe extern "C-unwind" fn assign_reason(_: *const core::ffi::c_char, extra: *mut core::ffi::c_void) {
+    // SAFETY: what the check hook has passed.
+    REASON_BY.set(unsafe { declarer(extra) });
 }
 
 unsafe extern "C-unwind" fn assign_bool(_: bool, _: *mut core::ffi::c_void) {
@@ -282,8 +332,8 @@ pub fn define() {
             i32::MAX,
             GucContext::Userset,
             flags,
-            None,
-            Some(assign_int),
+            Some(check_allow_rows),
+            Some(assign_allow_rows),
             None,
         );
     }
@@ -314,14 +364,20 @@ pub fn define() {
         if preloading { GucContext::Postmaster } else { GucContext::Sighup },
         flags,
     );
-    GucRegistry::define_string_guc(
-        c"safedelete.reason",
-        c"Says why an override is used; it goes to the log.",
-        c"Such as the number of a ticket.",
-        &REASON,
-        GucContext::Userset,
-        flags,
-    );
+    // SAFETY: the hooks are bare frames.
+    unsafe {
+        GucRegistry::define_string_guc_with_hooks(
+            c"safedelete.reason",
+            c"Says why an override is used; it goes to the log.",
+            c"Such as the number of a ticket.",
+            &REASON,
+            GucContext::Userset,
+            flags,
+            Some(check_reason),
+            Some(assign_reason),
+            None,
+        );
+    }
     // SAFETY: a NUL-terminated prefix; drops what was set under unknown names, with a warning.
     unsafe { pg_sys::MarkGUCPrefixReserved(c"safedelete".as_ptr()) };
 }
