@@ -7,7 +7,8 @@
 //! * node.rs is the node as the executor sees it: bare frames and the row loop;
 //! * flow.rs is how rows come through it;
 //! * spool.rs keeps the rows that are collected before the first is written;
-//! * repeats.rs tells which plans may bring a row twice, and rows.rs the rows apart;
+//! * repeats.rs tells which plans may bring a row twice, rows.rs the rows apart, and beyond.rs those
+//!   that memory has no room for;
 //! * measure.rs reads counts that are kept elsewhere (MERGE, upserts, foreign servers);
 //! * task.rs decides, at the start of each execution and whenever a count passes a threshold;
 //! * table.rs asks for the table's size, as far as a verdict hangs on it;
@@ -17,6 +18,7 @@
 //! * explain.rs shows the node, and volatile.rs what it runs earlier than PostgreSQL would.
 
 pub mod attach;
+mod beyond;
 mod explain;
 mod flow;
 pub mod measure;

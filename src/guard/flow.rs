@@ -6,7 +6,7 @@ use safedelete_core::command::Command;
 
 use super::node::{GuardState, Stage};
 use super::orders::{Flow, Orders};
-use super::{measure, spool};
+use super::{beyond, measure, spool};
 use crate::pg::{frame, raw};
 use crate::record::{self, stats::Counter};
 use crate::refusal::{self, Frozen};
@@ -157,6 +157,7 @@ unsafe fn count_row(guard: *mut GuardState) -> *mut pg_sys::TupleTableSlot {
         }
         let slot = next_row((*guard).scan.ss.ps.lefttree);
         if is_empty(slot) {
+            beyond::count(guard);
             if kept_elsewhere {
                 measure::count(guard);
                 if (*guard).counts_parts {
@@ -192,7 +193,7 @@ unsafe fn count_row(guard: *mut GuardState) -> *mut pg_sys::TupleTableSlot {
     }
 }
 
-/// Whether a row has not come by before; each has not, where it has nothing to tell it by.
+/// Whether a row is known not to have come by before; each has not, where it has nothing to tell it by.
 ///
 /// # Safety
 /// As `execute`; `slot` holds a row of the child.
@@ -205,14 +206,10 @@ unsafe fn is_new(guard: *mut GuardState, slot: *mut pg_sys::TupleTableSlot) -> b
             && let Some(identity) = spool::identity(slot, orders)
             && let Some(rows) = &mut (*(*guard).task).distinct
         {
-            if !rows.has_room() {
-                frame::guarded(|| {
-                    if !rows.make_room() {
-                        frame::out_of_memory();
-                    }
-                });
+            if rows.has_room() {
+                return rows.insert(identity.table, identity.tid);
             }
-            return rows.insert(identity.table, identity.tid);
+            return beyond::is_new(guard, identity);
         }
         true
     }
@@ -306,7 +303,7 @@ unsafe fn finish(guard: *mut GuardState) {
     }
 }
 
-/// Counts what has been written beyond what came by: see `measure::uncounted`.
+/// Counts what has been written beyond what came by: see `measure::count_rest`.
 ///
 /// # Safety
 /// The guard has run and has a task; no frame above owns anything.
@@ -403,6 +400,7 @@ unsafe fn collect(guard: *mut GuardState) {
             collect_rows(guard);
         }
         if !(*guard).unfinished {
+            beyond::count(guard);
             // The sum holds these rows before a trigger of the first can write more.
             finish(guard);
         }

@@ -12,6 +12,7 @@ use core::ffi::c_int;
 use crate::pg::pg_sys;
 use pgrx::pg_sys::NodeTag;
 
+use super::beyond::{self, Beyond};
 use super::orders::{Flow, Orders};
 use super::spool::{self, Spool};
 use super::task::{self, Start, Task};
@@ -56,6 +57,7 @@ pub struct GuardState {
     /// More input is to come when what was collected has been handed on.
     pub(super) unfinished: bool,
     pub(super) spool: Spool,
+    pub(super) beyond: Beyond,
 }
 
 const NAME: &core::ffi::CStr = c"SafeDelete";
@@ -344,6 +346,7 @@ unsafe extern "C-unwind" fn end(node: *mut pg_sys::CustomScanState) {
     // SAFETY: PostgreSQL ends a state once; the child ends as it was begun.
     unsafe {
         spool::release(node.cast());
+        beyond::release(node.cast());
         raw::ExecEndNode((*node).ss.ps.lefttree);
     }
 }

@@ -1,44 +1,118 @@
-//! Distinct target rows: a set of (tableoid, ctid), as a bitmap for each page. Adding a row to it is
-//! for bare frames: it allocates nothing, for room is made before.
+//! Distinct target rows: a set of (tableoid, ctid), as a bitmap for each page, within a bound of memory.
+//! Adding a row is for bare frames where there is room: it allocates nothing then.
+
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::pg::pg_sys;
-use rustc_hash::{FxHashMap, FxHashSet};
 
 /// A line pointer is a bit; on pages of 8 kB heap tables have up to 291.
 const WORDS: usize = 5;
 const OFFSETS: usize = WORDS * 64;
 
+type Page = (pg_sys::Oid, u32);
+type Other = (pg_sys::Oid, u32, u16);
+
 #[derive(Default)]
 pub struct Rows {
-    pages: FxHashMap<(pg_sys::Oid, u32), [u64; WORDS]>,
+    pages: FxHashMap<Page, [u64; WORDS]>,
     /// Of larger pages, and of table access methods that number rows in their own way.
-    others: FxHashSet<(pg_sys::Oid, u32, u16)>,
+    others: FxHashSet<Other>,
+    /// No page is added any more.
+    is_full: bool,
+    /// The tables of rows that found no room, by the number that their keys have for them.
+    tables: Vec<pg_sys::Oid>,
+    numbers: FxHashMap<pg_sys::Oid, u16>,
+}
+
+/// What became of a row.
+#[derive(Clone, Copy)]
+pub enum Added {
+    New,
+    Known,
+    /// There is no room for it: a key to tell it by, among those that there was none for.
+    Beyond(u64),
 }
 
 impl Rows {
-    /// Whether a row can be added as it is; not, where `make_room` has to be called first.
+    /// Whether a row can be added as it is; not, where `add` has to be called.
     #[inline]
     pub fn has_room(&self) -> bool {
         self.pages.len() < self.pages.capacity() && self.others.len() < self.others.capacity()
     }
 
-    /// Makes room for more rows; not, where memory has run out.
-    pub fn make_room(&mut self) -> bool {
-        self.pages.try_reserve(self.pages.len().max(16)).is_ok()
-            && self.others.try_reserve(self.others.len().max(1)).is_ok()
-    }
-
     /// Adds a row, for which there is room; whether it was new.
     #[inline]
     pub fn insert(&mut self, table: pg_sys::Oid, tid: pg_sys::ItemPointerData) -> bool {
-        let block = u32::from(tid.ip_blkid.bi_hi) << 16 | u32::from(tid.ip_blkid.bi_lo);
-        let offset = usize::from(tid.ip_posid);
+        let (block, offset) = place(tid);
         if offset >= OFFSETS {
             return self.others.insert((table, block, tid.ip_posid));
         }
-        let word = &mut self.pages.entry((table, block)).or_default()[offset / 64];
-        let before = *word;
-        *word |= 1 << (offset % 64);
-        *word != before
+        set(self.pages.entry((table, block)).or_default(), offset)
     }
+
+    /// Adds a row within `most` bytes; `None` where memory has run out.
+    pub fn add(&mut self, table: pg_sys::Oid, tid: pg_sys::ItemPointerData, most: usize) -> Option<Added> {
+        let added = |is_new| if is_new { Added::New } else { Added::Known };
+        let (pages, others) = (self.pages.len().max(16), self.others.len().max(1));
+        let bytes = table_bytes::<(Page, [u64; WORDS])>(self.pages.len() + pages)
+            + table_bytes::<Other>(self.others.len() + others);
+        self.is_full |= bytes > most;
+        if !self.is_full {
+            self.pages.try_reserve(pages).ok()?;
+            self.others.try_reserve(others).ok()?;
+            return Some(added(self.insert(table, tid)));
+        }
+        let (block, offset) = place(tid);
+        if offset >= OFFSETS {
+            if self.others.contains(&(table, block, tid.ip_posid)) {
+                return Some(Added::Known);
+            }
+        } else if let Some(page) = self.pages.get_mut(&(table, block)) {
+            return Some(added(set(page, offset)));
+        }
+        let number = match self.numbers.get(&table) {
+            Some(number) => *number,
+            None => match u16::try_from(self.tables.len()) {
+                Ok(number) => {
+                    self.tables.try_reserve(1).ok()?;
+                    self.numbers.try_reserve(1).ok()?;
+                    self.tables.push(table);
+                    self.numbers.insert(table, number);
+                    number
+                }
+                // Nobody writes so many tables at once.
+                Err(_) => {
+                    self.pages.try_reserve(1).ok()?;
+                    self.others.try_reserve(1).ok()?;
+                    return Some(added(self.insert(table, tid)));
+                }
+            },
+        };
+        Some(Added::Beyond(u64::from(number) << 48 | u64::from(block) << 16 | u64::from(tid.ip_posid)))
+    }
+
+    /// The table of a key.
+    pub fn table_of(&self, key: u64) -> pg_sys::Oid {
+        self.tables.get((key >> 48) as usize).copied().unwrap_or(pg_sys::InvalidOid)
+    }
+}
+
+/// The block of a row, and its place there.
+#[inline]
+fn place(tid: pg_sys::ItemPointerData) -> (u32, usize) {
+    (u32::from(tid.ip_blkid.bi_hi) << 16 | u32::from(tid.ip_blkid.bi_lo), usize::from(tid.ip_posid))
+}
+
+/// Whether the bit was not set.
+#[inline]
+fn set(page: &mut [u64; WORDS], offset: usize) -> bool {
+    let word = &mut page[offset / 64];
+    let before = *word;
+    *word |= 1 << (offset % 64);
+    *word != before
+}
+
+/// What a hash table for so many entries takes: a power of two, seven eighths full, and a byte for each.
+fn table_bytes<T>(entries: usize) -> usize {
+    (entries * 8).div_ceil(7).next_power_of_two() * (size_of::<T>() + 1)
 }

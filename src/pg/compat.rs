@@ -155,6 +155,23 @@ pub unsafe fn check_permissions(plan: *mut pg_sys::PlannedStmt) {
     }
 }
 
+/// The next number of a sort of int8. Raises: for bare frames.
+///
+/// # Safety
+/// `sort` has been sorted; no frame above owns anything.
+#[allow(ffi_unwind_calls, reason = "see the contract")]
+pub unsafe fn next_sorted(sort: *mut pg_sys::Tuplesortstate) -> Option<u64> {
+    let (mut value, mut is_null) = (pg_sys::Datum::null(), false);
+    let nothing = std::ptr::null_mut();
+    #[cfg(feature = "pg15")]
+    // SAFETY: by contract.
+    let found = unsafe { raw::tuplesort_getdatum(sort, true, &mut value, &mut is_null, nothing) };
+    #[cfg(not(feature = "pg15"))]
+    // SAFETY: by contract.
+    let found = unsafe { raw::tuplesort_getdatum(sort, true, false, &mut value, &mut is_null, nothing) };
+    found.then(|| value.value() as u64)
+}
+
 /// # Safety
 /// `descriptor` has column `index` (from 0).
 unsafe fn attribute<'a>(descriptor: pg_sys::TupleDesc, index: usize) -> &'a pg_sys::FormData_pg_attribute {

@@ -83,6 +83,37 @@ unsafe extern "C-unwind" {
     ) -> bool;
     pub fn tuplestore_end(state: *mut pg_sys::Tuplestorestate);
 
+    // utils/tuplesort.h
+    pub fn tuplesort_begin_datum(
+        data_type: pg_sys::Oid,
+        operator: pg_sys::Oid,
+        collation: pg_sys::Oid,
+        nulls_first: bool,
+        max_kilobytes: c_int,
+        coordinate: *mut c_void,
+        options: c_int,
+    ) -> *mut pg_sys::Tuplesortstate;
+    pub fn tuplesort_putdatum(state: *mut pg_sys::Tuplesortstate, value: pg_sys::Datum, is_null: bool);
+    pub fn tuplesort_performsort(state: *mut pg_sys::Tuplesortstate);
+    #[cfg(feature = "pg15")]
+    pub fn tuplesort_getdatum(
+        state: *mut pg_sys::Tuplesortstate,
+        forward: bool,
+        value: *mut pg_sys::Datum,
+        is_null: *mut bool,
+        abbreviated: *mut pg_sys::Datum,
+    ) -> bool;
+    #[cfg(not(feature = "pg15"))]
+    pub fn tuplesort_getdatum(
+        state: *mut pg_sys::Tuplesortstate,
+        forward: bool,
+        copy: bool,
+        value: *mut pg_sys::Datum,
+        is_null: *mut bool,
+        abbreviated: *mut pg_sys::Datum,
+    ) -> bool;
+    pub fn tuplesort_end(state: *mut pg_sys::Tuplesortstate);
+
     // nodes/nodeFuncs.h: macros over the _impl functions from 16 on
     #[cfg_attr(not(feature = "pg15"), link_name = "expression_tree_walker_impl")]
     pub fn expression_tree_walker(node: *mut pg_sys::Node, walker: Walker, context: *mut c_void) -> bool;

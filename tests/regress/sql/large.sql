@@ -51,3 +51,50 @@ DELETE FROM dropped WHERE d > 50;
 UPDATE dropped SET b = d WHERE b < 10;
 SELECT count(*) FROM dropped WHERE b = d;
 DROP TABLE big, arms, wide, dropped;
+-- Rows of a join that are told apart beyond work_mem, one a page.
+CREATE TABLE spread (id int, part int, pad text) PARTITION BY LIST (part);
+CREATE TABLE spread_1 PARTITION OF spread FOR VALUES IN (1) WITH (fillfactor = 10, autovacuum_enabled = off);
+CREATE TABLE spread_2 PARTITION OF spread FOR VALUES IN (2) WITH (fillfactor = 10, autovacuum_enabled = off);
+ALTER TABLE spread ALTER pad SET STORAGE PLAIN;
+INSERT INTO spread SELECT g, 1 + g % 2, repeat('x', 700) FROM generate_series(1, 2000) g;
+CREATE TABLE found AS SELECT g % 1500 + 1 AS id FROM generate_series(1, 4500) g;
+ANALYZE spread, found;
+SET work_mem = 64;
+SET safedelete.max_rows = 1499;
+DELETE FROM spread USING found WHERE spread.id = found.id;
+UPDATE spread SET pad = 'y' FROM found WHERE spread.id = found.id;
+DELETE FROM spread_1 USING found WHERE spread_1.id = found.id AND found.id <= 1400;
+SET safedelete.max_rows = 100;
+DELETE FROM spread USING found WHERE spread.id = found.id;
+SET safedelete.max_rows = 1500;
+SET safedelete.max_fraction = 1;
+-- A part by itself.
+SECURITY LABEL FOR safedelete ON TABLE spread_2 IS '{"max_rows": 749}';
+DELETE FROM spread USING found WHERE spread.id = found.id;
+SECURITY LABEL FOR safedelete ON TABLE spread_2 IS '{"max_rows": 750}';
+BEGIN;
+DELETE FROM spread USING found WHERE spread.id = found.id;
+SELECT count(*) FROM spread;
+ROLLBACK;
+SECURITY LABEL FOR safedelete ON TABLE spread_2 IS NULL;
+-- A warning tells the whole count.
+SET safedelete.max_rows = 1400;
+SET safedelete.mode = warn;
+BEGIN;
+UPDATE spread SET pad = 'y' FROM found WHERE spread.id = found.id;
+ROLLBACK;
+RESET safedelete.mode;
+-- What fails on the way leaves nothing behind.
+SET safedelete.max_rows = 1500;
+SET temp_file_limit = 0;
+UPDATE spread SET pad = 'y' FROM found WHERE spread.id = found.id;
+RESET temp_file_limit;
+SELECT count(*) FROM pg_ls_tmpdir();
+-- Joins that repeat no row of the table tell none apart.
+UPDATE spread SET pad = 'y' WHERE id IN (SELECT id FROM found) AND part = 1;
+DELETE FROM spread WHERE NOT EXISTS (SELECT FROM found WHERE found.id = spread.id) AND id > 1400;
+SELECT count(*), count(*) FILTER (WHERE pad = 'y') FROM spread;
+RESET work_mem;
+RESET safedelete.max_rows;
+RESET safedelete.max_fraction;
+DROP TABLE spread, found;
