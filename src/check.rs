@@ -19,10 +19,13 @@ mod session;
 mod statement;
 mod whole;
 
+use std::ffi::CStr;
+
 use safedelete_core::message::{Report, Rule};
 
+use crate::pg::context::Context;
 use crate::pg::{frame, pg_sys, raw};
-use script::Script;
+use script::{Script, Statement};
 use session::Session;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,25 +101,36 @@ pub struct Row {
     pub finding: Finding,
 }
 
-/// Checks a script.
+/// Checks a script, and tells of each statement as it comes; what is told may use the current memory
+/// context, which is emptied after each.
 ///
 /// # Errors
-/// A syntax error.
-pub fn check(text: &str) -> Result<Vec<Row>, Report> {
-    let script = Script::parse(text)?;
+/// A syntax error, after the statements before it have been told.
+pub fn check(text: &CStr, mut tell: impl FnMut(Row)) -> Result<(), Report> {
     let mut session = Session::begin();
-    let mut rows = Vec::new();
-    for statement in script.statements() {
-        check_for_interrupts();
-        let findings = statement::judge(&mut session, statement.node, script.text());
-        rows.extend(findings.into_iter().map(|finding| Row {
-            statement: statement.number,
-            line: statement.line,
-            finding,
-        }));
+    let mut script = Script::new(text);
+    let mut memory = Context::new(c"safedelete statement");
+    while let Some(part) = script.next()? {
+        for Statement { node, number, line, source } in part.statements() {
+            check_for_interrupts();
+            memory.within(|| {
+                for finding in statement::judge(&mut session, node, source) {
+                    tell(Row { statement: number, line, finding });
+                }
+            });
+            memory.empty();
+        }
     }
     session.end();
-    Ok(rows)
+    Ok(())
+}
+
+/// Adds to what was found, of which there may be as much as there is in a script.
+fn put(findings: &mut Vec<Finding>, finding: Finding) {
+    if findings.try_reserve(1).is_err() {
+        frame::out_of_memory();
+    }
+    findings.push(finding);
 }
 
 /// CHECK_FOR_INTERRUPTS().

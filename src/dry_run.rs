@@ -3,13 +3,15 @@
 //! node, point writes and tables that are not guarded among them, and nothing is refused: what
 //! would be is noted.
 
+use std::ffi::CStr;
+
 use crate::pg::pg_sys;
 use pgrx::pg_sys::NodeTag;
 use safedelete_core::command::Command;
 use safedelete_core::event::Verdict;
 use safedelete_core::message::{Report, SQLSTATE_NOT_READY, SQLSTATE_NOT_SUPPORTED};
 
-use crate::check::script::Script;
+use crate::check::script::Part;
 use crate::pg::attempt::attempt;
 use crate::pg::local::Local;
 use crate::pg::{frame, nodes, raw, relations};
@@ -111,12 +113,12 @@ pub fn note(
 /// # Errors
 /// 55000 inside another dry run, 0A000 for transaction control. An error of a statement's own goes on as
 /// it came, after the rollback.
-pub fn run(text: &str) -> Result<Vec<Note>, Report> {
+pub fn run(text: &CStr) -> Result<Vec<Note>, Report> {
     if is_on() {
         let message = "dry_run cannot run inside another dry_run".to_owned();
         return Err(Report::plain(SQLSTATE_NOT_READY, message, None, None));
     }
-    let script = Script::parse(text)?;
+    let script = Part::whole(text)?;
     for statement in script.statements() {
         refuse_transaction_control(statement.node, statement.line)?;
     }
@@ -125,7 +127,7 @@ pub fn run(text: &str) -> Result<Vec<Note>, Report> {
         let running = Running::begin();
         let done = script
             .statements()
-            .try_for_each(|statement| execute(&script.text_of(&statement), statement.line))
+            .try_for_each(|statement| execute(statement.source.alone(), statement.line))
             .map(|()| run_deferred());
         notes = running.end();
         done
@@ -174,7 +176,7 @@ fn run_deferred() {
 }
 
 /// Runs one statement as the client would.
-fn execute(text: &std::ffi::CStr, line: usize) -> Result<(), Report> {
+fn execute(text: &CStr, line: usize) -> Result<(), Report> {
     let outer = levels::enter_as_clients();
     let done = spi(text);
     ledger::forget(levels::current().owner);
@@ -188,7 +190,7 @@ fn execute(text: &std::ffi::CStr, line: usize) -> Result<(), Report> {
 }
 
 /// SPI's answer to a statement.
-fn spi(text: &std::ffi::CStr) -> i32 {
+fn spi(text: &CStr) -> i32 {
     frame::call(|| {
         #[allow(ffi_unwind_calls, reason = "inside frame::call; the closure owns nothing")]
         // SAFETY: SPI as any function in C uses it; an error gives its memory back with the

@@ -4,6 +4,7 @@
 pub mod attempt;
 pub mod compat;
 pub mod count;
+pub mod context;
 pub mod frame;
 pub mod function;
 pub mod local;

@@ -150,7 +150,7 @@ pub fn event(verdict: Verdict, facts: Option<&Facts>, about: &Circumstances) {
         (
             pg_sys::GetSessionUserId(),
             text::from_server(pg_sys::application_name),
-            text::from_server(pg_sys::debug_query_string),
+            text::beginning_from_server(pg_sys::debug_query_string, 4096),
             text::from_server(pg_sys::get_database_name(pg_sys::MyDatabaseId)),
             pg_sys::GetCurrentTimestamp(),
         )

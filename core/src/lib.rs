@@ -10,3 +10,4 @@ pub mod message;
 pub mod mode;
 pub mod names;
 pub mod policy;
+pub mod split;

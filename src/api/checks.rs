@@ -16,8 +16,8 @@ function!(
     pg_finfo_safedelete_check,
     |call| {
         let rows = Rows::of(call);
-        let text = function::text_argument(call, 0).unwrap_or_default();
-        for row in check::check(&text)? {
+        let text = function::server_text_argument(call, 0).unwrap_or_default();
+        check::check(text, |row| {
             let finding = row.finding;
             rows.put(vec![
                 Value::Integer(row.statement as i32),
@@ -33,7 +33,7 @@ function!(
                 rounded(finding.estimated_rows),
                 finding.table_rows.map_or(Value::Null, |rows| Value::Bigint(rows as i64)),
             ]);
-        }
+        })?;
         Ok(pg_sys::Datum::from(0))
     }
 );
@@ -46,8 +46,8 @@ function!(
     pg_finfo_safedelete_dry_run,
     |call| {
         let rows = Rows::of(call);
-        let text = function::text_argument(call, 0).unwrap_or_default();
-        for note in dry_run::run(&text)? {
+        let text = function::server_text_argument(call, 0).unwrap_or_default();
+        for note in dry_run::run(text)? {
             let share = note.table_rows.filter(|rows| *rows > 0).map(|rows| note.rows as f64 / rows as f64);
             let (verdict, report) = note.told.unzip();
             let message = report.map(|report| report.message);

@@ -6,10 +6,10 @@ use std::ffi::CStr;
 use crate::pg::pg_sys;
 use pgrx::pg_sys::NodeTag;
 
-use super::script::Script;
+use super::script::{Script, Source};
 use super::session::Session;
 use super::statement::{self, Parameters};
-use super::{Finding, Verdict, plpgsql};
+use super::{Finding, Verdict, plpgsql, put};
 use crate::pg::{frame, nodes, raw, relations, text};
 
 /// A DO block.
@@ -39,17 +39,19 @@ pub unsafe fn of_function(
     session: &Session,
     command: &str,
     create: *mut pg_sys::CreateFunctionStmt,
-    text: &CStr,
+    source: Source,
 ) -> Vec<Finding> {
     // SAFETY: by contract; its options are DefElems.
-    let ((language, source), sql_body) = unsafe { (options((*create).options), (*create).sql_body) };
-    let findings = if !sql_body.is_null() {
-        of_statements(session, bodies(sql_body), text)
+    let ((language, body), sql_body) = unsafe { (options((*create).options), (*create).sql_body) };
+    let mut findings = if !sql_body.is_null() {
+        let mut findings = Vec::new();
+        of_atomic(session, sql_body, source, &mut findings);
+        findings
     } else {
-        match (language.as_deref(), source) {
-            (Some("sql"), Some(source)) => of_sql(session, &source),
+        match (language.as_deref(), body) {
+            (Some("sql"), Some(body)) => of_sql(session, body),
             (Some("c" | "internal"), _) => Vec::new(),
-            (Some("plpgsql"), Some(source)) => of_plpgsql(session, command, &source),
+            (Some("plpgsql"), Some(body)) => of_plpgsql(session, command, body),
             (Some(language), _) => {
                 vec![Finding::unknown(command, &format!("a body in {language} is not looked into"))]
             }
@@ -57,16 +59,16 @@ pub unsafe fn of_function(
         }
     };
     // The worst of the body is told; the statement itself goes through.
-    let told: Vec<_> = findings.into_iter().filter(|finding| finding.verdict != Verdict::Ok).collect();
-    if told.is_empty() { vec![Finding::ok(command)] } else { told }
+    findings.retain(|finding| finding.verdict != Verdict::Ok);
+    if findings.is_empty() { vec![Finding::ok(command)] } else { findings }
 }
 
-/// Language and source of a DO block or a function, from its options.
+/// Language and body of a DO block or a function, from its options.
 ///
 /// # Safety
-/// `list` holds DefElems.
-unsafe fn options(list: *mut pg_sys::List) -> (Option<String>, Option<String>) {
-    let (mut language, mut source) = (None, None);
+/// `list` holds DefElems, and outlives the body.
+unsafe fn options<'a>(list: *mut pg_sys::List) -> (Option<String>, Option<&'a CStr>) {
+    let (mut language, mut body) = (None, None);
     // SAFETY: by contract; `as` of a function is a list of strings, of DO a string.
     unsafe {
         for option in nodes::items::<pg_sys::DefElem>(list) {
@@ -79,23 +81,23 @@ unsafe fn options(list: *mut pg_sys::List) -> (Option<String>, Option<String>) {
                         }
                         None => Some(nodes::string((*option).arg)),
                     };
-                    source = part.and_then(text::from_server);
+                    body = part.map(|part| CStr::from_ptr(part));
                 }
                 _ => {}
             }
         }
     }
-    (language, source)
+    (language, body)
 }
 
 /// A body in PL/pgSQL, looked into as a DO block: where it names its arguments, or returns a value, it
 /// is none, and PL/pgSQL says so.
-fn of_plpgsql(session: &Session, command: &str, source: &str) -> Vec<Finding> {
+fn of_plpgsql(session: &Session, command: &str, body: &CStr) -> Vec<Finding> {
     // SAFETY: makes nodes in the current memory context.
     let outcome = unsafe {
         let option = pg_sys::makeDefElem(
             c"as".as_ptr().cast_mut(),
-            pg_sys::makeString(text::to_server(source)).cast(),
+            pg_sys::makeString(body.as_ptr().cast_mut()).cast(),
             -1,
         );
         let block = pg_sys::palloc0(size_of::<pg_sys::DoStmt>()).cast::<pg_sys::DoStmt>();
@@ -110,36 +112,42 @@ fn of_plpgsql(session: &Session, command: &str, source: &str) -> Vec<Finding> {
 }
 
 /// A body in SQL as a text.
-fn of_sql(session: &Session, source: &str) -> Vec<Finding> {
-    match Script::parse(source) {
-        Ok(script) => {
-            let statements: Vec<_> = script.statements().map(|statement| statement.node).collect();
-            of_statements(session, statements, script.text())
-        }
-        Err(report) => {
-            vec![Finding { sqlstate: Some(report.sqlstate), ..Finding::unknown("SELECT", &report.message) }]
+fn of_sql(session: &Session, body: &CStr) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut script = Script::new(body);
+    loop {
+        match script.next() {
+            Ok(Some(part)) => {
+                for statement in part.statements() {
+                    of_statement(session, statement.node, statement.source, &mut findings);
+                }
+            }
+            Ok(None) => return findings,
+            // A body that cannot be read is no function.
+            Err(report) => {
+                let finding = Finding::unknown("SELECT", &report.message);
+                return vec![Finding { sqlstate: Some(report.sqlstate), ..finding }];
+            }
         }
     }
-}
-
-fn of_statements(session: &Session, statements: Vec<*mut pg_sys::Node>, text: &CStr) -> Vec<Finding> {
-    statements
-        .into_iter()
-        .flat_map(|node| statement::inner(session, node, text, Parameters::Numbered))
-        .collect()
 }
 
 /// The statements of BEGIN ATOMIC, or the one of RETURN.
-fn bodies(body: *mut pg_sys::Node) -> Vec<*mut pg_sys::Node> {
-    if body.is_null() {
-        // Nothing between BEGIN ATOMIC and END.
-        return Vec::new();
-    }
+fn of_atomic(session: &Session, body: *mut pg_sys::Node, source: Source, findings: &mut Vec<Finding>) {
     match nodes::cast::<pg_sys::List, _>(body, NodeTag::T_List) {
-        Some(list) => nodes::items::<pg_sys::Node>(list).flat_map(bodies).collect(),
-        None if nodes::tag(body) == NodeTag::T_ReturnStmt => Vec::new(),
-        None => vec![body],
+        Some(list) => {
+            nodes::items(list).for_each(|inner| of_atomic(session, inner, source, findings));
+        }
+        // Nothing between BEGIN ATOMIC and END; a value.
+        None if matches!(nodes::tag(body), NodeTag::T_Invalid | NodeTag::T_ReturnStmt) => {}
+        None => of_statement(session, body, source, findings),
     }
+}
+
+fn of_statement(session: &Session, node: *mut pg_sys::Node, source: Source, findings: &mut Vec<Finding>) {
+    statement::inner(session, node, source, Parameters::Numbered)
+        .into_iter()
+        .for_each(|finding| put(findings, finding));
 }
 
 /// A function that a query calls and that may write: volatile, and in a language whose functions run

@@ -22,7 +22,7 @@ pub fn judge(session: &Session, command: Command, name: *mut pg_sys::RangeVar) -
         message: Some(reason.to_owned()),
         ..finding.clone()
     };
-    match session.created.get(&table) {
+    match session.created(&table) {
         // Never guarded.
         Some(Created::TemporaryTable) => return finding,
         Some(Created::View) => return unknown("the script creates the view"),

@@ -11,8 +11,9 @@ use pgrx::pg_sys::NodeTag;
 use safedelete_core::message::Report;
 
 use super::layouts::*;
+use super::script::Source;
 use super::session::Session;
-use super::{Finding, Verdict, statement};
+use super::{Finding, Verdict, put, statement};
 use crate::pg::attempt::{Failure, attempt};
 use crate::pg::local::Local;
 use crate::pg::{frame, nodes, raw};
@@ -72,26 +73,27 @@ pub unsafe fn look_into(session: &Session, block: *mut pg_sys::DoStmt) -> Result
 }
 
 /// The plugin in its place: however the block ends, what stood there before is put back.
-struct Installed;
+struct Installed(*mut *mut c_void);
 
 static BEFORE: Local<*mut c_void> = Local::new(std::ptr::null_mut());
 
 impl Installed {
     fn begin() -> Installed {
         let ours = PLUGIN.with(std::ptr::from_mut).cast();
+        let place = place();
         // SAFETY: PL/pgSQL's rendezvous variable, which lives as long as the backend.
         unsafe {
-            BEFORE.set(*place());
-            *place() = ours;
+            BEFORE.set(*place);
+            *place = ours;
         }
-        Installed
+        Installed(place)
     }
 }
 
 impl Drop for Installed {
     fn drop(&mut self) {
         // SAFETY: as above.
-        unsafe { *place() = BEFORE.get() };
+        unsafe { *self.0 = BEFORE.get() };
     }
 }
 
@@ -127,7 +129,7 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     fn unknown(&mut self, command: &str, reason: &str) {
-        self.findings.push(Finding::unknown(command, reason));
+        put(self.findings, Finding::unknown(command, reason));
     }
 
     /// # Safety
@@ -280,13 +282,14 @@ impl Walk<'_> {
         for raw in nodes::items::<pg_sys::RawStmt>(parsed) {
             // SAFETY: the parser's statement.
             let node = unsafe { (*raw).stmt };
-            for mut finding in statement::of_plpgsql(self.session, node, text, expr.cast()) {
+            let source = Source { text, location: 0, length: 0 };
+            for mut finding in statement::of_plpgsql(self.session, node, source, expr.cast()) {
                 if settings_changed && finding.verdict == Verdict::Refused {
                     finding.verdict = Verdict::Unknown;
                 }
                 // An expression that calls nothing has nothing to say.
                 if finding.verdict != Verdict::Ok || nodes::tag(node) != NodeTag::T_SelectStmt {
-                    self.findings.push(finding);
+                    put(self.findings, finding);
                 }
             }
         }

@@ -1,127 +1,193 @@
-//! A script as PostgreSQL's own parser splits it: statements, and the lines they begin on.
+//! A script as PostgreSQL's own parser splits it: statements, and the lines they begin on. A long script is
+//! parsed in parts, so that neither its trees are in memory all at once nor an error in each of its
+//! statements is looked for from the beginning (PostgreSQL counts characters to tell where it is).
 
-use std::ffi::{CStr, CString};
+use std::ffi::CStr;
 
-use crate::pg::pg_sys;
 use safedelete_core::message::Report;
+use safedelete_core::split;
 
 use crate::pg::attempt::{Failure, stop};
-use crate::pg::{frame, nodes, raw, text};
+use crate::pg::context::Context;
+use crate::pg::{frame, nodes, pg_sys, raw, text};
 
-pub struct Script {
-    text: CString,
+/// A script that is read part by part.
+pub struct Script<'a> {
+    rest: &'a [u8],
+    /// The line that `rest` begins on, from 1.
+    line: usize,
+    /// How many statements came before.
+    number: usize,
+    /// Where a part and its trees are.
+    memory: Context,
+}
+
+/// Statements that have been parsed, and the text that their locations point into.
+pub struct Part<'a> {
+    text: &'a CStr,
     statements: *mut pg_sys::List,
+    line: usize,
+    number: usize,
+}
+
+/// The text of a statement: of `length` bytes from `location` on, or as long as `text` is where that is 0.
+#[derive(Clone, Copy)]
+pub struct Source<'a> {
+    pub text: &'a CStr,
+    pub location: i32,
+    pub length: i32,
 }
 
 /// A statement of a script.
 #[derive(Clone, Copy)]
-pub struct Statement {
+pub struct Statement<'a> {
     pub node: *mut pg_sys::Node,
     /// From 1.
     pub number: usize,
     /// The line of its first word, from 1.
     pub line: usize,
-    begin: usize,
-    end: usize,
+    pub source: Source<'a>,
 }
 
-impl Script {
-    /// Parses a script, in the current memory context.
+/// How much of a script is parsed at once, where statements end about there.
+const PART: usize = 8 * 1024;
+
+impl<'a> Script<'a> {
+    pub fn new(text: &'a CStr) -> Script<'a> {
+        Script { rest: text.to_bytes(), line: 1, number: 0, memory: Context::new(c"safedelete script") }
+    }
+
+    /// The next statements; `None` at the end. What the last call gave is no more.
     ///
     /// # Errors
     /// A syntax error (its own SQLSTATE), with the line. A psql command is told as such.
-    pub fn parse(text: &str) -> Result<Script, Report> {
-        // SAFETY: palloc'd and NUL-terminated.
-        let text = unsafe { CStr::from_ptr(text::to_server(text)) }.to_owned();
-        let parsed = stop(|| {
-            frame::call(|| {
-                #[allow(ffi_unwind_calls, reason = "inside frame::call; the closure owns nothing")]
-                // SAFETY: NUL-terminated; the parser takes no locks and opens nothing.
-                unsafe {
-                    raw::raw_parser(text.as_ptr(), pg_sys::RawParseMode::RAW_PARSE_DEFAULT)
+    pub fn next(&mut self) -> Result<Option<Part<'_>>, Report> {
+        if self.rest.is_empty() {
+            return Ok(None);
+        }
+        let mut least = PART;
+        let (length, parsed) = loop {
+            let length = split::end_of_statement(self.rest, least);
+            let is_last = length == self.rest.len();
+            self.memory.empty();
+            let text = self.memory.within(|| copy(&self.rest[..length]));
+            match self.memory.within(|| parse(text)) {
+                Ok(statements) if is_last || ends_with(statements, length) => {
+                    break (length, (text, statements));
                 }
-            })
-        });
-        match parsed {
-            Ok(statements) => Ok(Script { text, statements }),
-            Err(failure) => Err(syntax_error(&text, failure)),
+                Err(failure) if is_last => return Err(syntax_error(text, self.line, failure)),
+                // No end of a statement, however it looks.
+                _ => least = 2 * length,
+            }
+        };
+        let (text, statements) = parsed;
+        let part = Part { text, statements, line: self.line, number: self.number };
+        self.number += part.count();
+        self.line += newlines(&self.rest[..length]);
+        self.rest = &self.rest[length..];
+        Ok(Some(part))
+    }
+}
+
+impl<'a> Part<'a> {
+    /// A whole script, in the current memory context.
+    ///
+    /// # Errors
+    /// As [`Script::next`].
+    pub fn whole(text: &'a CStr) -> Result<Part<'a>, Report> {
+        match parse(text) {
+            Ok(statements) => Ok(Part { text, statements, line: 1, number: 0 }),
+            Err(failure) => Err(syntax_error(text, 1, failure)),
         }
     }
 
-    pub fn text(&self) -> &CStr {
-        &self.text
+    fn count(&self) -> usize {
+        nodes::items::<pg_sys::RawStmt>(self.statements).count()
     }
 
-    pub fn statements(&self) -> impl Iterator<Item = Statement> {
-        let bytes = self.text.as_bytes();
-        let mut line = 1;
+    pub fn statements(&self) -> impl Iterator<Item = Statement<'a>> + use<'a> {
+        let text = self.text;
+        let bytes = text.to_bytes();
+        let (mut line, number) = (self.line, self.number);
         let mut counted = 0;
         nodes::items::<pg_sys::RawStmt>(self.statements).enumerate().map(move |(at, raw)| {
             // SAFETY: the parser's list holds RawStmts.
             let (node, location, length) = unsafe { ((*raw).stmt, (*raw).stmt_location, (*raw).stmt_len) };
-            let location = usize::try_from(location).unwrap_or(0).min(bytes.len());
-            let end = if length > 0 { (location + length as usize).min(bytes.len()) } else { bytes.len() };
-            let begin = location + first_word(&bytes[location..end]);
-            line += bytes[counted..begin].iter().filter(|byte| **byte == b'\n').count();
+            let source = Source { text, location: location.max(0), length };
+            let location = source.location as usize;
+            let begin = location + split::first_word(&bytes[location.min(bytes.len())..]);
+            line += newlines(&bytes[counted..begin]);
             counted = begin;
-            Statement { node, number: at + 1, line, begin, end }
+            Statement { node, number: number + at + 1, line, source }
         })
     }
+}
 
-    /// A statement by itself.
-    pub fn text_of(&self, statement: &Statement) -> CString {
-        CString::new(&self.text.as_bytes()[statement.begin..statement.end]).unwrap_or_default()
+impl Source<'_> {
+    /// The statement by itself, in the current memory context.
+    pub fn alone(&self) -> &CStr {
+        let bytes = self.text.to_bytes();
+        let begin = (self.location as usize).min(bytes.len());
+        let rest = &bytes[begin..];
+        let length = if self.length > 0 { (self.length as usize).min(rest.len()) } else { rest.len() };
+        let statement = &rest[..length];
+        copy(&statement[split::first_word(statement)..])
     }
 }
 
-/// How far the first word is: blanks and comments come before it.
-fn first_word(text: &[u8]) -> usize {
-    let mut at = 0;
-    while at < text.len() {
-        // scan.l's space and newline.
-        if text[at].is_ascii_whitespace() || text[at] == b'\x0b' {
-            at += 1;
-        } else if text[at..].starts_with(b"--") {
-            let end = text[at..].iter().position(|byte| matches!(byte, b'\n' | b'\r'));
-            at += end.unwrap_or(text.len() - at);
-        } else if text[at..].starts_with(b"/*") {
-            at += comment(&text[at..]);
-        } else {
-            break;
-        }
-    }
-    at
+fn newlines(text: &[u8]) -> usize {
+    text.iter().filter(|byte| **byte == b'\n').count()
 }
 
-/// The length of a comment in slashes and stars, which may hold others.
-fn comment(text: &[u8]) -> usize {
-    let mut depth = 0;
-    let mut at = 0;
-    while at < text.len() {
-        if text[at..].starts_with(b"/*") {
-            depth += 1;
-            at += 2;
-        } else if text[at..].starts_with(b"*/") {
-            depth -= 1;
-            at += 2;
-            if depth == 0 {
-                break;
+/// A text of its own in the current memory context.
+fn copy<'a>(text: &[u8]) -> &'a CStr {
+    // SAFETY: as long as asked for, and NUL-terminated.
+    unsafe {
+        let copy = pg_sys::palloc(text.len() + 1).cast::<u8>();
+        copy.copy_from_nonoverlapping(text.as_ptr(), text.len());
+        *copy.add(text.len()) = 0;
+        CStr::from_ptr(copy.cast())
+    }
+}
+
+fn parse(text: &CStr) -> Result<*mut pg_sys::List, Failure> {
+    stop(|| {
+        frame::call(|| {
+            #[allow(ffi_unwind_calls, reason = "inside frame::call; the closure owns nothing")]
+            // SAFETY: NUL-terminated; the parser takes no locks and opens nothing.
+            unsafe {
+                raw::raw_parser(text.as_ptr(), pg_sys::RawParseMode::RAW_PARSE_DEFAULT)
             }
-        } else {
-            at += 1;
-        }
-    }
-    at
+        })
+    })
 }
 
-fn syntax_error(text: &CStr, failure: Failure) -> Report {
-    let text = text::from_server(text.as_ptr()).unwrap_or_default();
+/// Whether the last byte of a text of this length is the semicolon that ends the last statement: then what
+/// comes behind it is parsed alike by itself. In a comment it is none.
+fn ends_with(statements: *mut pg_sys::List, length: usize) -> bool {
+    // SAFETY: the parser's list holds RawStmts; where no semicolon ends a statement its length is 0.
+    nodes::items::<pg_sys::RawStmt>(statements).last().is_some_and(|last| unsafe {
+        (*last).stmt_len > 0 && ((*last).stmt_location + (*last).stmt_len) as usize == length - 1
+    })
+}
+
+/// How many bytes so many characters are.
+fn characters(text: &[u8], count: i32) -> usize {
+    // SAFETY: a text in the database's encoding; none is longer than 1 GB.
+    unsafe { pg_sys::pg_mbcharcliplen(text.as_ptr().cast(), text.len() as i32, count) as usize }
+}
+
+/// `line` is that of the text's begin.
+fn syntax_error(text: &CStr, line: usize, failure: Failure) -> Report {
+    let bytes = text.to_bytes();
     // Positions count characters, from 1.
-    let before = usize::try_from(failure.position).unwrap_or(0).saturating_sub(1);
-    let line = text.chars().take(before).filter(|c| *c == '\n').count();
-    let shown: String = text.lines().nth(line).unwrap_or_default().chars().take(80).collect();
-    let place = (failure.position > 0).then(|| format!("Line {} is: {shown}", line + 1));
-    if text.chars().nth(before) == Some('\\') && failure.position > 0 {
+    let before = if failure.position > 0 { characters(bytes, failure.position - 1) } else { 0 };
+    let begin = bytes[..before].iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
+    let shown = bytes[begin..].split(|byte| matches!(byte, b'\n' | b'\r')).next().unwrap_or_default();
+    let shown = text::from_server(copy(&shown[..characters(shown, 80)]).as_ptr()).unwrap_or_default();
+    let place =
+        (failure.position > 0).then(|| format!("Line {} is: {shown}", line + newlines(&bytes[..before])));
+    if bytes.get(before) == Some(&b'\\') && failure.position > 0 {
         return Report::plain(
             failure.sqlstate,
             "psql commands cannot be checked".to_owned(),

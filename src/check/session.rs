@@ -5,11 +5,13 @@
 //! A script counts as one transaction, as migration tools run it, unless it says BEGIN itself.
 
 use std::collections::HashMap;
+use std::ffi::CStr;
 
 use crate::pg::pg_sys;
 use pgrx::pg_sys::NodeTag;
 
 use crate::pg::attempt::{Failure, attempt};
+use crate::pg::context::Context;
 use crate::pg::{frame, nodes, raw, text};
 
 /// What the script creates, by name.
@@ -21,20 +23,27 @@ pub enum Created {
     View,
 }
 
-/// Settings since BEGIN or SAVEPOINT.
+/// Part of a script that is needed after its statement, in memory of its own.
+struct Kept<T> {
+    node: *mut T,
+    _memory: Context,
+}
+
+/// Settings since BEGIN or SAVEPOINT: the last of each name, local or not.
 struct Level {
     nest: i32,
     savepoint: Option<String>,
-    set: Vec<*mut pg_sys::VariableSetStmt>,
+    set: Vec<Kept<pg_sys::VariableSetStmt>>,
 }
 
 pub struct Session {
     whole: i32,
     /// Empty outside BEGIN and COMMIT.
     levels: Vec<Level>,
-    /// PREPARE's statements by name, with the types that they declare.
-    pub prepared: HashMap<String, (*mut pg_sys::Node, *mut pg_sys::List)>,
-    pub created: HashMap<String, Created>,
+    prepared: HashMap<String, Kept<pg_sys::PrepareStmt>>,
+    created: HashMap<String, Created>,
+    /// Above that of what is kept.
+    memory: Context,
 }
 
 fn new_level() -> i32 {
@@ -50,7 +59,13 @@ fn end_level(level: i32) {
 
 impl Session {
     pub fn begin() -> Session {
-        Session { whole: new_level(), levels: Vec::new(), prepared: HashMap::new(), created: HashMap::new() }
+        Session {
+            whole: new_level(),
+            levels: Vec::new(),
+            prepared: HashMap::new(),
+            created: HashMap::new(),
+            memory: Context::new(c"safedelete session of a script"),
+        }
     }
 
     pub fn end(self) {
@@ -77,14 +92,14 @@ impl Session {
                 kept.into_iter().for_each(|statement| self.apply(statement));
             }
             TRANS_STMT_COMMIT | TRANS_STMT_ROLLBACK => {
-                let kept: Vec<_> = self.levels.iter().flat_map(|level| level.set.clone()).collect();
-                if let Some(first) = self.levels.first() {
+                let levels = std::mem::take(&mut self.levels);
+                if let Some(first) = levels.first() {
                     end_level(first.nest);
                 }
-                self.levels.clear();
                 if kind == TRANS_STMT_COMMIT {
+                    let kept = levels.into_iter().flat_map(|level| level.set);
                     // SAFETY: a statement of the script.
-                    let lasting = kept.into_iter().filter(|statement| unsafe { !(**statement).is_local });
+                    let lasting = kept.filter(|statement| unsafe { !(*statement.node).is_local });
                     lasting.for_each(|statement| self.apply(statement));
                 }
             }
@@ -93,11 +108,14 @@ impl Session {
     }
 
     fn push(&mut self, savepoint: Option<String>) {
+        if self.levels.try_reserve(1).is_err() {
+            frame::out_of_memory();
+        }
         self.levels.push(Level { nest: new_level(), savepoint, set: Vec::new() });
     }
 
     /// Undoes what was set since a savepoint; gives it.
-    fn pop_to(&mut self, savepoint: &Option<String>) -> Vec<*mut pg_sys::VariableSetStmt> {
+    fn pop_to(&mut self, savepoint: &Option<String>) -> Vec<Kept<pg_sys::VariableSetStmt>> {
         let Some(at) = self.levels.iter().rposition(|level| level.savepoint == *savepoint) else {
             return Vec::new();
         };
@@ -126,7 +144,48 @@ impl Session {
             (false, pg_sys::RELPERSISTENCE_TEMP) => Created::TemporaryTable,
             _ => Created::Table,
         };
+        if self.created.try_reserve(1).is_err() {
+            frame::out_of_memory();
+        }
         self.created.insert(table.unwrap_or_default(), kind);
+    }
+
+    /// What the script has created by this name.
+    pub fn created(&self, name: &str) -> Option<Created> {
+        self.created.get(name).copied()
+    }
+
+    /// # Safety
+    /// `statement` is of the script.
+    pub unsafe fn prepare(&mut self, statement: *mut pg_sys::PrepareStmt) {
+        if self.prepared.try_reserve(1).is_err() {
+            frame::out_of_memory();
+        }
+        // SAFETY: by contract.
+        let name = text::from_server(unsafe { (*statement).name }).unwrap_or_default();
+        let kept = self.keep(statement);
+        self.prepared.insert(name, kept);
+    }
+
+    /// A statement that the script has prepared, and the types that it declares.
+    pub fn prepared(&self, name: &str) -> Option<(*mut pg_sys::Node, *mut pg_sys::List)> {
+        // SAFETY: a PREPARE.
+        self.prepared.get(name).map(|kept| unsafe { ((*kept.node).query, (*kept.node).argtypes) })
+    }
+
+    /// DEALLOCATE; `None` is ALL.
+    pub fn deallocate(&mut self, name: Option<&str>) {
+        match name {
+            Some(name) => drop(self.prepared.remove(name)),
+            None => self.prepared.clear(),
+        }
+    }
+
+    fn keep<T>(&self, node: *mut T) -> Kept<T> {
+        let memory = self.memory.within(|| Context::small(c"safedelete statement of a script"));
+        // SAFETY: a node of the script.
+        let node = memory.within(|| unsafe { pg_sys::copyObjectImpl(node.cast()) });
+        Kept { node: node.cast(), _memory: memory }
     }
 
     /// DISCARD ALL resets every setting.
@@ -155,14 +214,34 @@ impl Session {
         }
         // Tried first where an error can be stopped; what is tried is rolled back.
         attempt(|| apply(statement))?;
-        self.apply(statement);
+        if self.levels.is_empty() {
+            apply(statement);
+        } else {
+            self.apply(self.keep(statement));
+        }
         Ok(())
     }
 
-    fn apply(&mut self, statement: *mut pg_sys::VariableSetStmt) {
-        apply(statement);
+    fn apply(&mut self, statement: Kept<pg_sys::VariableSetStmt>) {
+        apply(statement.node);
         if let Some(level) = self.levels.last_mut() {
+            level.set.retain(|earlier| !earlier.is_superseded_by(&statement));
             level.set.push(statement);
+        }
+    }
+}
+
+impl Kept<pg_sys::VariableSetStmt> {
+    /// Whether a later statement sets the same, for as long.
+    fn is_superseded_by(&self, later: &Self) -> bool {
+        // SAFETY: both are the parser's; RESET ALL has no name.
+        unsafe {
+            let (own, later) = (&*self.node, &*later.node);
+            own.is_local == later.is_local
+                && match (own.name.is_null(), later.name.is_null()) {
+                    (false, false) => CStr::from_ptr(own.name) == CStr::from_ptr(later.name),
+                    (own, later) => own == later,
+                }
         }
     }
 }

@@ -11,8 +11,9 @@ use safedelete_core::limit::{Budget, Size};
 use safedelete_core::message::{self, Report, Rule};
 use safedelete_core::mode::Mode;
 
+use super::script::Source;
 use super::session::Session;
-use super::{Finding, Verdict, body, form, whole};
+use super::{Finding, Verdict, body, check_for_interrupts, form, whole};
 use crate::analysis::{self, Qualification};
 use crate::guard::attach::{self, Estimate};
 use crate::guard::table;
@@ -23,7 +24,7 @@ use crate::pg::{compat, frame, nodes, raw, text};
 use crate::{authority, policy};
 
 /// The findings of a statement: one, or one for each table that it writes.
-pub fn judge(session: &mut Session, node: *mut pg_sys::Node, text: &CStr) -> Vec<Finding> {
+pub fn judge(session: &mut Session, node: *mut pg_sys::Node, source: Source) -> Vec<Finding> {
     let command = command_name(node);
     // SAFETY: each cast follows the tag.
     unsafe {
@@ -37,18 +38,22 @@ pub fn judge(session: &mut Session, node: *mut pg_sys::Node, text: &CStr) -> Vec
                 Err(failure) => vec![failed(&command, &failure)],
             },
             NodeTag::T_PrepareStmt => {
-                let prepare = &*node.cast::<pg_sys::PrepareStmt>();
-                let name = text::from_server(prepare.name).unwrap_or_default();
-                session.prepared.insert(name, (prepare.query, prepare.argtypes));
+                session.prepare(node.cast());
+                vec![Finding::ok(&command)]
+            }
+            NodeTag::T_DeallocateStmt => {
+                let name = text::from_server((*node.cast::<pg_sys::DeallocateStmt>()).name);
+                session.deallocate(name.as_deref());
                 vec![Finding::ok(&command)]
             }
             NodeTag::T_ExecuteStmt => {
                 let name = text::from_server((*node.cast::<pg_sys::ExecuteStmt>()).name).unwrap_or_default();
-                match session.prepared.get(&name).copied() {
+                // The text is EXECUTE's, not that of what it executes.
+                match session.prepared(&name) {
                     Some((query, types)) if types.is_null() => {
-                        inner(session, query, text, Parameters::Numbered)
+                        inner(session, query, source, Parameters::Numbered)
                     }
-                    Some((query, types)) => inner(session, query, text, Parameters::Typed(types)),
+                    Some((query, types)) => inner(session, query, source, Parameters::Typed(types)),
                     None => vec![Finding::unknown(&command, "the script does not prepare the statement")],
                 }
             }
@@ -56,10 +61,10 @@ pub fn judge(session: &mut Session, node: *mut pg_sys::Node, text: &CStr) -> Vec
             | NodeTag::T_DeleteStmt
             | NodeTag::T_UpdateStmt
             | NodeTag::T_MergeStmt
-            | NodeTag::T_SelectStmt => inner(session, node, text, Parameters::None),
+            | NodeTag::T_SelectStmt => inner(session, node, source, Parameters::None),
             NodeTag::T_CreateTableAsStmt => {
                 session.creates(node);
-                judge(session, (*node.cast::<pg_sys::CreateTableAsStmt>()).query, text)
+                judge(session, (*node.cast::<pg_sys::CreateTableAsStmt>()).query, source)
             }
             NodeTag::T_CreateStmt | NodeTag::T_ViewStmt => {
                 session.creates(node);
@@ -78,12 +83,12 @@ pub fn judge(session: &mut Session, node: *mut pg_sys::Node, text: &CStr) -> Vec
             }
             NodeTag::T_DropdbStmt => vec![whole::drop_database(&command, node.cast())],
             NodeTag::T_DoStmt => body::of_do(session, node.cast()),
-            NodeTag::T_CreateFunctionStmt => body::of_function(session, &command, node.cast(), text),
+            NodeTag::T_CreateFunctionStmt => body::of_function(session, &command, node.cast(), source),
             NodeTag::T_CallStmt => {
                 vec![Finding::unknown(&command, "what a procedure runs is not looked into")]
             }
             _ => match carried(node) {
-                Some(query) => judge(session, query, text),
+                Some(query) => judge(session, query, source),
                 None => vec![Finding::ok(&command)],
             },
         }
@@ -141,7 +146,7 @@ pub enum Parameters {
 pub fn of_plpgsql(
     session: &Session,
     node: *mut pg_sys::Node,
-    text: &CStr,
+    source: Source,
     expression: *mut c_void,
 ) -> Vec<Finding> {
     let command = command_name(node);
@@ -150,7 +155,7 @@ pub fn of_plpgsql(
         | NodeTag::T_DeleteStmt
         | NodeTag::T_UpdateStmt
         | NodeTag::T_MergeStmt
-        | NodeTag::T_SelectStmt => inner(session, node, text, Parameters::Variables(expression)),
+        | NodeTag::T_SelectStmt => inner(session, node, source, Parameters::Variables(expression)),
         NodeTag::T_DoStmt | NodeTag::T_CallStmt | NodeTag::T_ExecuteStmt => {
             vec![Finding::unknown(&command, "what it runs is not looked into")]
         }
@@ -162,13 +167,13 @@ pub fn of_plpgsql(
         // SAFETY: as above.
         NodeTag::T_DropStmt => unsafe { whole::drop_objects(&command, node.cast()) },
         // An assignment; what it is assigned may call a function.
-        NodeTag::T_PLAssignStmt => inner(session, node, text, Parameters::Variables(expression))
+        NodeTag::T_PLAssignStmt => inner(session, node, source, Parameters::Variables(expression))
             .into_iter()
             .filter(|finding| finding.verdict != Verdict::Ok)
             .collect(),
         // SAFETY: the parser's statement.
         _ => match unsafe { carried(node) } {
-            Some(query) => of_plpgsql(session, query, text, expression),
+            Some(query) => of_plpgsql(session, query, source, expression),
             None => vec![Finding::ok(&command)],
         },
     }
@@ -178,11 +183,12 @@ pub fn of_plpgsql(
 pub fn inner(
     session: &Session,
     node: *mut pg_sys::Node,
-    text: &CStr,
+    source: Source,
     parameters: Parameters,
 ) -> Vec<Finding> {
+    check_for_interrupts();
     let command = command_name(node);
-    match attempt(|| plannable(&command, node, text, parameters)) {
+    match attempt(|| plannable(&command, node, source, parameters)) {
         Ok(findings) => findings,
         Err(failure) => match form::unqualified(node) {
             Some((command, table)) => vec![form::judge(session, command, table)],
@@ -199,10 +205,10 @@ pub fn failed(command: &str, failure: &Failure) -> Finding {
     }
 }
 
-fn plannable(command: &str, node: *mut pg_sys::Node, text: &CStr, parameters: Parameters) -> Vec<Finding> {
+fn plannable(command: &str, node: *mut pg_sys::Node, source: Source, parameters: Parameters) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for query in nodes::items::<pg_sys::Query>(analyse(node, text, parameters)) {
-        findings.extend(of_query(query, text));
+    for query in nodes::items::<pg_sys::Query>(analyse(node, source, parameters)) {
+        findings.extend(of_query(query, source.text));
     }
     if findings.is_empty() {
         findings.push(Finding::ok(command));
@@ -211,11 +217,13 @@ fn plannable(command: &str, node: *mut pg_sys::Node, text: &CStr, parameters: Pa
 }
 
 /// Parse analysis and rewriting, PostgreSQL's own.
-fn analyse(node: *mut pg_sys::Node, text: &CStr, parameters: Parameters) -> *mut pg_sys::List {
+fn analyse(node: *mut pg_sys::Node, source: Source, parameters: Parameters) -> *mut pg_sys::List {
     // SAFETY: makes a node in the current memory context.
     let statement = unsafe {
         let statement = pg_sys::palloc0(size_of::<pg_sys::RawStmt>()).cast::<pg_sys::RawStmt>();
         (*statement).type_ = NodeTag::T_RawStmt;
+        (*statement).stmt_location = source.location;
+        (*statement).stmt_len = source.length;
         // Analysis may scribble on the tree.
         (*statement).stmt = pg_sys::copyObjectImpl(node.cast()).cast();
         statement
@@ -231,6 +239,7 @@ fn analyse(node: *mut pg_sys::Node, text: &CStr, parameters: Parameters) -> *mut
         Parameters::Variables(_) => plpgsql_parser_setup(),
         _ => std::ptr::null_mut(),
     };
+    let text = source.text;
     frame::call(|| {
         let (mut types, mut count) = (std::ptr::null_mut(), 0);
         #[allow(ffi_unwind_calls, reason = "inside frame::call; the closure owns nothing")]

@@ -14,6 +14,7 @@ pub struct Failure {
     /// A copy, whole; NULL where there was no memory for one.
     error: *mut pg_sys::ErrorData,
     pub sqlstate: [u8; 5],
+    /// Cut at 4 kB: a value in it may be as long as a statement is.
     pub message: Cow<'static, str>,
     pub hint: Option<String>,
     /// Where in the text, in characters from 1; 0 where nowhere.
@@ -114,7 +115,7 @@ fn take_error(memory: pg_sys::MemoryContext) -> Failure {
         Failure {
             error,
             sqlstate: unpack((*error).sqlerrcode),
-            message: text::from_server((*error).message).unwrap_or_default().into(),
+            message: text::beginning_from_server((*error).message, 4096).unwrap_or_default().into(),
             hint: text::from_server((*error).hint),
             position: (*error).cursorpos,
         }

@@ -1,6 +1,8 @@
 //! What an SQL function in Rust needs: the version-1 calling convention, arguments, and rows of a
 //! result. The functions are bare frames like any other; see `api`.
 
+use std::ffi::CStr;
+
 use super::pg_sys;
 
 use super::{frame, raw, text};
@@ -51,9 +53,14 @@ fn datum(call: pg_sys::FunctionCallInfo, number: usize) -> Option<pg_sys::Datum>
 
 /// A `text` argument.
 pub fn text_argument(call: pg_sys::FunctionCallInfo, number: usize) -> Option<String> {
+    text::from_server(server_text_argument(call, number)?.as_ptr())
+}
+
+/// A `text` argument as the database has it, copied into the current memory context.
+pub fn server_text_argument<'a>(call: pg_sys::FunctionCallInfo, number: usize) -> Option<&'a CStr> {
     let datum = datum(call, number)?;
     // SAFETY: the declaration says text; text_to_cstring detoasts and copies.
-    text::from_server(unsafe { pg_sys::text_to_cstring(datum.cast_mut_ptr()) })
+    Some(unsafe { CStr::from_ptr(pg_sys::text_to_cstring(datum.cast_mut_ptr())) })
 }
 
 /// An `oid` argument, `regclass` and the like among them.

@@ -39,6 +39,14 @@ macro_rules! functions {
 
 functions! {
     fn ActiveSnapshotSet() -> bool;
+    fn AllocSetContextCreateInternal(
+        parent: MemoryContext, name: *const c_char, min_context_size: usize, init_block_size: usize,
+        max_block_size: usize
+    ) -> MemoryContext;
+    fn MemoryContextDelete(context: MemoryContext);
+    fn MemoryContextReset(context: MemoryContext);
+    fn pg_mbcharcliplen(text: *const c_char, len: c_int, limit: c_int) -> c_int;
+    fn pg_mbcliplen(text: *const c_char, len: c_int, limit: c_int) -> c_int;
     fn array_contains_nulls(array: *mut ArrayType) -> bool;
     fn ArrayGetNItems(ndim: c_int, dims: *const c_int) -> c_int;
     fn AtEOXact_GUC(is_commit: bool, nest_level: c_int);
@@ -168,7 +176,6 @@ functions! {
     fn pg_server_to_any(s: *const c_char, len: c_int, encoding: c_int) -> *mut c_char;
     fn pg_trigger_depth(fcinfo: FunctionCallInfo) -> Datum;
     fn pgstat_fetch_stat_tabentry(relid: Oid) -> *mut PgStat_StatTabEntry;
-    fn pstrdup(text: *const c_char) -> *mut c_char;
     fn pull_var_clause(node: *mut Node, flags: c_int) -> *mut List;
     fn pull_varattnos(node: *mut Node, varno: Index, varattnos: *mut *mut Bitmapset);
     fn quote_identifier(ident: *const c_char) -> *const c_char;

@@ -1,12 +1,13 @@
 //! Texts between Rust, which has UTF-8, and the database, which may have another encoding.
 
-use std::ffi::{CStr, CString};
+use std::ffi::CStr;
 
 use core::ffi::c_char;
 
 use super::pg_sys;
 
 use super::attempt::stop;
+use super::frame;
 
 const UTF8: i32 = pg_sys::pg_enc::PG_UTF8 as i32;
 const SQL_ASCII: i32 = pg_sys::pg_enc::PG_SQL_ASCII as i32;
@@ -25,13 +26,45 @@ pub fn from_server(text: *const c_char) -> Option<String> {
     // SAFETY: PostgreSQL's strings are NUL-terminated.
     let bytes = unsafe { CStr::from_ptr(text) };
     if bytes.to_bytes().is_ascii() || is_utf8() {
-        return Some(bytes.to_string_lossy().into_owned());
+        return Some(owned(bytes));
     }
     let converted = stop(|| {
         // SAFETY: as above; gives a palloc'd text.
-        unsafe { CStr::from_ptr(pg_sys::pg_server_to_any(text, bytes.count_bytes() as i32, UTF8)).to_owned() }
+        unsafe { CStr::from_ptr(pg_sys::pg_server_to_any(text, bytes.count_bytes() as i32, UTF8)) }
     });
-    Some(converted.as_deref().unwrap_or(bytes).to_string_lossy().into_owned())
+    Some(owned(converted.unwrap_or(bytes)))
+}
+
+/// The beginning of a text of the database's, which may be as long as a statement is.
+pub fn beginning_from_server(text: *const c_char, bytes: usize) -> Option<String> {
+    if text.is_null() {
+        return None;
+    }
+    // SAFETY: PostgreSQL's strings are NUL-terminated, and none is read behind its end; what is cut, at a
+    // character's boundary, is copied.
+    unsafe {
+        let length = (0..bytes).find(|at| *text.add(*at) == 0).unwrap_or(bytes);
+        let cut = pg_sys::pg_mbcliplen(text, length as i32, length as i32) as usize;
+        let copy = pg_sys::palloc(cut + 1).cast::<c_char>();
+        copy.copy_from_nonoverlapping(text, cut);
+        *copy.add(cut) = 0;
+        from_server(copy)
+    }
+}
+
+/// A text of Rust's own. As long as what a user has written, so its memory is asked for in a way that may
+/// fail.
+fn owned(bytes: &CStr) -> String {
+    let mut text = String::new();
+    for chunk in bytes.to_bytes().utf8_chunks() {
+        let lost = if chunk.invalid().is_empty() { "" } else { "\u{fffd}" };
+        if text.try_reserve(chunk.valid().len() + lost.len()).is_err() {
+            frame::out_of_memory();
+        }
+        text.push_str(chunk.valid());
+        text.push_str(lost);
+    }
+    text
 }
 
 /// A list setting's text. It may be read before the session knows its encoding, so bytes that are not
@@ -54,9 +87,15 @@ pub fn setting_to_server(name: &str) -> Vec<u8> {
 /// A text for the database, palloc'd. What its encoding lacks becomes a question mark.
 pub fn to_server(text: &str) -> *mut c_char {
     let palloc = |text: &str| {
-        let text = CString::new(text.replace('\0', " ")).unwrap_or_default();
-        // SAFETY: a NUL-terminated string, copied.
-        unsafe { pg_sys::pstrdup(text.as_ptr()) }
+        // SAFETY: as long as asked for, and NUL-terminated.
+        unsafe {
+            let copy = pg_sys::palloc(text.len() + 1).cast::<u8>();
+            for (at, byte) in text.bytes().enumerate() {
+                *copy.add(at) = if byte == 0 { b' ' } else { byte };
+            }
+            *copy.add(text.len()) = 0;
+            copy.cast::<c_char>()
+        }
     };
     let copy = palloc(text);
     if text.is_ascii() || is_utf8() {

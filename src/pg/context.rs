@@ -1,0 +1,63 @@
+//! Memory contexts of our own: what is palloc'd while one is current goes when it is emptied.
+
+use core::ffi::CStr;
+
+use super::pg_sys;
+
+pub struct Context(pg_sys::MemoryContext);
+
+impl Context {
+    /// A child of the current context, which ends it where an error keeps us from doing so.
+    pub fn new(name: &'static CStr) -> Context {
+        // ALLOCSET_DEFAULT_SIZES
+        Context::of_blocks(name, 8 * 1024, 8 * 1024 * 1024)
+    }
+
+    /// As [`Context::new`], for little.
+    pub fn small(name: &'static CStr) -> Context {
+        // ALLOCSET_SMALL_SIZES
+        Context::of_blocks(name, 1024, 8 * 1024)
+    }
+
+    fn of_blocks(name: &'static CStr, first: usize, largest: usize) -> Context {
+        // SAFETY: the name is a constant.
+        Context(unsafe {
+            let parent = pg_sys::CurrentMemoryContext;
+            pg_sys::AllocSetContextCreateInternal(parent, name.as_ptr(), 0, first, largest)
+        })
+    }
+
+    /// Takes back all that was palloc'd in it.
+    pub fn empty(&mut self) {
+        // SAFETY: alive, and nothing points into it but what borrows it.
+        unsafe { pg_sys::MemoryContextReset(self.0) };
+    }
+
+    /// Runs `f` with the context as the current one.
+    pub fn within<T>(&self, f: impl FnOnce() -> T) -> T {
+        // SAFETY: alive.
+        let _back = unsafe { Back(std::mem::replace(&mut *(&raw mut pg_sys::CurrentMemoryContext), self.0)) };
+        f()
+    }
+}
+
+impl Drop for Context {
+    fn drop(&mut self) {
+        // An error that goes on may have parts in it until it is told: CopyErrorData copies the names of
+        // files and functions, which ReThrowError takes as they are. The parent ends it then.
+        if !std::thread::panicking() {
+            // SAFETY: alive, for its parent is: the current context of whoever holds the value.
+            unsafe { pg_sys::MemoryContextDelete(self.0) };
+        }
+    }
+}
+
+/// The context that was current before.
+struct Back(pg_sys::MemoryContext);
+
+impl Drop for Back {
+    fn drop(&mut self) {
+        // SAFETY: it outlives the call of `within`.
+        unsafe { pg_sys::CurrentMemoryContext = self.0 };
+    }
+}
