@@ -125,14 +125,6 @@ pub fn check(text: &CStr, mut tell: impl FnMut(Row)) -> Result<(), Report> {
     Ok(())
 }
 
-/// Adds to what was found, of which there may be as much as there is in a script.
-fn put(findings: &mut Vec<Finding>, finding: Finding) {
-    if findings.try_reserve(1).is_err() {
-        frame::out_of_memory();
-    }
-    findings.push(finding);
-}
-
 /// CHECK_FOR_INTERRUPTS().
 fn check_for_interrupts() {
     frame::call(|| {

@@ -4,6 +4,7 @@
 //! would be is noted.
 
 use std::ffi::CStr;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use crate::pg::pg_sys;
 use pgrx::pg_sys::NodeTag;
@@ -11,11 +12,15 @@ use safedelete_core::command::Command;
 use safedelete_core::event::Verdict;
 use safedelete_core::message::{Report, SQLSTATE_NOT_READY, SQLSTATE_NOT_SUPPORTED};
 
-use crate::check::script::Part;
+use crate::check::script::{Part, Statement};
 use crate::pg::attempt::attempt;
 use crate::pg::local::Local;
 use crate::pg::{frame, nodes, raw, relations};
 use crate::{ledger, levels, settings};
+
+mod leftovers;
+
+use leftovers::Leftovers;
 
 /// What wrote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,16 +127,29 @@ pub fn run(text: &CStr) -> Result<Vec<Note>, Report> {
     for statement in script.statements() {
         refuse_transaction_control(statement.node, statement.line)?;
     }
+    let leftovers = Leftovers::before();
     let mut notes = Vec::new();
-    let outcome = attempt(|| {
-        let running = Running::begin();
-        let done = script
-            .statements()
-            .try_for_each(|statement| execute(statement.source.alone(), statement.line))
-            .map(|()| run_deferred());
-        notes = running.end();
-        done
-    });
+    // However it ends, by a cancel too, what it has left is taken back.
+    let ended = catch_unwind(AssertUnwindSafe(|| {
+        attempt(|| {
+            let running = Running::begin();
+            let done = script
+                .statements()
+                .try_for_each(|statement| execute(&statement, &leftovers))
+                .map(|()| run_deferred());
+            notes = running.end();
+            done
+        })
+    }));
+    let outcome = match ended {
+        Ok(outcome) => outcome,
+        Err(unwinding) => {
+            // That it cannot be taken back either is no news.
+            let _ = catch_unwind(AssertUnwindSafe(|| leftovers.take_back()));
+            resume_unwind(unwinding)
+        }
+    };
+    leftovers.take_back();
     match outcome {
         Ok(done) => done.map(|()| notes),
         Err(failure) => failure.throw_on(),
@@ -175,8 +193,24 @@ fn run_deferred() {
     levels::leave_as_clients(&outer);
 }
 
-/// Runs one statement as the client would.
-fn execute(text: &CStr, line: usize) -> Result<(), Report> {
+/// Runs one statement as the client would. DEALLOCATE of what is not the dry run's own does nothing.
+fn execute(statement: &Statement, leftovers: &Leftovers) -> Result<(), Report> {
+    if let Some(deallocate) =
+        nodes::cast::<pg_sys::DeallocateStmt, _>(statement.node, NodeTag::T_DeallocateStmt)
+    {
+        // SAFETY: the parser's statement; ALL has no name.
+        let name = unsafe { (*deallocate).name };
+        if name.is_null() {
+            leftovers.deallocate_all();
+            return Ok(());
+        }
+        // SAFETY: a name, NUL-terminated.
+        if leftovers.has_prepared(unsafe { CStr::from_ptr(name) }) {
+            return Ok(());
+        }
+    }
+    let text = statement.source.alone();
+    let line = statement.line;
     let outer = levels::enter_as_clients();
     let done = spi(text);
     ledger::forget(levels::current().owner);

@@ -7,6 +7,7 @@ pub mod count;
 pub mod context;
 pub mod frame;
 pub mod function;
+pub mod growing;
 pub mod local;
 pub mod memory;
 pub mod nodes;

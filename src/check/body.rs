@@ -9,8 +9,8 @@ use pgrx::pg_sys::NodeTag;
 use super::script::{Script, Source};
 use super::session::Session;
 use super::statement::{self, Parameters};
-use super::{Finding, Verdict, plpgsql, put};
-use crate::pg::{frame, nodes, raw, relations, text};
+use super::{Finding, Verdict, plpgsql};
+use crate::pg::{frame, growing, nodes, raw, relations, text};
 
 /// A DO block.
 ///
@@ -147,7 +147,7 @@ fn of_atomic(session: &Session, body: *mut pg_sys::Node, source: Source, finding
 fn of_statement(session: &Session, node: *mut pg_sys::Node, source: Source, findings: &mut Vec<Finding>) {
     statement::inner(session, node, source, Parameters::Numbered)
         .into_iter()
-        .for_each(|finding| put(findings, finding));
+        .for_each(|finding| growing::push(findings, finding));
 }
 
 /// A function that a query calls and that may write: volatile, and in a language whose functions run

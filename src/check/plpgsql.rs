@@ -13,10 +13,10 @@ use safedelete_core::message::Report;
 use super::layouts::*;
 use super::script::Source;
 use super::session::Session;
-use super::{Finding, Verdict, put, statement};
+use super::{Finding, Verdict, statement};
 use crate::pg::attempt::{Failure, attempt};
 use crate::pg::local::Local;
-use crate::pg::{frame, nodes, raw};
+use crate::pg::{frame, growing, nodes, raw};
 use crate::refusal;
 
 type StatementHook = unsafe extern "C-unwind" fn(*mut c_void, *mut Stmt);
@@ -129,7 +129,7 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     fn unknown(&mut self, command: &str, reason: &str) {
-        put(self.findings, Finding::unknown(command, reason));
+        growing::push(self.findings, Finding::unknown(command, reason));
     }
 
     /// # Safety
@@ -289,7 +289,7 @@ impl Walk<'_> {
                 }
                 // An expression that calls nothing has nothing to say.
                 if finding.verdict != Verdict::Ok || nodes::tag(node) != NodeTag::T_SelectStmt {
-                    put(self.findings, finding);
+                    growing::push(self.findings, finding);
                 }
             }
         }

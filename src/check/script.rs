@@ -154,8 +154,10 @@ fn parse(text: &CStr) -> Result<*mut pg_sys::List, Failure> {
     stop(|| {
         frame::call(|| {
             #[allow(ffi_unwind_calls, reason = "inside frame::call; the closure owns nothing")]
-            // SAFETY: NUL-terminated; the parser takes no locks and opens nothing.
+            // SAFETY: NUL-terminated; the parser takes no locks and opens nothing. Whose query calls us
+            // would take the position for one in its own text (_SPI_error_callback); `call` puts it back.
             unsafe {
+                pg_sys::error_context_stack = std::ptr::null_mut();
                 raw::raw_parser(text.as_ptr(), pg_sys::RawParseMode::RAW_PARSE_DEFAULT)
             }
         })

@@ -12,7 +12,7 @@ use pgrx::pg_sys::NodeTag;
 
 use crate::pg::attempt::{Failure, attempt};
 use crate::pg::context::Context;
-use crate::pg::{frame, nodes, raw, text};
+use crate::pg::{frame, growing, nodes, raw, text};
 
 /// What the script creates, by name.
 #[derive(Clone, Copy, PartialEq)]
@@ -108,10 +108,7 @@ impl Session {
     }
 
     fn push(&mut self, savepoint: Option<String>) {
-        if self.levels.try_reserve(1).is_err() {
-            frame::out_of_memory();
-        }
-        self.levels.push(Level { nest: new_level(), savepoint, set: Vec::new() });
+        growing::push(&mut self.levels, Level { nest: new_level(), savepoint, set: Vec::new() });
     }
 
     /// Undoes what was set since a savepoint; gives it.
@@ -144,10 +141,7 @@ impl Session {
             (false, pg_sys::RELPERSISTENCE_TEMP) => Created::TemporaryTable,
             _ => Created::Table,
         };
-        if self.created.try_reserve(1).is_err() {
-            frame::out_of_memory();
-        }
-        self.created.insert(table.unwrap_or_default(), kind);
+        growing::insert(&mut self.created, table.unwrap_or_default(), kind);
     }
 
     /// What the script has created by this name.
@@ -158,13 +152,10 @@ impl Session {
     /// # Safety
     /// `statement` is of the script.
     pub unsafe fn prepare(&mut self, statement: *mut pg_sys::PrepareStmt) {
-        if self.prepared.try_reserve(1).is_err() {
-            frame::out_of_memory();
-        }
         // SAFETY: by contract.
         let name = text::from_server(unsafe { (*statement).name }).unwrap_or_default();
         let kept = self.keep(statement);
-        self.prepared.insert(name, kept);
+        growing::insert(&mut self.prepared, name, kept);
     }
 
     /// A statement that the script has prepared, and the types that it declares.

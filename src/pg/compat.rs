@@ -292,3 +292,17 @@ pub fn setting_extra(bytes: usize) -> *mut core::ffi::c_void {
         raw::guc_malloc(pgrx::PgLogLevel::LOG as core::ffi::c_int, bytes)
     }
 }
+
+/// Whether this session holds a lock, in this mode itself.
+pub fn holds_lock(tag: &pg_sys::LOCKTAG, mode: pg_sys::LOCKMODE) -> bool {
+    #[cfg(any(feature = "pg15", feature = "pg16"))]
+    // SAFETY: looks into the table of the session's own locks.
+    unsafe {
+        pg_sys::LockHeldByMe(tag, mode)
+    }
+    #[cfg(any(feature = "pg17", feature = "pg18"))]
+    // SAFETY: as above.
+    unsafe {
+        pg_sys::LockHeldByMe(tag, mode, false)
+    }
+}

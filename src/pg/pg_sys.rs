@@ -39,6 +39,14 @@ macro_rules! functions {
 
 functions! {
     fn ActiveSnapshotSet() -> bool;
+    fn DropPreparedStatement(name: *const c_char, show_error: bool);
+    fn GetLockStatusData() -> *mut LockData;
+    #[cfg(any(feature = "pg15", feature = "pg16"))]
+    fn LockHeldByMe(tag: *const LOCKTAG, mode: LOCKMODE) -> bool;
+    #[cfg(any(feature = "pg17", feature = "pg18"))]
+    fn LockHeldByMe(tag: *const LOCKTAG, mode: LOCKMODE, or_stronger: bool) -> bool;
+    fn LockRelease(tag: *const LOCKTAG, mode: LOCKMODE, of_session: bool) -> bool;
+    fn SPI_getvalue(tuple: HeapTuple, descriptor: TupleDesc, number: c_int) -> *mut c_char;
     fn AllocSetContextCreateInternal(
         parent: MemoryContext, name: *const c_char, min_context_size: usize, init_block_size: usize,
         max_block_size: usize
