@@ -3,8 +3,8 @@
 
 pub mod attempt;
 pub mod compat;
-pub mod count;
 pub mod context;
+pub mod count;
 pub mod frame;
 pub mod function;
 pub mod growing;

@@ -39,22 +39,10 @@ macro_rules! functions {
 
 functions! {
     fn ActiveSnapshotSet() -> bool;
-    fn DropPreparedStatement(name: *const c_char, show_error: bool);
-    fn GetLockStatusData() -> *mut LockData;
-    #[cfg(any(feature = "pg15", feature = "pg16"))]
-    fn LockHeldByMe(tag: *const LOCKTAG, mode: LOCKMODE) -> bool;
-    #[cfg(any(feature = "pg17", feature = "pg18"))]
-    fn LockHeldByMe(tag: *const LOCKTAG, mode: LOCKMODE, or_stronger: bool) -> bool;
-    fn LockRelease(tag: *const LOCKTAG, mode: LOCKMODE, of_session: bool) -> bool;
-    fn SPI_getvalue(tuple: HeapTuple, descriptor: TupleDesc, number: c_int) -> *mut c_char;
     fn AllocSetContextCreateInternal(
         parent: MemoryContext, name: *const c_char, min_context_size: usize, init_block_size: usize,
         max_block_size: usize
     ) -> MemoryContext;
-    fn MemoryContextDelete(context: MemoryContext);
-    fn MemoryContextReset(context: MemoryContext);
-    fn pg_mbcharcliplen(text: *const c_char, len: c_int, limit: c_int) -> c_int;
-    fn pg_mbcliplen(text: *const c_char, len: c_int, limit: c_int) -> c_int;
     fn array_contains_nulls(array: *mut ArrayType) -> bool;
     fn ArrayGetNItems(ndim: c_int, dims: *const c_int) -> c_int;
     fn AtEOXact_GUC(is_commit: bool, nest_level: c_int);
@@ -78,6 +66,7 @@ functions! {
         elemsp: *mut *mut Datum, nullsp: *mut *mut bool, nelemsp: *mut c_int
     );
     fn defGetBoolean(def: *mut DefElem) -> bool;
+    fn DropPreparedStatement(name: *const c_char, show_error: bool);
     fn equal(a: *const c_void, b: *const c_void) -> bool;
     fn estimate_rel_size(
         rel: Relation, attr_widths: *mut i32, pages: *mut BlockNumber, tuples: *mut f64,
@@ -90,8 +79,8 @@ functions! {
     fn ExplainPropertyList(qlabel: *const c_char, data: *mut List, es: *mut ExplainState);
     fn ExplainPropertyText(qlabel: *const c_char, value: *const c_char, es: *mut ExplainState);
     fn fetch_search_path(include_implicit: bool) -> *mut List;
-    fn find_tabstat_entry(rel_id: Oid) -> *mut PgStat_TableStatus;
     fn find_rendezvous_variable(var_name: *const c_char) -> *mut *mut c_void;
+    fn find_tabstat_entry(rel_id: Oid) -> *mut PgStat_TableStatus;
     fn func_strict(funcid: Oid) -> bool;
     fn get_attavgwidth(relid: Oid, attnum: AttrNumber) -> i32;
     fn get_attname(relid: Oid, attnum: AttrNumber, missing_ok: bool) -> *mut c_char;
@@ -126,6 +115,7 @@ functions! {
     fn GetCurrentSubTransactionId() -> SubTransactionId;
     fn GetCurrentTimestamp() -> TimestampTz;
     fn GetDatabaseEncoding() -> c_int;
+    fn GetLockStatusData() -> *mut LockData;
     fn GetOuterUserId() -> Oid;
     fn GetSecurityLabel(object: *const ObjectAddress, provider: *const c_char) -> *mut c_char;
     fn GetSessionUserId() -> Oid;
@@ -147,7 +137,12 @@ functions! {
         filename: *const c_char, funcname: *const c_char, signal_not_found: bool,
         filehandle: *mut *mut c_void
     ) -> *mut c_void;
+    #[cfg(any(feature = "pg15", feature = "pg16"))]
+    fn LockHeldByMe(tag: *const LOCKTAG, mode: LOCKMODE) -> bool;
+    #[cfg(any(feature = "pg17", feature = "pg18"))]
+    fn LockHeldByMe(tag: *const LOCKTAG, mode: LOCKMODE, or_stronger: bool) -> bool;
     fn LockRelationOid(relid: Oid, lockmode: LOCKMODE);
+    fn LockRelease(tag: *const LOCKTAG, mode: LOCKMODE, of_session: bool) -> bool;
     fn make_ands_implicit(clause: *mut Expr) -> *mut List;
     fn make_opclause(
         opno: Oid, opresulttype: Oid, opretset: bool, leftop: *mut Expr, rightop: *mut Expr,
@@ -171,6 +166,8 @@ functions! {
         varlevelsup: Index
     ) -> *mut Var;
     fn MarkGUCPrefixReserved(class_name: *const c_char);
+    fn MemoryContextDelete(context: MemoryContext);
+    fn MemoryContextReset(context: MemoryContext);
     fn MemoryContextStrdup(context: MemoryContext, string: *const c_char) -> *mut c_char;
     fn NewGUCNestLevel() -> c_int;
     fn op_hashjoinable(opno: Oid, inputtype: Oid) -> bool;
@@ -181,6 +178,8 @@ functions! {
     fn pg_any_to_server(s: *const c_char, len: c_int, encoding: c_int) -> *mut c_char;
     fn pg_class_aclcheck(table_oid: Oid, roleid: Oid, mode: AclMode) -> AclResult::Type;
     fn pg_detoast_datum(datum: *mut varlena) -> *mut varlena;
+    fn pg_mbcharcliplen(text: *const c_char, len: c_int, limit: c_int) -> c_int;
+    fn pg_mbcliplen(text: *const c_char, len: c_int, limit: c_int) -> c_int;
     fn pg_server_to_any(s: *const c_char, len: c_int, encoding: c_int) -> *mut c_char;
     fn pg_trigger_depth(fcinfo: FunctionCallInfo) -> Datum;
     fn pgstat_fetch_stat_tabentry(relid: Oid) -> *mut PgStat_StatTabEntry;
@@ -211,9 +210,10 @@ functions! {
     );
     fn SearchSysCache1(cache_id: c_int, key1: Datum) -> HeapTuple;
     fn SearchSysCacheList(cache_id: c_int, nkeys: c_int, key1: Datum, key2: Datum, key3: Datum) -> *mut catclist;
-    fn SysCacheGetAttr(cache_id: c_int, tup: HeapTuple, attribute_number: AttrNumber, is_null: *mut bool) -> Datum;
+    fn SPI_getvalue(tuple: HeapTuple, descriptor: TupleDesc, number: c_int) -> *mut c_char;
     fn stringToNode(text: *const c_char) -> *mut c_void;
     fn superuser_arg(roleid: Oid) -> bool;
+    fn SysCacheGetAttr(cache_id: c_int, tup: HeapTuple, attribute_number: AttrNumber, is_null: *mut bool) -> Datum;
     fn systable_beginscan(
         heap_relation: Relation, index_id: Oid, index_ok: bool, snapshot: Snapshot, nkeys: c_int,
         key: ScanKey
