@@ -111,6 +111,8 @@ class Transaction:
         outcome.inserted = {
             t.name: int(self.say(f"SELECT count(*) FROM {t.name} WHERE uid > {self.born}")[0][0]) for t in self.tables
         }
+        if set(self.commands) != set(COMMANDS):
+            outcome.taken = oracle.taken(self.session, self.tables, self.size, outcome.inserted)
         return outcome
 
     def step(self, number):
