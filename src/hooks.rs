@@ -45,7 +45,7 @@ pub fn install() {
 }
 
 /// Why this hook: DO, CALL, EXECUTE, EXPLAIN ANALYZE, COPY and the rest are client statements too,
-/// and TRUNCATE's ONLY stands in the statement alone.
+/// and TRUNCATE is judged before it runs (objects.rs says why).
 #[allow(ffi_unwind_calls, reason = "a bare frame: it owns nothing and cannot panic")]
 #[allow(clippy::too_many_arguments, reason = "PostgreSQL's signature")]
 unsafe extern "C-unwind" fn process_utility(
@@ -62,6 +62,11 @@ unsafe extern "C-unwind" fn process_utility(
     unsafe {
         let utility = (*statement).utilityStmt;
         let outer = levels::enter_utility(utility, is_explain_analyze(utility));
+        let truncates = nodes::tag(utility) == NodeTag::T_TruncateStmt;
+        if truncates && let Some(frozen) = frame::guarded(|| objects::truncate::prepare(utility.cast()).err())
+        {
+            refusal::raise(&frozen);
+        }
         match PREVIOUS_UTILITY {
             Some(previous) => previous(
                 statement,
@@ -83,6 +88,9 @@ unsafe extern "C-unwind" fn process_utility(
                 destination,
                 completion,
             ),
+        }
+        if truncates && let Some(frozen) = frame::guarded(|| objects::truncate::settle().err()) {
+            refusal::raise(&frozen);
         }
         let own = levels::own_sum();
         levels::leave_utility(outer);
@@ -109,8 +117,8 @@ unsafe fn is_explain_analyze(utility: *mut pg_sys::Node) -> bool {
     }
 }
 
-/// Why this hook: it alone sees every relation that TRUNCATE and DROP reach, and that the protocol calls
-/// a function.
+/// Why this hook: it alone sees every relation that DROP reaches, TRUNCATE however it is run, and that the
+/// protocol calls a function.
 #[allow(ffi_unwind_calls, reason = "a bare frame: it owns nothing and cannot panic")]
 unsafe extern "C-unwind" fn object_access(
     access: pg_sys::ObjectAccessType::Type,

@@ -44,7 +44,7 @@ pub struct Background {
     writes: Option<(Command, pg_sys::Oid)>,
     /// The role that the statement of this level runs as; its foreign-key actions are judged by it.
     role: pg_sys::Oid,
-    /// The innermost utility command, where it is TRUNCATE or DROP TABLE: a copy, for C code may go on in
+    /// The innermost utility command, where it is DROP TABLE or DROP SCHEMA: a copy, for C code may go on in
     /// the same subtransaction after an error that it has swallowed, and the level with it.
     utility: *mut pg_sys::Node,
     /// The memory of the copy.
@@ -117,6 +117,11 @@ impl Level {
         self.depth == 0
     }
 
+    /// How many levels are entered.
+    pub fn depth(&self) -> u32 {
+        self.depth
+    }
+
     /// Whether what is planned now is run by EXPLAIN ANALYZE: its plan may carry more than its
     /// execution needs.
     #[inline]
@@ -142,7 +147,7 @@ pub fn starts_postgres() -> bool {
     CURRENT.get().starts_postgres()
 }
 
-/// The running utility command, where it is TRUNCATE or DROP TABLE; NULL in a query.
+/// The running utility command, where it is DROP TABLE or DROP SCHEMA; NULL in a query.
 pub fn utility() -> *mut pg_sys::Node {
     if CURRENT.get().kind == Kind::Query { std::ptr::null_mut() } else { BACKGROUND.get().utility }
 }
@@ -322,7 +327,7 @@ pub unsafe fn enter_utility(utility: *mut pg_sys::Node, explaining: bool) -> (Le
     outer
 }
 
-/// A copy of TRUNCATE or DROP TABLE, whose names are looked at while it runs, and its memory; NULL for
+/// A copy of DROP TABLE or DROP SCHEMA, whose names are looked at while it runs, and its memory; NULL for
 /// other commands.
 ///
 /// # Safety
@@ -332,9 +337,9 @@ unsafe fn copy_of_names(utility: *mut pg_sys::Node) -> (*mut pg_sys::Node, pg_sy
     // SAFETY: by contract; the cast follows the tag.
     unsafe {
         let names_tables = match nodes::tag(utility) {
-            pg_sys::NodeTag::T_TruncateStmt => true,
             pg_sys::NodeTag::T_DropStmt => {
-                (*utility.cast::<pg_sys::DropStmt>()).removeType == pg_sys::ObjectType::OBJECT_TABLE
+                let names = (*utility.cast::<pg_sys::DropStmt>()).removeType;
+                matches!(names, pg_sys::ObjectType::OBJECT_TABLE | pg_sys::ObjectType::OBJECT_SCHEMA)
             }
             _ => false,
         };

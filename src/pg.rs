@@ -2,13 +2,16 @@
 //! differs between majors. Other rooms call these and stay readable.
 
 pub mod attempt;
+pub mod catalog;
 pub mod compat;
 pub mod context;
 pub mod count;
+pub mod foreign_keys;
 pub mod frame;
 pub mod function;
 pub mod growing;
 pub mod local;
+pub mod locks;
 pub mod memory;
 pub mod nodes;
 pub mod pg_sys;

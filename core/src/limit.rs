@@ -41,6 +41,16 @@ impl Size {
         !matches!(self, Size::AtLeast(_))
     }
 
+    /// The size of two tables together.
+    pub fn and(self, other: Size) -> Size {
+        let rows = self.rows().saturating_add(other.rows());
+        match (self, other) {
+            (Size::Exact(_), Size::Exact(_)) => Size::Exact(rows),
+            (Size::About(_), _) | (_, Size::About(_)) => Size::About(rows),
+            _ => Size::AtLeast(rows),
+        }
+    }
+
     /// The same kind of size, of so many rows more.
     pub fn plus(self, more: u64) -> Size {
         match self {

@@ -8,45 +8,47 @@ use safedelete_core::message;
 use safedelete_core::mode::Mode;
 
 use super::{Finding, Verdict};
+use crate::objects::reach::{self, Obstacle};
+use crate::objects::whole;
 use crate::pg::attempt::attempt;
 use crate::pg::{nodes, relations, text, trees};
-use crate::{authority, objects, policy, settings};
+use crate::{authority, policy, settings};
 
 /// # Safety
 /// `truncate` is a TRUNCATE.
 pub unsafe fn truncate(truncate: *mut pg_sys::TruncateStmt) -> Vec<Finding> {
-    // SAFETY: by contract; its relations are RangeVars.
-    unsafe {
-        let named: Vec<_> = nodes::items::<pg_sys::RangeVar>((*truncate).relations).collect();
-        let mut findings = Vec::new();
-        let mut reached = Vec::new();
-        for name in named {
-            let table = look_up(name);
-            if table == pg_sys::InvalidOid {
-                let missing = text::from_server((*name).relname).unwrap_or_default();
-                let reason = format!("relation \"{missing}\" does not exist");
-                findings.push(Finding {
-                    relation: Some(relations::quoted_name(&missing)),
-                    ..Finding::unknown(Command::Truncate.tag(), &reason)
-                });
-                continue;
-            }
-            let members = if (*name).inh { trees::members(table) } else { vec![table] };
-            findings.push(of_whole(Command::Truncate, table, &members));
-            reached.extend(members);
+    // A name may not be looked up at all (its schema is not the caller's to use).
+    // SAFETY: by contract.
+    let reach = match attempt(|| unsafe { reach::of(truncate, false) }) {
+        Ok(reach) => reach,
+        Err(failure) => {
+            return vec![Finding {
+                sqlstate: Some(failure.sqlstate),
+                ..Finding::unknown(Command::Truncate.tag(), &failure.message)
+            }];
         }
-        if (*truncate).behavior == pg_sys::DropBehavior::DROP_CASCADE {
-            while let Some(more) = trees::referring_tables(&reached) {
-                findings.extend(more.iter().map(|table| of_whole(Command::Truncate, *table, &[*table])));
-                reached.extend(more);
-            }
+    };
+    let hindered = |obstacle: &Obstacle| Finding {
+        relation: obstacle.relation(),
+        sqlstate: Some(obstacle.sqlstate()),
+        ..Finding::unknown(Command::Truncate.tag(), &obstacle.reason())
+    };
+    match reach {
+        Ok(reach) => {
+            let named = reach
+                .named
+                .iter()
+                .map(|(table, members)| of_whole(Command::Truncate, *table, members.clone()));
+            let cascaded =
+                reach.cascaded.iter().map(|table| of_whole(Command::Truncate, *table, vec![*table]));
+            named.chain(cascaded).chain(reach.missing.iter().map(hindered)).collect()
         }
-        findings
+        Err(obstacle) => vec![hindered(&obstacle)],
     }
 }
 
 /// What the guard would say of a table that is taken whole.
-fn of_whole(command: Command, table: pg_sys::Oid, members: &[pg_sys::Oid]) -> Finding {
+fn of_whole(command: Command, table: pg_sys::Oid, members: Vec<pg_sys::Oid>) -> Finding {
     let may =
         if command == Command::Truncate { relations::may_truncate(table) } else { relations::is_own(table) };
     if !may {
@@ -57,7 +59,7 @@ fn of_whole(command: Command, table: pg_sys::Oid, members: &[pg_sys::Oid]) -> Fi
             ..Finding::unknown(command.tag(), &reason)
         };
     }
-    let (outcome, size) = objects::preview(command, table, members);
+    let (outcome, size) = whole::preview(command, table, members);
     let finding = Finding {
         relation: Some(relations::qualified_name(table)),
         estimated_rows: Some(size.rows() as f64),
@@ -95,7 +97,7 @@ pub unsafe fn drop_objects(command: &str, drop: *mut pg_sys::DropStmt) -> Vec<Fi
                 for name in nodes::items::<pg_sys::List>((*drop).objects) {
                     let table = look_up(pg_sys::makeRangeVarFromNameList(name));
                     if table != pg_sys::InvalidOid {
-                        findings.push(of_whole(Command::Drop, table, &trees::members(table)));
+                        findings.push(of_whole(Command::Drop, table, trees::members(table)));
                     }
                 }
             }
@@ -105,7 +107,7 @@ pub unsafe fn drop_objects(command: &str, drop: *mut pg_sys::DropStmt) -> Vec<Fi
                     findings.extend(
                         trees::tables_of_schema(schema)
                             .into_iter()
-                            .map(|table| of_whole(Command::Drop, table, &[table])),
+                            .map(|table| of_whole(Command::Drop, table, vec![table])),
                     );
                 }
             }

@@ -9,7 +9,7 @@ use crate::analysis::target;
 use crate::ledger::{self, Summed};
 use crate::pg::count::Count;
 use crate::pg::relations;
-use crate::pg::sizes::{self, Wait};
+use crate::pg::sizes;
 
 /// A table of so many pages is counted where that only makes a text better.
 const CHEAP_PAGES: u64 = 128;
@@ -110,7 +110,7 @@ impl Table {
         let (relation, only) = (self.relation, self.only);
         let count = self.count.get_or_insert_with(|| Count::new(relation, only));
         count.go_on(rows.saturating_sub(self.deleted_before), u64::MAX);
-        let size = size_of(count).plus(self.deleted_before);
+        let size = count.size().plus(self.deleted_before);
         ledger::learn_size(self.of, size);
         size
     }
@@ -143,22 +143,14 @@ impl Table {
             let mut count = Count::new(self.relation, self.only);
             count.go_on(u64::MAX, CHEAP_PAGES);
             let has_ended = relations::has_size(self.relation) && count.has_ended();
-            has_ended.then(|| size_of(&count).plus(self.deleted_before))
+            has_ended.then(|| count.size().plus(self.deleted_before))
         })
     }
 
     /// What was counted for this statement, and the pages that were read.
     pub fn counted(&self) -> Option<(Size, u64)> {
         let count = self.count.as_ref()?;
-        Some((size_of(count).plus(self.deleted_before), count.pages()))
-    }
-}
-
-fn size_of(count: &Count) -> Size {
-    match (count.is_estimated(), count.has_ended()) {
-        (true, _) => Size::About(count.rows()),
-        (false, true) => Size::Exact(count.rows()),
-        (false, false) => Size::AtLeast(count.rows()),
+        Some((count.size().plus(self.deleted_before), count.pages()))
     }
 }
 
@@ -170,7 +162,7 @@ pub fn cheap(relation: pg_sys::Oid, only: bool) -> Option<Size> {
     let mut count = Count::new(relation, only);
     count.go_on(u64::MAX, CHEAP_PAGES);
     if count.has_ended() {
-        return Some(size_of(&count));
+        return Some(count.size());
     }
-    sizes::size(relation, only, Wait::Never).map(|rows| Size::About(rows.round() as u64))
+    sizes::size(relation, only).map(|rows| Size::About(rows.round() as u64))
 }

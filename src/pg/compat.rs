@@ -306,3 +306,22 @@ pub fn holds_lock(tag: &pg_sys::LOCKTAG, mode: pg_sys::LOCKMODE) -> bool {
         pg_sys::LockHeldByMe(tag, mode, false)
     }
 }
+
+/// The fixed part of a row of pg_constraint, as far as it is read; catalog/pg_constraint.h.
+#[repr(C)]
+pub struct ConstraintForm {
+    pub oid: pg_sys::Oid,
+    conname: pg_sys::NameData,
+    connamespace: pg_sys::Oid,
+    pub contype: core::ffi::c_char,
+    condeferrable: bool,
+    condeferred: bool,
+    #[cfg(feature = "pg18")]
+    conenforced: bool,
+    convalidated: bool,
+    pub conrelid: pg_sys::Oid,
+    contypid: pg_sys::Oid,
+    conindid: pg_sys::Oid,
+    pub conparentid: pg_sys::Oid,
+    pub confrelid: pg_sys::Oid,
+}

@@ -3,6 +3,8 @@
 
 use core::ffi::c_int;
 
+use safedelete_core::limit::Size;
+
 use super::pg_sys;
 
 use super::relations::kind;
@@ -11,7 +13,7 @@ use super::trees::members;
 use super::{frame, raw};
 
 /// A count that can go on where it stopped. All of it is under one snapshot: that of the statement
-/// that is judged, which stays active while it runs.
+/// that is judged, which stays active while it runs, or under the tables' locks.
 pub struct Count {
     /// The tables that are left to count, the next one last.
     members: Vec<pg_sys::Oid>,
@@ -22,6 +24,16 @@ pub struct Count {
     /// Estimated rows of what cannot be counted, if there is any.
     estimated: Option<u64>,
     pages: u64,
+    sees: Sees,
+}
+
+/// Which rows are counted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sees {
+    /// Those that the running statement sees.
+    Snapshot,
+    /// Those that are there now, its transaction's own among them.
+    Now,
 }
 
 /// How far a table has been read.
@@ -45,8 +57,16 @@ enum Read {
 impl Count {
     /// A count of a table, with the tree below it or without, that has not begun.
     pub fn new(relation: pg_sys::Oid, only: bool) -> Count {
-        let members = if only { vec![relation] } else { members(relation) };
-        Count { members, place: None, before: 0, here: 0, estimated: None, pages: 0 }
+        Count::of(if only { vec![relation] } else { members(relation) }, Sees::Snapshot)
+    }
+
+    /// A count of tables that are about to go, whoever has written their rows.
+    pub fn of_whole(tables: Vec<pg_sys::Oid>) -> Count {
+        Count::of(tables, Sees::Now)
+    }
+
+    fn of(members: Vec<pg_sys::Oid>, sees: Sees) -> Count {
+        Count { members, place: None, before: 0, here: 0, estimated: None, pages: 0, sees }
     }
 
     /// The rows seen so far, and those estimated.
@@ -61,6 +81,15 @@ impl Count {
     /// Whether a part of it could not be counted.
     pub fn is_estimated(&self) -> bool {
         self.estimated.is_some()
+    }
+
+    /// The size that the count has come to.
+    pub fn size(&self) -> Size {
+        match (self.is_estimated(), self.has_ended()) {
+            (true, _) => Size::About(self.rows()),
+            (false, true) => Size::Exact(self.rows()),
+            (false, false) => Size::AtLeast(self.rows()),
+        }
     }
 
     /// The pages that were read.
@@ -138,7 +167,7 @@ impl Count {
                     Place { file, block: 0, blocks }
                 }
             };
-            let snapshot = snapshot();
+            let snapshot = self.snapshot();
             let to = u64::from(place.block).saturating_add(pages).min(place.blocks.into()) as u32;
             let (from, wanted) = (place.block, enough.saturating_sub(self.here));
             let seen = frame::call(|| read_pages(opened, snapshot, from, to, wanted));
@@ -158,27 +187,27 @@ impl Count {
     unsafe fn read_other(&mut self, opened: pg_sys::Relation, enough: u64) -> Read {
         // SAFETY: by contract.
         unsafe {
-            if pg_sys::XactIsoLevel == pg_sys::XACT_SERIALIZABLE as c_int {
+            if self.sees == Sees::Snapshot && pg_sys::XactIsoLevel == pg_sys::XACT_SERIALIZABLE as c_int {
                 // Its scan would take predicate locks, which no reader of ours may keep.
                 return Read::Uncountable;
             }
-            let snapshot = snapshot();
+            let snapshot = self.snapshot();
             let (rows, ended) = frame::call(|| scan(opened, snapshot, enough));
             self.here = rows;
             if ended { Read::Ended } else { Read::Enough }
         }
     }
-}
 
-/// The snapshot of the statement that runs. Rows that it has changed itself it still sees as they were.
-fn snapshot() -> pg_sys::Snapshot {
-    // SAFETY: reads the stack of active snapshots. Without one (no statement runs) what is committed
-    // counts.
-    unsafe {
-        if pg_sys::ActiveSnapshotSet() {
-            pg_sys::GetActiveSnapshot()
-        } else {
-            &raw mut pg_sys::SnapshotSelfData
+    /// The snapshot of the statement that runs sees rows that it has changed itself as they were.
+    fn snapshot(&self) -> pg_sys::Snapshot {
+        // SAFETY: reads the stack of active snapshots. Without one (no statement runs) what is committed
+        // counts. SnapshotSelf is not of MVCC, so that no reader by it takes predicate locks.
+        unsafe {
+            if self.sees == Sees::Snapshot && pg_sys::ActiveSnapshotSet() {
+                pg_sys::GetActiveSnapshot()
+            } else {
+                &raw mut pg_sys::SnapshotSelfData
+            }
         }
     }
 }

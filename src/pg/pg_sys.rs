@@ -43,6 +43,7 @@ functions! {
         parent: MemoryContext, name: *const c_char, min_context_size: usize, init_block_size: usize,
         max_block_size: usize
     ) -> MemoryContext;
+    fn AfterTriggerPendingOnRel(relid: Oid) -> bool;
     fn array_contains_nulls(array: *mut ArrayType) -> bool;
     fn ArrayGetNItems(ndim: c_int, dims: *const c_int) -> c_int;
     fn AtEOXact_GUC(is_commit: bool, nest_level: c_int);
@@ -72,7 +73,6 @@ functions! {
         rel: Relation, attr_widths: *mut i32, pages: *mut BlockNumber, tuples: *mut f64,
         allvisfrac: *mut f64
     );
-    fn ExecDropSingleTupleTableSlot(slot: *mut TupleTableSlot);
     fn ExplainPropertyInteger(
         qlabel: *const c_char, unit: *const c_char, value: i64, es: *mut ExplainState
     );
@@ -116,19 +116,23 @@ functions! {
     fn GetCurrentTimestamp() -> TimestampTz;
     fn GetDatabaseEncoding() -> c_int;
     fn GetLockStatusData() -> *mut LockData;
+    fn GetFdwRoutineByServerId(serverid: Oid) -> *mut FdwRoutine;
+    fn GetForeignServerIdByRelId(relid: Oid) -> Oid;
     fn GetOuterUserId() -> Oid;
+    fn getOwnedSequences(relid: Oid) -> *mut List;
     fn GetSecurityLabel(object: *const ObjectAddress, provider: *const c_char) -> *mut c_char;
     fn GetSessionUserId() -> Oid;
     fn GetUserId() -> Oid;
     fn GetUserNameFromId(roleid: Oid, noerr: bool) -> *mut c_char;
     fn has_privs_of_role(member: Oid, role: Oid) -> bool;
-    fn heap_truncate_find_FKs(relation_ids: *mut List) -> *mut List;
     fn IncrementVarSublevelsUp(node: *mut Node, delta_sublevels_up: c_int, min_sublevels_up: c_int);
     fn index_close(relation: Relation, lockmode: LOCKMODE);
     fn index_open(relation_id: Oid, lockmode: LOCKMODE) -> Relation;
     fn InstrAlloc(n: c_int, instrument_options: c_int, async_mode: bool) -> *mut Instrumentation;
+    fn IsInParallelMode() -> bool;
     fn IsLogicalWorker() -> bool;
     fn isOtherTempNamespace(namespace_id: Oid) -> bool;
+    fn IsSystemClass(relid: Oid, reltuple: Form_pg_class) -> bool;
     fn IsTransactionBlock() -> bool;
     fn lappend(list: *mut List, datum: *mut c_void) -> *mut List;
     fn lappend_oid(list: *mut List, datum: Oid) -> *mut List;
@@ -191,6 +195,7 @@ functions! {
         relation: *const RangeVar, lockmode: LOCKMODE, flags: u32, callback: RangeVarGetRelidCallback,
         callback_arg: *mut c_void
     ) -> Oid;
+    fn RecoveryInProgress() -> bool;
     fn register_label_provider(provider: *const c_char, hook: check_object_relabel_type);
     fn RegisterCustomScanMethods(methods: *const CustomScanMethods);
     fn RegisterSubXactCallback(callback: SubXactCallback, arg: *mut c_void);
@@ -220,17 +225,8 @@ functions! {
     ) -> SysScanDesc;
     fn systable_endscan(sysscan: SysScanDesc);
     fn systable_getnext(sysscan: SysScanDesc) -> HeapTuple;
-    fn table_beginscan_strat(
-        rel: Relation, snapshot: Snapshot, nkeys: c_int, key: *mut ScanKeyData, allow_strat: bool,
-        allow_sync: bool
-    ) -> TableScanDesc = "table_beginscan_strat__pgrx_cshim";
     fn table_close(relation: Relation, lockmode: LOCKMODE);
-    fn table_endscan(scan: TableScanDesc) = "table_endscan__pgrx_cshim";
     fn table_open(relation_id: Oid, lockmode: LOCKMODE) -> Relation;
-    fn table_scan_getnextslot(
-        sscan: TableScanDesc, direction: ScanDirection::Type, slot: *mut TupleTableSlot
-    ) -> bool = "table_scan_getnextslot__pgrx_cshim";
-    fn table_slot_create(rel: Relation, reglist: *mut *mut List) -> *mut TupleTableSlot;
     fn text_to_cstring(t: *const text) -> *mut c_char;
     fn try_relation_open(relation_id: Oid, lockmode: LOCKMODE) -> Relation;
     #[cfg(feature = "pg18")]

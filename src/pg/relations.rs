@@ -141,6 +141,39 @@ fn is_of_system(schema: pg_sys::Oid) -> bool {
             && schema_name(schema) == "information_schema")
 }
 
+/// Whether a table is a temporary one of another session.
+pub fn is_other_temp(relation: pg_sys::Oid) -> bool {
+    // SAFETY: catalog cache look-ups.
+    unsafe {
+        pg_sys::get_rel_persistence(relation) as u8 == pg_sys::RELPERSISTENCE_TEMP
+            && pg_sys::isOtherTempNamespace(pg_sys::get_rel_namespace(relation))
+    }
+}
+
+/// What pg_class says of a relation; `None` where it is gone.
+pub fn catalogued<T>(relation: pg_sys::Oid, read: impl FnOnce(&pg_sys::FormData_pg_class) -> T) -> Option<T> {
+    // SAFETY: a catalog cache look-up, read before it is released.
+    unsafe {
+        let tuple = pg_sys::SearchSysCache1(pg_sys::SysCacheIdentifier::RELOID as i32, relation.into());
+        if tuple.is_null() {
+            return None;
+        }
+        let value = read(&*pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_class>());
+        pg_sys::ReleaseSysCache(tuple);
+        Some(value)
+    }
+}
+
+/// Whether a relation is a system catalog or its TOAST table, and the server protects those.
+pub fn is_protected_catalog(relation: pg_sys::Oid) -> bool {
+    // SAFETY: reads a backend variable, and the row that it is given.
+    unsafe {
+        !pg_sys::allowSystemTableMods
+            && catalogued(relation, |row| pg_sys::IsSystemClass(relation, std::ptr::from_ref(row).cast_mut()))
+                .unwrap_or(false)
+    }
+}
+
 /// Whether foreign keys write other tables when this one's rows go, or when they change.
 pub fn has_cascades(relation: pg_sys::Oid, on_delete: bool) -> bool {
     let actions = if on_delete {

@@ -1,34 +1,25 @@
 //! How large a table is by what PostgreSQL keeps of it: the planner's estimate, pg_class, the cumulative
-//! statistics; and the count of a table that is about to be taken whole. `count.rs` has the count of
-//! the rows that a statement sees. Locks that are taken to look are given back at once.
+//! statistics. `count.rs` has the count of the rows. No look waits for a lock, and locks that are
+//! taken to look are given back at once.
 
 use core::ffi::c_int;
 
 use super::pg_sys;
 
 use super::compat;
-use super::relations::kind;
+use super::relations::{catalogued, kind};
 use super::trees::members;
-
-/// How long a size estimate may wait for a lock.
-#[derive(Clone, Copy, PartialEq)]
-pub enum Wait {
-    /// Not at all: the statement runs, and must not wait where it would not without us.
-    Never,
-    /// As long as the statement itself would: it is about to lock the relation more strongly.
-    AsTheStatement,
-}
 
 /// About how many rows a table holds, as the planner reckons it: statistics scaled by the current
 /// number of pages. A tree is the sum of its members. `None` for what has no size (a view).
-pub fn size(relation: pg_sys::Oid, only: bool, wait: Wait) -> Option<f64> {
+pub fn size(relation: pg_sys::Oid, only: bool) -> Option<f64> {
     match kind(relation) {
         pg_sys::RELKIND_VIEW => return None,
         pg_sys::RELKIND_PARTITIONED_TABLE => {}
-        _ if only => return Some(own_size(relation, wait)),
+        _ if only => return Some(own_size(relation)),
         _ => {}
     }
-    Some(members(relation).into_iter().map(|member| own_size(member, wait)).sum())
+    Some(members(relation).into_iter().map(own_size).sum())
 }
 
 /// The fewest rows that anything known makes of a table, without waiting for a lock: a count is not needed
@@ -44,7 +35,7 @@ pub fn lowest(relation: pg_sys::Oid, only: bool) -> Option<u64> {
 }
 
 fn own_lowest(relation: pg_sys::Oid) -> u64 {
-    let planners = own_size(relation, Wait::Never);
+    let planners = own_size(relation);
     if kind(relation) != pg_sys::RELKIND_RELATION {
         return planners as u64;
     }
@@ -104,7 +95,7 @@ impl Drop for FetchedAlone {
 }
 
 /// One relation's own rows; 0 for a partitioned table, which has none.
-fn own_size(relation: pg_sys::Oid, wait: Wait) -> f64 {
+fn own_size(relation: pg_sys::Oid) -> f64 {
     let kind = kind(relation);
     if !matches!(kind, pg_sys::RELKIND_RELATION | pg_sys::RELKIND_FOREIGN_TABLE) {
         return 0.0;
@@ -113,13 +104,9 @@ fn own_size(relation: pg_sys::Oid, wait: Wait) -> f64 {
     // SAFETY: the relation is open and locked while it is read, and the lock is given back at
     // once: a share lock kept into TRUNCATE's exclusive one invites deadlock.
     unsafe {
-        match wait {
-            Wait::AsTheStatement => pg_sys::LockRelationOid(relation, lock),
-            Wait::Never => {
-                if !pg_sys::ConditionalLockRelationOid(relation, lock) {
-                    return catalogued_size(relation);
-                }
-            }
+        // The statement runs, and must not wait where it would not without us.
+        if !pg_sys::ConditionalLockRelationOid(relation, lock) {
+            return catalogued_size(relation);
         }
         let opened = pg_sys::try_relation_open(relation, pg_sys::NoLock as i32);
         if opened.is_null() {
@@ -146,20 +133,6 @@ pub fn catalogued_size(relation: pg_sys::Oid) -> f64 {
     }
 }
 
-/// What pg_class says of a relation; `None` where it is gone.
-fn catalogued<T>(relation: pg_sys::Oid, read: impl FnOnce(&pg_sys::FormData_pg_class) -> T) -> Option<T> {
-    // SAFETY: a catalog cache look-up, read before it is released.
-    unsafe {
-        let tuple = pg_sys::SearchSysCache1(pg_sys::SysCacheIdentifier::RELOID as i32, relation.into());
-        if tuple.is_null() {
-            return None;
-        }
-        let value = read(&*pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_class>());
-        pg_sys::ReleaseSysCache(tuple);
-        Some(value)
-    }
-}
-
 /// What postgres_fdw assumes of a table without statistics: ten pages. The width is what
 /// get_relation_data_width adds up, which opens the relation: that takes a lock that is not held here.
 fn unanalysed_foreign_size(relation: pg_sys::Oid) -> f64 {
@@ -177,51 +150,6 @@ fn unanalysed_foreign_size(relation: pg_sys::Oid) -> f64 {
         }
     }
     (10.0 * f64::from(pg_sys::BLCKSZ)) / (f64::from(width) + 24.0)
-}
-
-/// The number of pages of a table; `None` where it has none of its own (a foreign table).
-///
-/// Waits for the relation's lock as the statement that is about to take it whole would.
-pub fn pages(relation: pg_sys::Oid) -> Option<u32> {
-    if kind(relation) != pg_sys::RELKIND_RELATION {
-        return None;
-    }
-    with_open(relation, |opened| {
-        // SAFETY: the relation is open.
-        unsafe { pg_sys::RelationGetNumberOfBlocksInFork(opened, pg_sys::ForkNumber::MAIN_FORKNUM) }
-    })
-}
-
-/// The rows of a table that are there now, counted up to one more than `most` or to the end
-/// of page `last_page`; whether the count came to an end.
-pub fn count_rows(relation: pg_sys::Oid, most: u64, last_page: u32) -> Option<(u64, bool)> {
-    with_open(relation, |opened| {
-        // SAFETY: the relation is open and locked while it is scanned; an error gives both back with
-        // the transaction.
-        unsafe {
-            let _uncounted = Uncounted::new(opened);
-            // What has been committed until now. Not of MVCC, so that it takes no predicate lock.
-            let snapshot = &raw mut pg_sys::SnapshotSelfData;
-            let slot = pg_sys::table_slot_create(opened, std::ptr::null_mut());
-            // Not synchronized with other scans: the first pages are asked for.
-            let scan = pg_sys::table_beginscan_strat(opened, snapshot, 0, std::ptr::null_mut(), true, false);
-            let mut rows = 0;
-            let ended = loop {
-                if !pg_sys::table_scan_getnextslot(scan, pg_sys::ScanDirection::ForwardScanDirection, slot) {
-                    break true;
-                }
-                rows += 1;
-                let block = &(*slot).tts_tid.ip_blkid;
-                let block = u32::from(block.bi_hi) << 16 | u32::from(block.bi_lo);
-                if rows > most || block > last_page {
-                    break false;
-                }
-            };
-            pg_sys::table_endscan(scan);
-            pg_sys::ExecDropSingleTupleTableSlot(slot);
-            (rows, ended)
-        }
-    })
 }
 
 /// While it lives, the scans of a relation are not counted in pg_stat_user_tables: they are not the
@@ -252,22 +180,5 @@ impl Drop for Uncounted {
             (*self.relation).pgstat_enabled = self.enabled;
             (*self.relation).pgstat_info = self.counts;
         }
-    }
-}
-
-/// Opens a relation under a share lock that is given back at once; `None` where it is gone.
-fn with_open<T>(relation: pg_sys::Oid, read: impl FnOnce(pg_sys::Relation) -> T) -> Option<T> {
-    let lock = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
-    // SAFETY: what is opened is closed; an error gives lock and relation back with the transaction.
-    unsafe {
-        pg_sys::LockRelationOid(relation, lock);
-        let opened = pg_sys::try_relation_open(relation, pg_sys::NoLock as i32);
-        if opened.is_null() {
-            pg_sys::UnlockRelationOid(relation, lock);
-            return None;
-        }
-        let outcome = read(opened);
-        pg_sys::relation_close(opened, lock);
-        Some(outcome)
     }
 }

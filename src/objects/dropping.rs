@@ -1,0 +1,119 @@
+//! DROP, in all its forms. PostgreSQL tells of each relation when all that goes is locked and every
+//! dependency looked at: parts before the whole.
+
+use std::rc::Rc;
+
+use crate::pg::pg_sys;
+use pgrx::pg_sys::NodeTag;
+use safedelete_core::command::Command;
+use safedelete_core::limit::Size;
+
+use super::running::{self, Named};
+use super::whole;
+use crate::pg::{locks, nodes, trees};
+use crate::refusal::Frozen;
+use crate::{exemption, levels, policy};
+
+/// A table is about to be dropped.
+pub fn accessed(table: pg_sys::Oid) -> Result<(), Frozen> {
+    if !whole::holds_rows(Command::Drop, table) || exemption::of_command() {
+        return Ok(());
+    }
+    let ancestors = trees::ancestors(table);
+    let counts = |table: pg_sys::Oid| whole::is_counted(Command::Drop, table);
+    if !counts(table) && !ancestors.iter().any(|above| counts(*above)) {
+        return Ok(());
+    }
+    let named = named();
+    // heap_drop_with_catalog refuses next what is in use, or later what is named and is.
+    if named.is_in_use || locks::use_in_this_session(table).is_some() {
+        return Ok(());
+    }
+    // The table that the statement names counts, with the tree below it, which goes before it.
+    let mut is_part = false;
+    if !named.tables.contains(&table) {
+        for above in ancestors.iter().filter(|above| named.tables.contains(above)) {
+            is_part = true;
+            judge_tree(*above)?;
+        }
+    }
+    if is_part {
+        let counts_by_itself = policy::has_own(table) && whole::is_guarded(Command::Drop, table);
+        if !counts_by_itself || !running::with(|running| running.judge(table)) {
+            return Ok(());
+        }
+        return whole::judge(Command::Drop, table, vec![table]);
+    }
+    if named.tables.contains(&table) {
+        return judge_tree(table);
+    }
+    judge_alone(table, &ancestors)
+}
+
+fn judge_tree(table: pg_sys::Oid) -> Result<(), Frozen> {
+    if running::with(|running| running.judge(table)) && whole::is_counted(Command::Drop, table) {
+        whole::judge(Command::Drop, table, trees::members(table))?;
+    }
+    Ok(())
+}
+
+/// A table that goes with something else than a table that it is a part of. Whether the tables above it
+/// go as well is not known yet, so its rows are noted for them.
+fn judge_alone(table: pg_sys::Oid, ancestors: &[pg_sys::Oid]) -> Result<(), Frozen> {
+    if !running::with(|running| running.judge(table)) {
+        return Ok(());
+    }
+    let enough = |table: &pg_sys::Oid| whole::enough(Command::Drop, *table);
+    let most = ancestors.iter().map(enough).fold(enough(&table), u64::max);
+    let own = whole::count(vec![table], most);
+    let size = running::with(|running| {
+        for above in ancestors {
+            let below = running.dropped.entry(*above).or_insert(Size::Exact(0));
+            *below = below.and(own);
+        }
+        running.dropped.get(&table).map_or(own, |below| own.and(*below))
+    });
+    if !whole::is_counted(Command::Drop, table) {
+        return Ok(());
+    }
+    whole::finish(Command::Drop, table, size)
+}
+
+/// What the running DROP names, found when its first table is told of: all are locked then, and none
+/// is gone.
+fn named() -> Rc<Named> {
+    if let Some(named) = running::with(|running| running.named.clone()) {
+        return named;
+    }
+    let mut named = Named::default();
+    let statement = levels::utility();
+    if let Some(drop) = nodes::cast::<pg_sys::DropStmt, _>(statement, NodeTag::T_DropStmt) {
+        // SAFETY: the cast follows the tag; a table's name is a list of strings, a schema's a string.
+        unsafe {
+            match (*drop).removeType {
+                pg_sys::ObjectType::OBJECT_TABLE => {
+                    named.tables.extend(
+                        nodes::items::<pg_sys::List>((*drop).objects)
+                            .map(|name| locks::find(pg_sys::makeRangeVarFromNameList(name)))
+                            .filter(|table| *table != pg_sys::InvalidOid),
+                    );
+                    named.is_in_use =
+                        any_in_use(named.tables.iter().flat_map(|table| trees::members(*table)));
+                }
+                pg_sys::ObjectType::OBJECT_SCHEMA => {
+                    let schemas = nodes::items::<pg_sys::Node>((*drop).objects)
+                        .map(|name| pg_sys::get_namespace_oid(nodes::string(name), true));
+                    named.is_in_use = any_in_use(schemas.flat_map(trees::tables_of_schema));
+                }
+                _ => {}
+            }
+        }
+    }
+    let named = Rc::new(named);
+    running::with(|running| running.named = Some(named.clone()));
+    named
+}
+
+fn any_in_use(tables: impl IntoIterator<Item = pg_sys::Oid>) -> bool {
+    tables.into_iter().any(|table| locks::use_in_this_session(table).is_some())
+}

@@ -1,0 +1,77 @@
+//! One table that goes whole: counted, and judged as a DELETE of all its rows is.
+
+use crate::pg::pg_sys;
+use safedelete_core::command::Command;
+use safedelete_core::event::Verdict;
+use safedelete_core::limit::Size;
+use safedelete_core::message::Report;
+
+use crate::guard::task::Task;
+use crate::pg::count::Count;
+use crate::pg::relations;
+use crate::refusal::Frozen;
+use crate::{dry_run, exemption, policy};
+
+/// Whether a relation of this kind has rows that the command takes.
+pub fn holds_rows(command: Command, relation: pg_sys::Oid) -> bool {
+    match relations::kind(relation) {
+        pg_sys::RELKIND_RELATION | pg_sys::RELKIND_PARTITIONED_TABLE => !relations::is_exempt(relation),
+        // Dropping a foreign table deletes nothing on its server.
+        pg_sys::RELKIND_FOREIGN_TABLE => command == Command::Truncate,
+        _ => false,
+    }
+}
+
+pub fn is_guarded(command: Command, relation: pg_sys::Oid) -> bool {
+    policy::effective(relation).guards(command) && !exemption::of_table(relation)
+}
+
+/// Whether anybody asks how many rows of a table go.
+pub fn is_counted(command: Command, relation: pg_sys::Oid) -> bool {
+    holds_rows(command, relation) && (is_guarded(command, relation) || dry_run::is_on())
+}
+
+/// How many rows have to be counted of what goes with a table, to know whether it may go.
+pub fn enough(command: Command, relation: pg_sys::Oid) -> u64 {
+    if dry_run::is_on() {
+        return u64::MAX;
+    }
+    Task::of_whole_table(command, relation, Size::Exact(0)).surely_within_budget().saturating_add(1)
+}
+
+/// Judges a table that goes with `members`, which are itself and what goes with it.
+pub fn judge(command: Command, relation: pg_sys::Oid, members: Vec<pg_sys::Oid>) -> Result<(), Frozen> {
+    finish(command, relation, count(members, enough(command, relation)))
+}
+
+/// Judges a table of which so many rows go.
+pub fn finish(command: Command, relation: pg_sys::Oid, size: Size) -> Result<(), Frozen> {
+    let task = Task::of_whole_table(command, relation, size);
+    let mut task = if is_guarded(command, relation) { task } else { task.unguarded() };
+    task.finish(size.rows(), size.rows())
+}
+
+/// What would become of a TRUNCATE or DROP of these tables, which are `relation` with what goes with it;
+/// and their size.
+pub fn preview(
+    command: Command,
+    relation: pg_sys::Oid,
+    members: Vec<pg_sys::Oid>,
+) -> (Option<(Verdict, Report)>, Size) {
+    let size = count(members, enough(command, relation));
+    let guarded = is_guarded(command, relation) && !relations::is_exempt(relation);
+    let task = || Task::of_whole_table(command, relation, size);
+    let outcome = if guarded { task().preview(size.rows()) } else { None };
+    (outcome, size)
+}
+
+/// Tables of up to so many pages are counted to the end, for the texts.
+const FEW_PAGES: u64 = 8192;
+
+/// The rows of some tables, counted at least until there are `enough`.
+pub fn count(members: Vec<pg_sys::Oid>, enough: u64) -> Size {
+    let mut count = Count::of_whole(members);
+    count.go_on(enough, u64::MAX);
+    count.go_on(u64::MAX, FEW_PAGES);
+    count.size()
+}

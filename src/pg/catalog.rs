@@ -1,0 +1,67 @@
+//! Reading catalogs that PostgreSQL keeps no cache of, and the layouts that pgrx does not bind.
+
+use super::{compat, pg_sys};
+
+/// Calls `read` with the rows of a catalog of which column `column` is `value`, by `index` where one is
+/// given, or with all rows.
+///
+/// # Safety
+/// `Form` is the layout of the catalog's rows; `index` has the column as its first.
+pub unsafe fn scan<Form>(
+    catalog: pg_sys::Oid,
+    index: Option<pg_sys::Oid>,
+    key: Option<(i16, pg_sys::Oid)>,
+    mut read: impl FnMut(&Form),
+) {
+    let mut scan_key = std::mem::MaybeUninit::<pg_sys::ScanKeyData>::uninit();
+    let keys = i32::from(key.is_some());
+    if let Some((column, value)) = key {
+        // SAFETY: ScanKeyInit fills the whole key.
+        unsafe {
+            let equals = pg_sys::BTEqualStrategyNumber as u16;
+            pg_sys::ScanKeyInit(scan_key.as_mut_ptr(), column, equals, pg_sys::F_OIDEQ.into(), value.into());
+        }
+    }
+    let (by, none) = (index.unwrap_or(pg_sys::InvalidOid), std::ptr::null_mut());
+    let lock = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
+    // SAFETY: a catalog; the key was filled where one is counted. A row is the catalog's, whose fixed part
+    // is a Form by contract, and stays until the next. An error gives scan and lock back with the
+    // (sub)transaction.
+    unsafe {
+        let relation = pg_sys::table_open(catalog, lock);
+        let scan =
+            pg_sys::systable_beginscan(relation, by, index.is_some(), none, keys, scan_key.as_mut_ptr());
+        loop {
+            let tuple = pg_sys::systable_getnext(scan);
+            if tuple.is_null() {
+                break;
+            }
+            read(&*pg_sys::GETSTRUCT(tuple).cast::<Form>());
+        }
+        pg_sys::systable_endscan(scan);
+        pg_sys::table_close(relation, lock);
+    }
+}
+
+/// catalog/pg_inherits.h; the same in 15 to 18.
+pub mod pg_inherits {
+    use super::super::pg_sys;
+
+    pub const RELATION: u32 = 2611;
+    pub const RELID_SEQNO_INDEX: u32 = 2680;
+    pub const INHRELID: i16 = 1;
+
+    #[repr(C)]
+    pub struct Form {
+        pub inhrelid: pg_sys::Oid,
+        pub inhparent: pg_sys::Oid,
+    }
+}
+
+/// catalog/pg_constraint.h
+pub mod pg_constraint {
+    pub use super::compat::ConstraintForm as Form;
+
+    pub const RELATION: u32 = 2606;
+    pub const FOREIGN: u8 = b'f';
+}

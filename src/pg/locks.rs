@@ -1,0 +1,116 @@
+//! Finding and locking relations as a command does that is about to run, so that it waits as long,
+//! for the same, and fails with PostgreSQL's own words. What is locked stays locked.
+
+use super::{frame, nodes, pg_sys, raw, relations};
+
+/// What TRUNCATE and DROP take.
+const EXCLUSIVE: pg_sys::LOCKMODE = pg_sys::AccessExclusiveLock as pg_sys::LOCKMODE;
+
+/// Locks a relation as TRUNCATE and DROP do.
+pub fn lock_exclusively(relation: pg_sys::Oid) {
+    // SAFETY: waits, or raises what PostgreSQL raises.
+    unsafe { pg_sys::LockRelationOid(relation, EXCLUSIVE) }
+}
+
+fn unlock(relation: pg_sys::Oid) {
+    // SAFETY: gives back what `lock_exclusively` took.
+    unsafe { pg_sys::UnlockRelationOid(relation, EXCLUSIVE) }
+}
+
+/// How many invalidations the backend has taken in.
+pub fn invalidations() -> u64 {
+    // SAFETY: reads a backend variable.
+    unsafe { pg_sys::SharedInvalidMessageCounter }
+}
+
+/// The relation of a name, without a lock; InvalidOid where there is none. A name that may not be
+/// looked up raises PostgreSQL's error.
+///
+/// # Safety
+/// `name` is a RangeVar.
+pub unsafe fn find(name: *mut pg_sys::RangeVar) -> pg_sys::Oid {
+    let (lock, flags) = (pg_sys::NoLock as i32, pg_sys::RVROption::RVR_MISSING_OK);
+    // SAFETY: by contract.
+    unsafe { pg_sys::RangeVarGetRelidExtended(name, lock, flags, None, std::ptr::null_mut()) }
+}
+
+/// The relation of a name, locked, as RangeVarGetRelidExtended goes about it: what comes while it
+/// waits may change what the name means. Nothing is locked that `refuses` has a word against.
+///
+/// # Safety
+/// `name` is a RangeVar.
+pub unsafe fn find_and_lock<T>(
+    name: *mut pg_sys::RangeVar,
+    refuses: impl Fn(pg_sys::Oid) -> Result<(), T>,
+) -> Result<pg_sys::Oid, T> {
+    let mut locked = pg_sys::InvalidOid;
+    loop {
+        let before = invalidations();
+        // SAFETY: by contract.
+        let found = unsafe { find(name) };
+        let refused = refuses(found);
+        if locked != pg_sys::InvalidOid && (found != locked || refused.is_err()) {
+            unlock(locked);
+            locked = pg_sys::InvalidOid;
+        }
+        refused?;
+        if found == locked || found == pg_sys::InvalidOid {
+            return Ok(found);
+        }
+        lock_exclusively(found);
+        locked = found;
+        if invalidations() == before {
+            return Ok(found);
+        }
+    }
+}
+
+/// A table and everything that inherits from it, each locked, as PostgreSQL recurses; without the
+/// temporary children of other sessions, which it passes over.
+pub fn members(relation: pg_sys::Oid) -> Vec<pg_sys::Oid> {
+    let list = frame::call(|| {
+        #[allow(ffi_unwind_calls, reason = "inside frame::call; the closure owns nothing")]
+        // SAFETY: reads pg_inherits, and waits for each lock.
+        unsafe {
+            raw::find_all_inheritors(relation, EXCLUSIVE, std::ptr::null_mut())
+        }
+    });
+    let mut members: Vec<_> = nodes::oids(list).collect();
+    members.retain(|member| {
+        let passed_over = *member != relation && relations::is_other_temp(*member);
+        if passed_over {
+            unlock(*member);
+        }
+        !passed_over
+    });
+    members
+}
+
+/// What keeps PostgreSQL from taking a table whole.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Use {
+    /// A query of this session has it open.
+    Open,
+    PendingTriggers,
+}
+
+/// What CheckTableNotInUse would refuse a locked table for.
+pub fn use_in_this_session(relation: pg_sys::Oid) -> Option<Use> {
+    let no_lock = pg_sys::NoLock as pg_sys::LOCKMODE;
+    // SAFETY: the relation is locked; it is open while its entry is read.
+    unsafe {
+        let opened = pg_sys::try_relation_open(relation, no_lock);
+        if opened.is_null() {
+            return None;
+        }
+        let is_open = (*opened).rd_refcnt != if (*opened).rd_isnailed { 2 } else { 1 };
+        pg_sys::relation_close(opened, no_lock);
+        if is_open {
+            Some(Use::Open)
+        } else if pg_sys::AfterTriggerPendingOnRel(relation) {
+            Some(Use::PendingTriggers)
+        } else {
+            None
+        }
+    }
+}
