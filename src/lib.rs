@@ -26,7 +26,7 @@ mod tests {
     mod guard;
 }
 
-pgrx::pg_module_magic!(name = c"safedelete", version = c"0.2.0");
+pgrx::pg_module_magic!(name = c"safedelete", version = c"0.3.0");
 
 /// Called by PostgreSQL when it loads the library: by shared_preload_libraries,
 /// session_preload_libraries or LOAD.

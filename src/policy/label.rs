@@ -139,11 +139,11 @@ fn warn_unreadable(origin: Origin, bad: &BadPolicy) {
         Some(format!("{}. {}", sentence(&bad.message), bad.detail)),
         Some(match origin {
             Origin::Table(table) => format!(
-                "Write it anew: SELECT safedelete.set_policy({}, '{{\"max_rows\": 1000}}');",
+                "Write it anew: SELECT safedelete.set_policy({}::regclass, '{{\"max_rows\": 1000}}'::jsonb);",
                 quoted(&relations::qualified_name(table))
             ),
             Origin::Schema(schema) => format!(
-                "Write it anew: SELECT safedelete.set_schema_policy({}, '{{\"max_rows\": 1000}}');",
+                "Write it anew: SELECT safedelete.set_schema_policy({}::regnamespace, '{{\"max_rows\": 1000}}'::jsonb);",
                 quoted(&relations::quoted_name(&relations::schema_name(schema)))
             ),
         }),

@@ -1,0 +1,60 @@
+-- The schema is the extension's alone.
+\echo Use "ALTER EXTENSION safedelete UPDATE" to load this file. \quit
+
+-- Names are PostgreSQL's own, whatever the schema safedelete holds.
+SET LOCAL search_path = pg_catalog, pg_temp;
+
+-- A name in this schema is found by every call of ours, so an overload that somebody put there would run with the rights of
+-- whoever calls. None but superusers may own the schema or add to it, and it holds the extension alone.
+DO $$
+DECLARE
+  own record;
+  others text[];
+  grantees text;
+BEGIN
+  SELECT n.oid, n.nspacl, n.nspowner, a.rolname, a.rolsuper INTO own
+  FROM pg_namespace n JOIN pg_authid a ON a.oid = n.nspowner WHERE n.nspname = 'safedelete';
+
+  -- What an extension's script made depends on it (e), and else what lies in a schema on that; parts of it on the whole.
+  -- Publications and default privileges only name the schema.
+  SELECT array_agg(o.type || ' ' || o.identity ORDER BY o.type, o.identity) INTO others
+  FROM pg_extension e, LATERAL (
+    SELECT d.classid, d.objid FROM pg_depend d
+    WHERE d.refclassid = 'pg_namespace'::regclass AND d.refobjid = own.oid
+      AND d.classid NOT IN ('pg_publication_namespace'::regclass, 'pg_default_acl'::regclass)
+      AND (d.classid, d.objid) <> ('pg_extension'::regclass, e.oid)
+    EXCEPT
+    SELECT d.classid, d.objid FROM pg_depend d
+    WHERE d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid AND d.deptype = 'e'
+    UNION ALL
+    -- Nor is its own what another role may change.
+    SELECT s.classid, s.objid FROM pg_shdepend s JOIN pg_authid a ON a.oid = s.refobjid AND NOT a.rolsuper
+    WHERE s.dbid = (SELECT b.oid FROM pg_database b WHERE b.datname = current_database())
+      AND s.refclassid = 'pg_authid'::regclass AND s.deptype = 'o'
+      AND ((s.classid, s.objid) = ('pg_extension'::regclass, e.oid) OR EXISTS (SELECT FROM pg_depend d
+        WHERE d.classid = s.classid AND d.objid = s.objid
+          AND d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid AND d.deptype = 'e'))
+  ) foreign_object, LATERAL pg_identify_object(foreign_object.classid, foreign_object.objid, 0) o
+  WHERE e.extname = 'safedelete';
+
+  IF NOT own.rolsuper OR others IS NOT NULL THEN
+    RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state', SCHEMA = 'safedelete',
+      MESSAGE = 'schema "safedelete" is not for the extension alone',
+      DETAIL = concat_ws(' ',
+        CASE WHEN NOT own.rolsuper THEN format('It belongs to role "%s", which is no superuser.', own.rolname) END,
+        'It holds what is not the extension''s, or not a superuser''s: ' || array_to_string(others[:5], ', ')
+          || CASE WHEN cardinality(others) > 5 THEN format(' and %s more', cardinality(others) - 5) ELSE '' END || '.'),
+      HINT = 'Look at what it holds, and have the extension make a schema of its own (policies stay in force): DROP EXTENSION safedelete; ALTER SCHEMA safedelete RENAME TO safedelete_before; CREATE EXTENSION safedelete;';
+  END IF;
+
+  SELECT string_agg(DISTINCT CASE x.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(a.rolname) END, ', ') INTO grantees
+  FROM aclexplode(own.nspacl) x LEFT JOIN pg_authid a ON a.oid = x.grantee
+  WHERE x.privilege_type = 'CREATE' AND x.grantee <> own.nspowner AND a.rolsuper IS NOT TRUE;
+  IF grantees IS NOT NULL THEN
+    RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state', SCHEMA = 'safedelete',
+      MESSAGE = 'schema "safedelete" is not for the extension alone',
+      DETAIL = format('Others than superusers may create objects in it: %s.', grantees),
+      -- Default privileges may have granted it, with the schema that CREATE EXTENSION itself makes.
+      HINT = format('Run this, and then ALTER EXTENSION again: CREATE SCHEMA IF NOT EXISTS safedelete; REVOKE CREATE ON SCHEMA safedelete FROM %s CASCADE;', grantees);
+  END IF;
+END $$;
