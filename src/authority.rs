@@ -3,7 +3,7 @@
 
 use crate::pg::pg_sys;
 use safedelete_core::limit::Budget;
-use safedelete_core::message::NotHonoured;
+use safedelete_core::message::{NotHonoured, Why};
 
 use crate::levels;
 use crate::pg::local::Local;
@@ -35,35 +35,44 @@ pub fn bypasses(role: pg_sys::Oid) -> bool {
     verdict
 }
 
-/// What the session's `allow_rows` is worth for a table (`None`: for what is no table): nothing
-/// declared, a budget, or why it does not count.
+/// What an override is worth for a role and a table (`None`: for what is no table): a declared budget that
+/// counts, `None` where there is none and one may be declared, or why one does not count or would not.
+/// Every verdict and every HINT asks here.
 pub fn budget(role: pg_sys::Oid, table: Option<pg_sys::Oid>) -> Result<Option<Budget>, NotHonoured> {
-    let declared = match settings::allow_rows() {
-        0 => return Ok(None),
-        rows => u64::try_from(rows).map_or(Budget::Unlimited, Budget::Rows),
-    };
-    if let Some(forbidden) = table.and_then(policy::forbids_override) {
-        return Err(forbidden);
+    let declared = settings::allow_rows();
+    let refused = |why| Err(NotHonoured { why, declared: declared != 0 });
+    if let Some(object) = table.and_then(policy::forbids_override) {
+        return refused(Why::Policy { object: object.object(), roles: settings::policy_roles() });
     }
     let listed = settings::override_roles();
     let may_override = |role| listed.is_empty() || roles::is_member_of_any(role, &listed);
-    let quoted = || listed.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ");
-    // A function of a role that may is no way for a caller who may not, nor the other way round.
-    for user in [role, declarer(settings::allow_rows_declared_by())] {
+    // A function of a role that may is no way for a caller who may not, nor the other way round. Where nothing
+    // is declared, the client would have to.
+    let by = if declared == 0 { outer_role() } else { declarer(settings::allow_rows_declared_by()) };
+    for user in [role, by] {
         if !may_override(user) {
-            return Err(NotHonoured::Role { user: roles::name(user), roles: quoted() });
+            return refused(Why::Role { user: roles::name(user), roles: listed });
         }
+    }
+    if declared == 0 {
+        return Ok(None);
     }
     if settings::require_reason() {
         if settings::reason().trim().is_empty() {
-            return Err(NotHonoured::Reason);
+            return refused(Why::Reason);
         }
         let user = declarer(settings::reason_declared_by());
         if !may_override(user) {
-            return Err(NotHonoured::ReasonBy { user: roles::name(user), roles: quoted() });
+            return refused(Why::ReasonBy { user: roles::name(user), roles: listed });
         }
     }
-    Ok(Some(declared))
+    Ok(Some(u64::try_from(declared).map_or(Budget::Unlimited, Budget::Rows)))
+}
+
+/// The role of the client's statement, outside of every function.
+fn outer_role() -> pg_sys::Oid {
+    // SAFETY: reads a backend variable.
+    unsafe { pg_sys::GetOuterUserId() }
 }
 
 /// Who declared a setting: a role by SET, or else the session's by what was in force when it began.

@@ -13,7 +13,7 @@ use once_cell::unsync::Lazy;
 use rustc_hash::FxHashMap as HashMap;
 use safedelete_core::command::Command;
 use safedelete_core::limit::Bounds;
-use safedelete_core::message::{NotHonoured, Terms};
+use safedelete_core::message::Terms;
 use safedelete_core::policy::{self, Effective, Key, Policy};
 
 use crate::pg::local::Local;
@@ -144,13 +144,13 @@ pub fn terms(table: pg_sys::Oid, bounds: Bounds) -> Terms {
     }
 }
 
-/// Why a session's budget does not count for a table, where policy says so.
-pub fn forbids_override(table: pg_sys::Oid) -> Option<NotHonoured> {
+/// The object whose policy says that no session's budget counts for a table, where one does.
+pub fn forbids_override(table: pg_sys::Oid) -> Option<Origin> {
     let layers = of(table).layers?;
     if layers.policy.may_override != Some(false) {
         return None;
     }
-    Some(NotHonoured::Policy { object: layers.origin(Key::Override)?.object() })
+    layers.origin(Key::Override)
 }
 
 /// Forgets what is known of a table, or (InvalidOid) of all. For the invalidation callbacks: raises

@@ -91,34 +91,69 @@ pub enum Unqualified {
     ComparedWithItself(String),
 }
 
-/// Why an override that the session declared does not count.
+/// Why an override does not count, or would not: what a refusal tells of it is true for its reader.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum NotHonoured {
+pub struct NotHonoured {
+    pub why: Why,
+    /// The session has declared one.
+    pub declared: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Why {
     /// The role is in none of the roles of `override_role`.
-    Role { user: String, roles: String },
+    Role { user: String, roles: Vec<String> },
     /// `require_reason` is on and `reason` is empty.
     Reason,
     /// `require_reason` is on, and this role, which is not of `override_role`, has given the reason.
-    ReasonBy { user: String, roles: String },
-    /// The policy on this object (as `table "public.events"`) forbids it.
-    Policy { object: String },
+    ReasonBy { user: String, roles: Vec<String> },
+    /// The policy on this object (as `table "public.events"`) forbids it; these roles may write policy.
+    Policy { object: String, roles: Vec<String> },
 }
 
 impl NotHonoured {
-    fn sentence(&self) -> String {
-        match self {
-            NotHonoured::Role { user, roles } => format!(
-                "safedelete.allow_rows is not honoured: role \"{user}\" is not a member of a role in safedelete.override_role ({roles})."
+    /// For a DETAIL: why what was declared does not count.
+    fn told_in(&self, detail: &mut String) {
+        if !self.declared {
+            return;
+        }
+        detail.push_str(" safedelete.allow_rows is not honoured: ");
+        detail.push_str(&match &self.why {
+            Why::Role { user, roles } => format!(
+                "role \"{user}\" is not a member of a role in safedelete.override_role ({}).",
+                quoted(roles, ", ")
             ),
-            NotHonoured::ReasonBy { user, roles } => format!(
-                "safedelete.allow_rows is not honoured: safedelete.require_reason is on, and role \"{user}\", which set safedelete.reason, is not a member of a role in safedelete.override_role ({roles})."
+            Why::ReasonBy { user, roles } => format!(
+                "safedelete.require_reason is on, and role \"{user}\", which set safedelete.reason, is not a member of a role in safedelete.override_role ({}).",
+                quoted(roles, ", ")
             ),
-            NotHonoured::Policy { object } => format!(
-                "safedelete.allow_rows is not honoured: the policy on {object} sets override to false."
-            ),
-            NotHonoured::Reason => "safedelete.allow_rows is not honoured: safedelete.require_reason is on and safedelete.reason is empty.".to_owned(),
+            Why::Policy { object, .. } => format!("the policy on {object} sets override to false."),
+            Why::Reason => "safedelete.require_reason is on and safedelete.reason is empty.".to_owned(),
+        });
+    }
+
+    /// For a HINT, instead of the override: who may do something about it.
+    fn way_out(&self, purpose: &str) -> Option<String> {
+        match &self.why {
+            Why::Role { roles, .. } | Why::ReasonBy { roles, .. } => Some(format!(
+                "A member of {} can declare with safedelete.allow_rows {purpose}.",
+                quoted(roles, " or ")
+            )),
+            Why::Policy { object, roles } if roles.is_empty() => {
+                Some(format!("The policy on {object} allows no override; a superuser can change it."))
+            }
+            Why::Policy { object, roles } => Some(format!(
+                "The policy on {object} allows no override; a superuser, or its owner as a member of {}, can change it.",
+                quoted(roles, " or ")
+            )),
+            // With a reason it counts.
+            Why::Reason => None,
         }
     }
+}
+
+fn quoted(names: &[String], between: &str) -> String {
+    names.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(between)
 }
 
 /// How the rows that are over a limit came together.
@@ -219,8 +254,7 @@ pub fn unqualified(
         _ => "Add a WHERE clause that names the rows.".to_owned(),
     };
     if let Some(not_honoured) = not_honoured {
-        detail.push(' ');
-        detail.push_str(&not_honoured.sentence());
+        not_honoured.told_in(&mut detail);
     }
     Report {
         sqlstate: SQLSTATE_WHERE,
@@ -237,18 +271,11 @@ pub fn unqualified(
     }
 }
 
-/// The next step: what to look at, and the override unless policy forbids it.
+/// The next step: what to look at, and the override where it would count.
 fn hint(check: &str, purpose: &str, budget: &str, not_honoured: Option<&NotHonoured>) -> String {
-    match not_honoured {
-        Some(NotHonoured::Policy { object }) => {
-            format!("{check} The policy on {object} allows no override; who may write policy can change it.")
-        }
-        Some(NotHonoured::Role { roles, .. }) => {
-            format!(
-                "{check} A member of {roles} can declare with safedelete.allow_rows how many rows it may take."
-            )
-        }
-        _ => format!(
+    match not_honoured.and_then(|not_honoured| not_honoured.way_out("how many rows it may take")) {
+        Some(way_out) => format!("{check} {way_out}"),
+        None => format!(
             "{check} To {purpose}, run it in a transaction after: SET LOCAL safedelete.allow_rows = {budget}; SET LOCAL safedelete.reason = 'why';"
         ),
     }
@@ -317,8 +344,7 @@ pub fn too_many_rows(
     };
     let mut detail = format!("{fact}; {}.", source_clause(limit, terms));
     if let Some(not_honoured) = not_honoured {
-        detail.push(' ');
-        detail.push_str(&not_honoured.sentence());
+        not_honoured.told_in(&mut detail);
     }
     let budget = match size {
         Some(Size::Exact(rows)) => rows.max(count).to_string(),
@@ -336,7 +362,7 @@ pub fn too_many_rows(
     };
     Report {
         sqlstate: SQLSTATE_ROWS,
-        message: format!("{tag} on table \"{table}\" exceeds the limit of {} rows", limit.rows),
+        message: format!("{tag} on table \"{table}\" exceeds the limit of {}", rows(limit.rows)),
         detail: Some(detail),
         hint: Some(hint(check, "declare how many rows it may take", &budget, not_honoured)),
         facts: Some(Box::new(Facts {
@@ -354,16 +380,14 @@ pub fn drop_database(database: &str, not_honoured: Option<&NotHonoured>) -> Repo
     let mut detail =
         "safedelete.commands names drop, and the rows of another database are not counted.".to_owned();
     if let Some(not_honoured) = not_honoured {
-        detail.push(' ');
-        detail.push_str(&not_honoured.sentence());
+        not_honoured.told_in(&mut detail);
     }
-    let hint = match not_honoured {
-        Some(NotHonoured::Role { roles, .. }) => {
-            format!("A member of {roles} can declare with safedelete.allow_rows that it is dropped on purpose.")
-        }
-        _ => "To drop it on purpose, run it after: SET safedelete.allow_rows = -1; SET safedelete.reason = 'why';"
-            .to_owned(),
-    };
+    let by_others =
+        not_honoured.and_then(|not_honoured| not_honoured.way_out("that it is dropped on purpose"));
+    let hint = by_others.unwrap_or_else(|| {
+        "To drop it on purpose, run it after: SET safedelete.allow_rows = -1; SET safedelete.reason = 'why';"
+            .to_owned()
+    });
     Report {
         sqlstate: SQLSTATE_ROWS,
         message: format!("DROP on database \"{database}\" is not allowed"),
@@ -502,21 +526,27 @@ mod tests {
     #[test]
     fn a_refused_override_says_why() {
         let limit = Limit { rows: 5, source: Source::AllowRows };
-        let why = NotHonoured::Role { user: "app".into(), roles: "\"dba\"".into() };
+        let why = Why::Role { user: "app".into(), roles: vec!["dba".into(), "ops".into()] };
+        let why = NotHonoured { why, declared: true };
         let by = Reach::ForeignKey { by: Some((Command::Delete, "accounts".into())) };
         let report = too_many_rows(Command::Delete, "t", 6, None, &limit, &TERMS, &by, Some(&why));
         let detail = report.detail.unwrap();
         assert!(
-            detail.contains("table \"accounts\"") && detail.contains("override_role (\"dba\")"),
+            detail.contains("table \"accounts\"") && detail.contains("override_role (\"dba\", \"ops\")"),
             "{detail}"
         );
+        let hint = report.hint.unwrap();
+        assert!(hint.ends_with(
+            "A member of \"dba\" or \"ops\" can declare with safedelete.allow_rows how many rows it may take."
+        ));
     }
 
     #[test]
     fn a_policy_is_named_and_its_override_not_offered() {
         let terms = Terms { max_rows: Some("schema \"audit\"".into()), ..TERMS };
         let limit = Limit { rows: 3, source: Source::MaxRows };
-        let why = NotHonoured::Policy { object: "table \"audit.t\"".into() };
+        let why = Why::Policy { object: "table \"audit.t\"".into(), roles: Vec::new() };
+        let why = NotHonoured { why, declared: true };
         let part = Reach::Part { of: "t".into() };
         let report = too_many_rows(Command::Delete, "t_1", 4, None, &limit, &terms, &part, Some(&why));
         assert_eq!(
@@ -558,5 +588,37 @@ mod tests {
             let hint = report.hint.unwrap();
             assert!(hint.contains(&format!("allow_rows = {budget};")), "{hint}");
         }
+    }
+
+    #[test]
+    fn an_override_that_would_not_count_is_not_offered() {
+        let limit = Limit { rows: 1, source: Source::MaxRows };
+        let report = |why: Option<&NotHonoured>| {
+            too_many_rows(Command::Truncate, "t", 2, None, &limit, &TERMS, &Reach::WholeTable, why)
+        };
+        assert_eq!(report(None).message, "TRUNCATE on table \"t\" exceeds the limit of 1 row");
+        assert!(report(None).hint.unwrap().contains("SET LOCAL safedelete.allow_rows = "));
+        let roles = vec!["dba".to_owned()];
+        for why in [
+            Why::Role { user: "app".into(), roles: roles.clone() },
+            Why::Policy { object: "table \"t\"".into(), roles: roles.clone() },
+            Why::Policy { object: "table \"t\"".into(), roles: Vec::new() },
+        ] {
+            let why = NotHonoured { why, declared: false };
+            let reports = [
+                report(Some(&why)),
+                unqualified(Command::Delete, "t", &Unqualified::NoWhere, Some(&why)),
+                drop_database("d", Some(&why)),
+            ];
+            for report in reports {
+                let (detail, hint) = (report.detail.unwrap(), report.hint.unwrap());
+                assert!(!detail.contains("honoured") && !hint.contains("SET"), "{detail} {hint}");
+            }
+        }
+        // A reason mends it, and the HINT has one.
+        let why = NotHonoured { why: Why::Reason, declared: true };
+        let report = report(Some(&why));
+        assert!(report.detail.unwrap().contains("require_reason is on"));
+        assert!(report.hint.unwrap().contains("SET LOCAL safedelete.reason = 'why';"));
     }
 }

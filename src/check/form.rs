@@ -40,16 +40,20 @@ pub fn judge(session: &Session, command: Command, name: *mut pg_sys::RangeVar) -
     let known = (relation != pg_sys::InvalidOid).then_some(relation);
     let effective = known.map_or_else(settings::effective, policy::effective);
     let role = authority::role(false);
+    let budget = authority::budget(role, known);
     if exempt
         || !effective.guards(command)
         || !effective.require_where
         || effective.mode != Mode::Enforce
         || authority::bypasses(role)
-        || matches!(authority::budget(role, known), Ok(Some(_)))
+        || matches!(budget, Ok(Some(_)))
     {
         return unknown("it cannot be analysed before it runs; it has no WHERE clause");
     }
-    finding.told(Verdict::Refused, message::unqualified(command, &table, &Unqualified::NoWhere, None))
+    finding.told(
+        Verdict::Refused,
+        message::unqualified(command, &table, &Unqualified::NoWhere, budget.err().as_ref()),
+    )
 }
 
 /// The first DELETE or UPDATE without a WHERE, as far as the bare parse tree shows it.

@@ -424,6 +424,5 @@ fn by_where(write: &analysis::Finding) -> Option<Option<(Verdict, Report)>> {
         let fits = table::cheap(write.relation, write.only).is_none_or(|size| size.rows() <= rows);
         return Some(Some((if fits { Verdict::Ok } else { Verdict::Unknown }, report(None))));
     }
-    let forbidden = budget.err().or_else(|| policy::forbids_override(write.relation));
-    Some(Some((Verdict::Refused, report(forbidden.as_ref()))))
+    Some(Some((Verdict::Refused, report(budget.err().as_ref()))))
 }

@@ -98,8 +98,7 @@ pub unsafe fn start(orders: &Orders, parameters: pg_sys::ParamListInfo, eflags: 
                 (_, _, Mode::Warn) => (Verdict::Warned, report(None), unlimited),
                 (_, refused, _) if rehearses => (Verdict::Refused, report(refused.err().as_ref()), unlimited),
                 (_, refused, _) => {
-                    let refused = refused.err().or_else(|| policy::forbids_override(orders.relation));
-                    let report = report(refused.as_ref());
+                    let report = report(refused.err().as_ref());
                     return Start::Refuse(refusal::refuse(&report, About::Table(orders.relation), role));
                 }
             });
@@ -320,7 +319,7 @@ impl Task {
                     return Ok(next.min(left));
                 }
             },
-            Ok(None) => (limit, policy::forbids_override(self.relation)),
+            Ok(None) => (limit, None),
             Err(why) => (limit, Some(why)),
         };
         if self.refuses()

@@ -1,0 +1,90 @@
+-- What a refusal says of overrides is true for the role that reads it.
+SET client_min_messages = warning;
+CREATE EXTENSION IF NOT EXISTS safedelete;
+DROP ROLE IF EXISTS regress_words, regress_words_dba, regress_words_dpo;
+CREATE ROLE regress_words;
+CREATE ROLE regress_words_dba;
+CREATE ROLE regress_words_dpo;
+RESET client_min_messages;
+CREATE TABLE words (id int PRIMARY KEY);
+INSERT INTO words SELECT g FROM generate_series(1, 1000) g;
+ANALYZE words;
+GRANT ALL ON words TO regress_words, regress_words_dba, regress_words_dpo;
+-- Anyone may: the number lets it through.
+SET ROLE regress_words;
+DELETE FROM words WHERE id > 400;
+BEGIN;
+SET LOCAL safedelete.allow_rows = 1000; SET LOCAL safedelete.reason = 'why';
+DELETE FROM words WHERE id > 400;
+ROLLBACK;
+TRUNCATE words;
+-- Not this one: who may, whether it has declared anything or not, and in every command.
+RESET ROLE;
+SET safedelete.override_role = 'regress_words_dba, regress_words_dpo';
+SET ROLE regress_words;
+DELETE FROM words;
+DELETE FROM words WHERE id > 400;
+TRUNCATE words;
+SELECT verdict, hint FROM safedelete.check('DELETE FROM words; TRUNCATE words; DELETE FROM nowhere'::text);
+SET safedelete.allow_rows = 1000;
+DELETE FROM words WHERE id > 400;
+TRUNCATE words;
+-- A member is offered it, and it counts.
+SET ROLE regress_words_dpo;
+RESET safedelete.allow_rows;
+DELETE FROM words;
+BEGIN;
+SET LOCAL safedelete.allow_rows = -1; SET LOCAL safedelete.reason = 'why';
+DELETE FROM words;
+ROLLBACK;
+-- A reason is asked for, and the HINT has one.
+RESET ROLE;
+RESET safedelete.override_role;
+SET safedelete.require_reason = on;
+SET ROLE regress_words;
+DELETE FROM words WHERE id > 400;
+SET safedelete.allow_rows = -1;
+DELETE FROM words WHERE id > 400;
+BEGIN;
+SET LOCAL safedelete.allow_rows = 1000; SET LOCAL safedelete.reason = 'why';
+DELETE FROM words WHERE id > 400;
+ROLLBACK;
+RESET safedelete.allow_rows;
+RESET ROLE;
+RESET safedelete.require_reason;
+-- The table's policy allows none, to nobody.
+SELECT FROM safedelete.set_policy('words'::regclass, '{"override": false}'::jsonb);
+SET ROLE regress_words;
+DELETE FROM words WHERE id > 400;
+DELETE FROM words;
+TRUNCATE words;
+SELECT verdict, hint FROM safedelete.check('DELETE FROM words'::text);
+RESET ROLE;
+SET safedelete.policy_role = 'regress_words_dpo';
+SET ROLE regress_words;
+SET safedelete.allow_rows = -1;
+DELETE FROM words;
+RESET safedelete.allow_rows;
+RESET ROLE;
+RESET safedelete.policy_role;
+SELECT FROM safedelete.clear_policy('words'::regclass);
+-- Numbers are of the grammar.
+SET safedelete.max_rows = 1;
+DELETE FROM words WHERE id > 400;
+SET safedelete.max_rows = 0;
+DELETE FROM words WHERE id = 400;
+RESET safedelete.max_rows;
+-- A drop of a database is its own.
+SET safedelete.commands = 'drop';
+SET safedelete.override_role = 'regress_words_dba';
+SET ROLE regress_words;
+SELECT verdict, detail, hint FROM safedelete.check('DROP DATABASE nowhere'::text);
+SET safedelete.allow_rows = 500;
+SELECT verdict, detail, hint FROM safedelete.check('DROP DATABASE nowhere'::text);
+RESET safedelete.allow_rows;
+RESET ROLE;
+RESET safedelete.override_role;
+SELECT verdict, detail, hint FROM safedelete.check('DROP DATABASE nowhere'::text);
+RESET safedelete.commands;
+DROP TABLE words;
+DROP ROLE regress_words, regress_words_dba, regress_words_dpo;
