@@ -13,7 +13,7 @@ CARGO = PGRX_PG_CONFIG_PATH=$(PG_CONFIG) CARGO_TARGET_DIR=$(TARGET) cargo
 
 .PHONY: help setup all build build-inserver install uninstall demo picture test test-core test-docs test-upgrade \
 	test-postgres test-postgres-cassert test-clients test-incidents test-comparison test-company test-around test-faults test-fuzz \
-	test-valgrind package test-package tree test-tree pgxn lint bench clean
+	test-valgrind package test-package tree test-tree pgxn test-pgrx lint bench clean
 help:
 	@sed -nE 's/^## ?//p' Makefile
 
@@ -34,6 +34,7 @@ help:
 ## make package         a Debian package, in target/packages; make test-package installs it in a clean root
 ## make tree            a directory for PostgreSQL 18's extension_control_path; make test-tree tries it
 ## make pgxn            the PGXN archive, in target/packages
+## make test-pgrx       cargo pgrx install gives what make install gives (installs cargo-pgrx)
 ## make picture         draw README.md's picture anew
 ## make bench           instructions, times, throughput, memory; docs/performance.md anew
 ## make install         build, and install into the PostgreSQL of PG_CONFIG
@@ -49,11 +50,13 @@ all: build
 build: setup
 	$(CARGO) build --locked --release --features "pg$(PG_MAJOR)"
 
+# What was there before goes: a script of cargo pgrx install's would be found before the versions' own.
 install: build
 	@lib=$$($(PG_CONFIG) --pkglibdir) && share=$$($(PG_CONFIG) --sharedir)/extension && \
 	{ test -w "$$lib" || as_root=sudo; } && \
 	$$as_root install -m 755 $(TARGET)/release/libsafedelete.so "$$lib/safedelete.so.new" && \
 	$$as_root mv "$$lib/safedelete.so.new" "$$lib/safedelete.so" && \
+	$$as_root rm -f "$$share"/safedelete--*.sql && \
 	$$as_root install -m 644 safedelete.control sql/safedelete--*.sql "$$share/" && \
 	echo "installed safedelete into $$lib"
 
@@ -130,6 +133,9 @@ tree: build
 
 test-tree: build
 	@packaging/test-tree
+
+test-pgrx: setup
+	@packaging/test-pgrx
 
 pgxn:
 	@packaging/pgxn

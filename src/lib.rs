@@ -17,6 +17,7 @@ mod pg;
 mod policy;
 mod record;
 mod refusal;
+mod script;
 mod settings;
 
 #[cfg(feature = "pg_test")]

@@ -4,6 +4,7 @@
 //! relcache's for a table, the namespace cache's for a schema (label.rs sends both). Asked by
 //! analysis, the guard, objects and authority; decides nothing itself.
 
+mod changes;
 pub mod label;
 
 use std::rc::Rc;

@@ -12,7 +12,7 @@ use core::ffi::c_int;
 use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
 use crate::pg::pg_sys;
-use safedelete_core::event::{Event, Verdict};
+use safedelete_core::event::{self, Encoded, Event, Verdict};
 use safedelete_core::message::Facts;
 
 use crate::pg::{frame, raw, roles, text};
@@ -142,8 +142,26 @@ pub struct Circumstances<'a> {
 pub fn event(verdict: Verdict, facts: Option<&Facts>, about: &Circumstances) {
     let Some(memory) = memory() else { return };
     memory.stats.count_event(verdict, facts.map(|facts| facts.rule));
-    if memory.slots == 0 {
-        return;
+    if let Some(event) = describe(verdict, facts, about) {
+        ring::write(memory, &event.encode());
+    }
+}
+
+/// Keeps an event of no rule that was described before, as of now, and counts it. Looks into no catalog.
+pub fn keep_now(verdict: Verdict, event: Option<Box<Encoded>>) {
+    let Some(memory) = memory() else { return };
+    memory.stats.count_event(verdict, None);
+    if let Some(mut event) = event {
+        // SAFETY: asks the clock.
+        event::set_time(&mut event, unsafe { pg_sys::GetCurrentTimestamp() });
+        ring::write(memory, &event);
+    }
+}
+
+/// An event of now; `None` where none are kept.
+pub fn describe(verdict: Verdict, facts: Option<&Facts>, about: &Circumstances) -> Option<Event> {
+    if memory()?.slots == 0 {
+        return None;
     }
     // SAFETY: reads backend variables; the strings are NULL or NUL-terminated.
     let (session, application, query, database, time) = unsafe {
@@ -155,7 +173,7 @@ pub fn event(verdict: Verdict, facts: Option<&Facts>, about: &Circumstances) {
             pg_sys::GetCurrentTimestamp(),
         )
     };
-    let event = Event {
+    Some(Event {
         time,
         role: about.role.to_u32(),
         session_role: session.to_u32(),
@@ -172,6 +190,5 @@ pub fn event(verdict: Verdict, facts: Option<&Facts>, about: &Circumstances) {
         limit_source: facts.map(|facts| facts.limit_source.clone()).unwrap_or_default(),
         reason: settings::reason(),
         query: query.unwrap_or_default(),
-    };
-    ring::write(memory, &event.encode());
+    })
 }

@@ -10,7 +10,7 @@ use safedelete_core::log::{self, Circumstances};
 use safedelete_core::message::Report;
 
 use crate::pg::{frame, pg_sys, raw, relations, roles, text};
-use crate::{dry_run, record, settings};
+use crate::{record, settings};
 
 /// A report in palloc'd memory: plain pointers, so that raising it leaks nothing of Rust's.
 #[derive(Clone, Copy)]
@@ -128,18 +128,26 @@ pub fn warn(what: &Report) {
     send(PgLogLevel::WARNING, &freeze(what, None));
 }
 
-/// Tells of a policy that has changed; `object` as in `table "public.events"`.
-pub fn tell_policy(object: &str, label: Option<&str>) {
-    if dry_run::is_on() {
-        return;
-    }
-    let role = roles::current().0;
-    record::event(Verdict::Policy, None, &record::Circumstances { role, relation: object });
-    log(&with_circumstances(role, |who| log::policy_line(object, label, who)));
+/// The LOG lines of a policy that has changed, for a transaction that commits and for one that is prepared; they live
+/// until it ends. `object` as in `table "public.events"`.
+pub fn policy_lines(object: &str, label: Option<&str>, role: pg_sys::Oid) -> [Frozen; 2] {
+    with_circumstances(role, |who| {
+        [false, true].map(|prepared| {
+            let line = Report::plain(*b"00000", log::policy_line(object, label, prepared, who), None, None);
+            // SAFETY: a transaction runs, for a label is written in it; an error puts the old context back.
+            unsafe {
+                let context = pg_sys::CurrentMemoryContext;
+                pg_sys::CurrentMemoryContext = pg_sys::TopTransactionContext;
+                let frozen = freeze(&line, None);
+                pg_sys::CurrentMemoryContext = context;
+                frozen
+            }
+        })
+    })
 }
 
 /// Who is at work, and why, as a LOG line names it.
-fn with_circumstances(role: pg_sys::Oid, line: impl FnOnce(&Circumstances) -> String) -> String {
+fn with_circumstances<T>(role: pg_sys::Oid, line: impl FnOnce(&Circumstances) -> T) -> T {
     // SAFETY: reads backend variables and the catalog; the strings are NULL or NUL-terminated.
     let (session, application, database) = unsafe {
         (
@@ -160,7 +168,12 @@ fn with_circumstances(role: pg_sys::Oid, line: impl FnOnce(&Circumstances) -> St
 
 /// Writes a LOG line.
 pub fn log(line: &str) {
-    send(PgLogLevel::LOG, &freeze(&Report::plain(*b"00000", line.to_owned(), None, None), None));
+    log_frozen(&freeze(&Report::plain(*b"00000", line.to_owned(), None, None), None));
+}
+
+/// The same where it was frozen before.
+pub fn log_frozen(line: &Frozen) {
+    send(PgLogLevel::LOG, line);
 }
 
 /// Reports what is no error.

@@ -70,11 +70,19 @@ pub struct Event {
 pub const WORDS: usize = 256;
 const BYTES: usize = WORDS * 8;
 const HEAD: usize = 48;
-/// The most bytes of each text, in the order of the fields; with two bytes of length each they fit.
-const ROOM: [usize; 8] = [63, 63, 63, 63, 129, 160, 255, 1150];
-const _: () = assert!(HEAD + 63 * 4 + 129 + 160 + 255 + 1150 + 2 * ROOM.len() <= BYTES);
+/// The most bytes of a reason, here and in a LOG line.
+pub const REASON_ROOM: usize = 1024;
+/// The most bytes of each text, in the order of the fields. The query, which comes last, has what the others leave,
+/// and always so much that its beginning can be read.
+const ROOM: [usize; 8] = [63, 63, 63, 63, 129, 160, REASON_ROOM, BYTES];
+const _: () = assert!(HEAD + 63 * 4 + 129 + 160 + REASON_ROOM + 2 * ROOM.len() + 400 <= BYTES);
 
 pub type Encoded = [u64; WORDS];
+
+/// Changes the time of an encoded event.
+pub fn set_time(event: &mut Encoded, time: i64) {
+    event[0] = time as u64;
+}
 
 impl Event {
     /// Packs the event; texts that are too long are cut at a character's boundary.
@@ -90,7 +98,7 @@ impl Event {
         put(40, self.rule.map_or(0xff, |rule| rule as u64) << 8 | command);
         let mut at = HEAD;
         for (text, room) in self.texts().into_iter().zip(ROOM) {
-            let text = cut(text, room);
+            let text = cut(text, room.min(BYTES - at - 2));
             bytes[at..at + 2].copy_from_slice(&(text.len() as u16).to_le_bytes());
             bytes[at + 2..at + 2 + text.len()].copy_from_slice(text.as_bytes());
             at += 2 + text.len();
@@ -149,7 +157,7 @@ impl Event {
 }
 
 /// At most so many bytes of a text, whole characters.
-fn cut(text: &str, room: usize) -> &str {
+pub fn cut(text: &str, room: usize) -> &str {
     let mut end = text.len().min(room);
     while !text.is_char_boundary(end) {
         end -= 1;

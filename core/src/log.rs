@@ -1,6 +1,6 @@
 //! LOG lines: one line each, fields as key=value, so that a program can read them.
 
-use crate::event::Verdict;
+use crate::event::{self, Verdict};
 use crate::message::Report;
 
 /// Who is at work, as a LOG line names it.
@@ -32,11 +32,15 @@ pub fn log_line(verdict: Verdict, report: &Report, relation: &str, who: &Circums
     line.0
 }
 
-/// The LOG line of a policy that has changed; `object` as in `table "public.events"`.
-pub fn policy_line(object: &str, label: Option<&str>, who: &Circumstances) -> String {
+/// The LOG line of a policy that has changed; `object` as in `table "public.events"`. Whether a `prepared`
+/// transaction's change comes is not known yet.
+pub fn policy_line(object: &str, label: Option<&str>, prepared: bool, who: &Circumstances) -> String {
     let mut line = LogLine::of(Verdict::Policy);
     line.text("object", object);
     line.text("policy", label.unwrap_or("cleared"));
+    if prepared {
+        line.word("transaction", "prepared");
+    }
     line.circumstances(who);
     line.0
 }
@@ -82,7 +86,7 @@ impl LogLine {
             self.text("session_user", who.session_user);
         }
         self.text("application", who.application);
-        self.text("reason", who.reason);
+        self.text("reason", event::cut(who.reason, event::REASON_ROOM));
     }
 }
 

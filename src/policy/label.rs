@@ -12,7 +12,7 @@ use safedelete_core::message::{
 };
 use safedelete_core::policy::{BadPolicy, Policy};
 
-use super::Origin;
+use super::{Origin, changes};
 use crate::pg::{frame, relations, roles, text};
 use crate::{refusal, settings};
 
@@ -48,7 +48,7 @@ fn write(object: &pg_sys::ObjectAddress, label: Option<&str>) -> Result<(), Repo
             .map_err(|bad| Report::plain(SQLSTATE_INVALID, bad.message, Some(bad.detail), None))?;
     }
     invalidate(origin);
-    refusal::tell_policy(&origin.object(), label);
+    changes::note(&origin.object(), label);
     Ok(())
 }
 

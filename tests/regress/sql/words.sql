@@ -88,3 +88,4 @@ SELECT verdict, detail, hint FROM safedelete.check('DROP DATABASE nowhere'::text
 RESET safedelete.commands;
 DROP TABLE words;
 DROP ROLE regress_words, regress_words_dba, regress_words_dpo;
+DROP EXTENSION safedelete;
