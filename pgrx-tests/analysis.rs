@@ -46,7 +46,7 @@ fn check(table: &[(&str, Qualification)]) {
     }
 }
 
-use Qualification::{Deferred, MatchesEveryRow, NoWhere, OuterColumn, Qualified};
+use Qualification::{ComparedWithItself, Deferred, MatchesEveryRow, NoWhere, OuterColumn, Qualified};
 
 #[pg_extern]
 fn test_conditions() {
@@ -60,14 +60,22 @@ fn test_conditions() {
         ("DELETE FROM t WHERE id = 1 AND random() < 2", Qualified),
         ("DELETE FROM t WHERE id = 1 OR random() < 2", MatchesEveryRow),
         ("DELETE FROM t WHERE NOT (id = 1 AND random() < 2)", MatchesEveryRow),
-        ("DELETE FROM t WHERE id = id", MatchesEveryRow),
-        ("DELETE FROM t WHERE n = n", Qualified),
+        ("DELETE FROM t WHERE id = id", ComparedWithItself(1)),
+        ("DELETE FROM t WHERE n = n", ComparedWithItself(2)),
         ("DELETE FROM t WHERE NOT (n = n)", Qualified),
-        ("DELETE FROM t WHERE n IS NOT DISTINCT FROM n", MatchesEveryRow),
+        ("DELETE FROM t WHERE NOT (n <> n)", ComparedWithItself(2)),
+        ("DELETE FROM t WHERE n = n AND id = 1", Qualified),
+        ("DELETE FROM t WHERE n = n OR id = 1", ComparedWithItself(2)),
+        ("DELETE FROM t WHERE n::bigint = n", ComparedWithItself(2)),
+        ("DELETE FROM t WHERE n::smallint::numeric = n::numeric", ComparedWithItself(2)),
+        ("DELETE FROM t WHERE abs(n) = abs(n)", ComparedWithItself(2)),
+        ("DELETE FROM t WHERE n + 0 = n", Qualified),
+        ("DELETE FROM t USING t AS o WHERE o.id = t.id", Qualified),
+        ("DELETE FROM t WHERE n IS NOT DISTINCT FROM n", ComparedWithItself(2)),
         ("DELETE FROM t WHERE n IS DISTINCT FROM n", Qualified),
-        ("DELETE FROM t WHERE (id, m) <= (id, m)", MatchesEveryRow),
-        ("DELETE FROM t WHERE id BETWEEN id AND id", MatchesEveryRow),
-        ("DELETE FROM t WHERE id = ANY (ARRAY[5, id])", MatchesEveryRow),
+        ("DELETE FROM t WHERE (id, m) <= (id, m)", ComparedWithItself(1)),
+        ("DELETE FROM t WHERE id BETWEEN id AND id", ComparedWithItself(1)),
+        ("DELETE FROM t WHERE id = ANY (ARRAY[5, id])", ComparedWithItself(1)),
         ("DELETE FROM t WHERE id IS NOT NULL", MatchesEveryRow),
         ("DELETE FROM t WHERE n IS NOT NULL", Qualified),
         ("DELETE FROM t WHERE ctid IS NOT NULL", MatchesEveryRow),
@@ -101,11 +109,17 @@ fn test_sub_selects() {
         ("DELETE FROM t WHERE id NOT IN (SELECT id FROM s)", OuterColumn(1)),
         ("DELETE FROM t WHERE id = ANY (ARRAY(SELECT id FROM s))", OuterColumn(1)),
         ("DELETE FROM t WHERE id = (SELECT id FROM s LIMIT 1)", OuterColumn(1)),
-        ("DELETE FROM t WHERE (id, m) IN (SELECT id, m FROM s)", OuterColumn(3)),
+        ("DELETE FROM t WHERE (id, m) IN (SELECT id, m FROM s)", OuterColumn(1)),
         ("DELETE FROM t WHERE id IN (SELECT id FROM s UNION SELECT k FROM s)", OuterColumn(1)),
         ("DELETE FROM t WHERE id IN (SELECT x.id FROM (SELECT id FROM s) x)", OuterColumn(1)),
         ("DELETE FROM t WHERE id IN (WITH x AS (SELECT id FROM s) SELECT id FROM x)", OuterColumn(1)),
         ("DELETE FROM t WHERE EXISTS (SELECT 1 FROM s WHERE id = t.id)", OuterColumn(1)),
+        ("DELETE FROM t WHERE id IN (SELECT id::bigint FROM s)", OuterColumn(1)),
+        ("DELETE FROM t WHERE id::text IN (SELECT id FROM (SELECT id::text FROM s) x)", OuterColumn(1)),
+        ("DELETE FROM t WHERE id = (SELECT id::bigint FROM s LIMIT 1)", OuterColumn(1)),
+        ("DELETE FROM t WHERE EXISTS (SELECT 1 FROM s WHERE t.id::bigint = id)", OuterColumn(1)),
+        ("DELETE FROM t WHERE EXISTS (SELECT 1 FROM s WHERE t.id::bigint = id AND s.k = t.m)", Qualified),
+        ("DELETE FROM t WHERE EXISTS (SELECT generate_series(1, n))", Qualified),
         ("DELETE FROM t WHERE id IN (SELECT k FROM s)", Qualified),
         ("DELETE FROM t WHERE (id, m) IN (SELECT id, k FROM s)", Qualified),
         ("DELETE FROM t WHERE id IN (SELECT id FROM s WHERE s.k = t.m)", Qualified),

@@ -4,10 +4,16 @@
 //! finding may live in a cached plan; settings and policies are read here only to leave out what is
 //! not guarded at all, and a change of those makes PostgreSQL plan anew.
 
+mod bound;
+mod effort;
 mod form;
+mod itself;
 pub mod known;
 mod lists;
+mod nulls;
+mod premises;
 mod prover;
+mod rules;
 mod scope;
 mod sublink;
 pub mod target;
@@ -15,10 +21,13 @@ mod values;
 
 use crate::pg::pg_sys;
 use pgrx::pg_sys::NodeTag;
+use rustc_hash::{FxHashMap, FxHashSet};
 use safedelete_core::command::Command;
 
 use crate::dry_run;
+use crate::pg::context::Context;
 use crate::pg::{compat, frame, nodes, raw};
+pub use bound::judge_bound;
 use target::Target;
 
 /// Whether the rows a statement writes are restricted.
@@ -53,8 +62,8 @@ pub struct Finding {
     pub sets_volatile: bool,
     /// The range table index that the kept conditions call the target by.
     pub target_index: i32,
-    /// Where deferred: a List of Lists, each the conditions of one way to a row (one for DELETE and
-    /// UPDATE, one for each action of MERGE), each of which must restrict.
+    /// Where deferred, what `kept` makes: the conditions of each way to a row (one for DELETE and UPDATE, one
+    /// for each action of MERGE), each of which must restrict.
     pub conditions: *mut pg_sys::List,
 }
 
@@ -140,38 +149,71 @@ pub unsafe fn examine(query: *mut pg_sys::Query) -> Option<Finding> {
         return Some(finding);
     }
     // SAFETY: as above.
-    if command != Command::Merge && target.is_keyed(unsafe { (*(*query).jointree).quals }) {
+    let is_original = unsafe { (*query).querySource } == pg_sys::QuerySource::QSRC_ORIGINAL;
+    // SAFETY: as above.
+    if is_original && command != Command::Merge && target.is_keyed(unsafe { (*(*query).jointree).quals }) {
         // SAFETY: as above. A view's columns go by another number.
         if !frozen && target.index == unsafe { (*query).resultRelation } {
             known::remember(&target);
         }
         return Some(finding);
     }
+    // What is made on the way to the finding is given back.
+    let aside = Context::new(c"safedelete analysis");
     // SAFETY: as above.
-    let ways = unsafe { ways_to_a_row(query, entry, command) };
-    if command == Command::Merge && ways.is_empty() {
-        // Only INSERT and DO NOTHING: it writes nothing that was there.
-        return None;
-    }
-    if ways.iter().all(|way| way.is_keyed(&target)) {
-        return Some(finding);
-    }
-    // What holds whatever is bound decides for every execution.
-    let settled: Vec<_> = ways.iter().map(|way| way.settled(&target)).collect();
-    finding.qualification = judge(query, &target, &settled, std::ptr::null_mut());
-    if finding.qualification != Qualification::Qualified {
-        if ways.iter().any(Way::has_parameters) {
-            finding.qualification = Qualification::Deferred;
-            finding.conditions = nodes::list(ways.iter().map(Way::to_list));
-        } else {
-            finding.qualification = judge(query, &target, &ways, std::ptr::null_mut());
-        }
+    let (qualification, deferred) =
+        aside.within(|| unsafe { judge_statement(query, entry, command, &target) })?;
+    finding.qualification = qualification;
+    if qualification == Qualification::Deferred {
+        finding.conditions = kept(&deferred, &target);
     }
     Some(finding)
 }
 
+/// Judges what a statement says of its target; with what is to be kept where parameters decide. `None` where
+/// it writes nothing that was there.
+///
+/// # Safety
+/// `query` is a DELETE, UPDATE or MERGE that writes `entry`.
+unsafe fn judge_statement(
+    query: *mut pg_sys::Query,
+    entry: *mut pg_sys::RangeTblEntry,
+    command: Command,
+    target: &Target,
+) -> Option<(Qualification, Vec<Way>)> {
+    // SAFETY: by contract.
+    let ways = unsafe { ways_to_a_row(query, entry, command, target) };
+    if command == Command::Merge && ways.is_empty() {
+        // Only INSERT and DO NOTHING.
+        return None;
+    }
+    if ways.iter().all(|way| way.is_keyed(target)) {
+        return Some((Qualification::Qualified, Vec::new()));
+    }
+    let ways = folded(ways);
+    if !has_parameters(nodes::list(distinct(&ways))) {
+        return Some((judge(query, target, &ways, std::ptr::null_mut()), Vec::new()));
+    }
+    // What holds whatever is bound decides for every execution.
+    match judge(query, target, &settled(&ways, target), std::ptr::null_mut()) {
+        Qualification::Qualified => Some((Qualification::Qualified, Vec::new())),
+        _ => Some((Qualification::Deferred, ways)),
+    }
+}
+
+/// A relation, as conditions call it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    pub relation: pg_sys::Oid,
+    pub only: bool,
+    pub index: i32,
+}
+
 /// One way to a row: conditions that all hold for a row that is written.
 pub struct Way {
+    /// Whose rows are to be restricted, where not the target's: those of the statement that a rule
+    /// made another of.
+    of: Option<Place>,
     conditions: Vec<*mut pg_sys::Node>,
     /// The first condition counts negated (MERGE ... NOT MATCHED BY SOURCE).
     negated_first: bool,
@@ -179,48 +221,89 @@ pub struct Way {
 
 impl Way {
     fn is_keyed(&self, target: &Target) -> bool {
-        !self.negated_first && self.conditions.iter().any(|c| target.is_keyed(*c))
+        !self.negated_first && self.of.is_none() && self.conditions.iter().any(|c| target.is_keyed(*c))
     }
+}
 
-    /// The conditions whose reading no bound value changes.
-    fn settled(&self, target: &Target) -> Way {
+/// The conditions of the ways, each once, though they may share some: MERGE's ON, row security's.
+fn distinct(ways: &[Way]) -> Vec<*mut pg_sys::Node> {
+    let mut known = FxHashSet::default();
+    ways.iter().flat_map(|way| &way.conditions).copied().filter(|c| known.insert(*c)).collect()
+}
+
+/// The ways with those conditions alone whose reading no bound value changes.
+fn settled(ways: &[Way], target: &Target) -> Vec<Way> {
+    let mut of_each = FxHashMap::default();
+    for condition in distinct(ways) {
+        let mut parts = Vec::new();
+        settled_parts(condition, target, &mut parts);
+        of_each.insert(condition, (parts, has_parameters(condition)));
+    }
+    let settle = |way: &Way| {
         let mut conditions = Vec::new();
-        for (i, condition) in self.conditions.iter().enumerate() {
-            if self.negated_first && i == 0 {
+        for (i, condition) in way.conditions.iter().enumerate() {
+            match of_each.get(condition) {
                 // Negated, it is no AND that could be taken apart.
-                if has_parameters(*condition) {
-                    return Way { conditions, negated_first: false };
+                Some((_, false)) if way.negated_first && i == 0 => conditions.push(*condition),
+                Some((_, true)) if way.negated_first && i == 0 => {
+                    return Way { of: way.of, conditions, negated_first: false };
                 }
-                conditions.push(*condition);
-            } else {
-                settled_parts(*condition, target, &mut conditions);
+                Some((parts, _)) => conditions.extend(parts),
+                None => {}
             }
         }
-        Way { conditions, negated_first: self.negated_first }
-    }
+        Way { of: way.of, conditions, negated_first: way.negated_first }
+    };
+    ways.iter().map(settle).collect()
+}
 
-    fn has_parameters(&self) -> bool {
-        self.conditions.iter().any(|c| has_parameters(*c))
-    }
+/// The ways as a plan keeps them: the conditions, and for each way a list of numbers. Copies, for the planner
+/// scribbles on the originals.
+fn kept(ways: &[Way], target: &Target) -> *mut pg_sys::List {
+    let distinct = distinct(ways);
+    let numbers: FxHashMap<_, _> = distinct.iter().enumerate().map(|(i, c)| (*c, i as i32)).collect();
+    // SAFETY: copies and lists in the current memory context.
+    let copies = distinct.iter().map(|c| unsafe { pg_sys::copyObjectImpl(c.cast()) });
+    let conditions = nodes::list(copies);
+    let lists = ways.iter().map(|way| {
+        let place = way.of.unwrap_or_else(|| target.place());
+        let head = [way.negated_first.into(), place.relation.to_u32() as i32, place.only.into(), place.index];
+        let named = way.conditions.iter().filter_map(|condition| numbers.get(condition).copied());
+        head.into_iter().chain(named).fold(std::ptr::null_mut(), |list, number| {
+            // SAFETY: as above.
+            unsafe { pg_sys::lappend_int(list, number) }
+        })
+    });
+    nodes::list(std::iter::once(conditions).chain(lists))
+}
 
-    fn to_list(&self) -> *mut pg_sys::List {
-        // SAFETY: makes nodes in the current memory context.
-        let flag = unsafe { pg_sys::makeBoolConst(self.negated_first, false) };
-        // SAFETY: copies, for the planner scribbles on the originals.
-        let copies = self.conditions.iter().map(|c| unsafe { pg_sys::copyObjectImpl(c.cast()) });
-        nodes::list(std::iter::once(flag.cast()).chain(copies))
-    }
+/// Kept ways, with what folding makes of their conditions.
+fn read_kept(kept: *mut pg_sys::List, root: *mut pg_sys::PlannerInfo) -> Vec<Way> {
+    let mut lists = nodes::items::<pg_sys::List>(kept);
+    let conditions = nodes::items(lists.next().unwrap_or(std::ptr::null_mut()));
+    let conditions: Vec<_> = conditions.map(|condition| fold(condition, root)).collect();
+    let way = |list: *mut pg_sys::List| {
+        let mut numbers = nodes::integers(list);
+        let negated_first = numbers.next()? != 0;
+        let relation = pg_sys::Oid::from(numbers.next()? as u32);
+        let place = Place { relation, only: numbers.next()? != 0, index: numbers.next()? };
+        let conditions = numbers.filter_map(|i| conditions.get(i as usize).copied()).collect();
+        Some(Way { of: Some(place), conditions, negated_first })
+    };
+    lists.filter_map(way).collect()
+}
 
-    /// # Safety
-    /// `list` was made by `to_list`.
-    unsafe fn from_list(list: *mut pg_sys::List) -> Way {
-        let mut items = nodes::items::<pg_sys::Node>(list);
-        let flag = items.next().unwrap_or(std::ptr::null_mut());
-        let negated_first = nodes::cast::<pg_sys::Const, _>(flag, NodeTag::T_Const)
-            // SAFETY: the tag says Const.
-            .is_some_and(|flag| unsafe { (*flag).constvalue.value() != 0 });
-        Way { conditions: items.collect(), negated_first }
-    }
+/// The ways with what folding makes of their conditions: of one that they share, once.
+fn folded(ways: Vec<Way>) -> Vec<Way> {
+    let mut known = FxHashMap::default();
+    let mut fold = |condition: *mut pg_sys::Node| {
+        *known.entry(condition).or_insert_with(|| fold(condition, std::ptr::null_mut()))
+    };
+    let folded = |way: Way| {
+        let conditions = way.conditions.iter().map(|condition| fold(*condition)).collect();
+        Way { conditions, ..way }
+    };
+    ways.into_iter().map(folded).collect()
 }
 
 /// # Safety
@@ -229,14 +312,23 @@ unsafe fn ways_to_a_row(
     query: *mut pg_sys::Query,
     entry: *mut pg_sys::RangeTblEntry,
     command: Command,
+    target: &Target,
 ) -> Vec<Way> {
     // SAFETY: by contract; transformDeleteStmt and its siblings never leave jointree NULL.
     unsafe {
         // Row security conditions of the target, and those of security-barrier views.
         let mut shared: Vec<_> = nodes::items::<pg_sys::Node>((*entry).securityQuals).collect();
         if command != Command::Merge {
-            shared.extend(present((*(*query).jointree).quals));
-            return vec![Way { conditions: shared, negated_first: false }];
+            let mut condition = (*(*query).jointree).quals;
+            if target.has_rules() {
+                condition = rules::without_added(query, target.place(), condition);
+            }
+            shared.extend(present(condition));
+            let mut ways = vec![Way { of: None, conditions: shared, negated_first: false }];
+            if (*query).querySource != pg_sys::QuerySource::QSRC_ORIGINAL {
+                ways.extend(rules::of_the_statement(query, condition));
+            }
+            return ways;
         }
         shared.extend(present(compat::merge_view_condition(query)));
         let join = compat::merge_condition(query);
@@ -249,7 +341,7 @@ unsafe fn ways_to_a_row(
                 let mut conditions: Vec<_> = present(join).collect();
                 conditions.extend(present((*action).qual));
                 conditions.extend(&shared);
-                Way { conditions, negated_first }
+                Way { of: None, conditions, negated_first }
             })
             .collect()
     }
@@ -296,73 +388,28 @@ fn judge(
     ways: &[Way],
     root: *mut pg_sys::PlannerInfo,
 ) -> Qualification {
-    let judge = form::Judge::new(target, root);
     let top = scope::Scope::top(query);
+    let own = form::Judge::new(target, root);
     for way in ways {
-        let qualification = judge.qualification(&way.conditions, way.negated_first, &top);
+        let qualification = match way.of {
+            Some(place) if place != target.place() => {
+                let other = Target::at(place);
+                form::Judge::new(&other, root).qualification(&way.conditions, way.negated_first, &top)
+            }
+            _ => own.qualification(&way.conditions, way.negated_first, &top),
+        };
         if qualification != Qualification::Qualified {
-            return qualification;
+            // A column of another relation has no name here.
+            return match (&way.of, qualification) {
+                (Some(place), _) if place.relation == target.relation => qualification,
+                (Some(_), Qualification::OuterColumn(_) | Qualification::ComparedWithItself(_)) => {
+                    Qualification::MatchesEveryRow
+                }
+                _ => qualification,
+            };
         }
     }
     Qualification::Qualified
-}
-
-/// Judges kept conditions with the values that are bound now.
-///
-/// # Safety
-/// `conditions` is a finding's, `parameters` the execution's.
-pub unsafe fn judge_bound(
-    relation: pg_sys::Oid,
-    only: bool,
-    target_index: i32,
-    conditions: *mut pg_sys::List,
-    parameters: pg_sys::ParamListInfo,
-) -> Qualification {
-    let target = Target::of_relation(relation, only, target_index);
-    // SAFETY: each item was made by `to_list`.
-    let ways: Vec<_> = nodes::items(conditions).map(|way| unsafe { Way::from_list(way) }).collect();
-    // SAFETY: `parameters` is NULL or the execution's.
-    let root = unsafe { planner_info_with(parameters, highest_parameter(conditions)) };
-    judge(std::ptr::null_mut(), &target, &ways, root)
-}
-
-/// A PlannerInfo that tells constant folding the bound values, as the planner's own does for a
-/// custom plan.
-///
-/// # Safety
-/// `parameters` is NULL or an execution's parameter list.
-unsafe fn planner_info_with(parameters: pg_sys::ParamListInfo, highest: i32) -> *mut pg_sys::PlannerInfo {
-    if parameters.is_null() {
-        return std::ptr::null_mut();
-    }
-    // SAFETY: makes nodes in the current memory context; a parameter is fetched as
-    // eval_const_expressions fetches it.
-    unsafe {
-        let count = highest.min((*parameters).numParams).max(0);
-        let constants = pg_sys::makeParamList(count);
-        for i in 0..count {
-            let into = (*constants).params.as_mut_ptr().add(i as usize);
-            let mut work = std::mem::zeroed();
-            let from = match (*parameters).paramFetch {
-                Some(fetch) => frame::call(|| {
-                    #[allow(ffi_unwind_calls, reason = "inside frame::call; the closure owns nothing")]
-                    fetch(parameters, i + 1, true, &mut work)
-                }),
-                None => (*parameters).params.as_mut_ptr().add(i as usize),
-            };
-            *into = *from;
-            // A SQL function does not mark its arguments so, since it keeps the plan; this
-            // judgement is for one execution.
-            (*into).pflags |= pg_sys::PARAM_FLAG_CONST as u16;
-        }
-        let global = pg_sys::palloc0(size_of::<pg_sys::PlannerGlobal>()).cast::<pg_sys::PlannerGlobal>();
-        (*global).type_ = NodeTag::T_PlannerGlobal;
-        (*global).boundParams = constants;
-        let root = pg_sys::palloc0(size_of::<pg_sys::PlannerInfo>()).cast::<pg_sys::PlannerInfo>();
-        (*root).type_ = NodeTag::T_PlannerInfo;
-        (*root).glob = global;
-        root
-    }
 }
 
 /// Constant folding, PostgreSQL's own.
@@ -403,7 +450,7 @@ unsafe extern "C-unwind" fn parameter_walker(
     // SAFETY: a node or NULL; `context` is the i32 of highest_parameter.
     unsafe {
         match nodes::tag(node) {
-            NodeTag::T_Invalid => false,
+            NodeTag::T_Invalid | NodeTag::T_IntList => false,
             NodeTag::T_Param => {
                 let param = node.cast::<pg_sys::Param>();
                 if (*param).paramkind == pg_sys::ParamKind::PARAM_EXTERN {

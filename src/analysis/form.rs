@@ -2,15 +2,19 @@
 //! form alone, after PostgreSQL's constant folding, as one of five things, and a write is
 //! qualified when one of its ANDed conditions is tied to the target's row or can never be true.
 
-use std::cell::{Cell, OnceCell};
+use std::cell::{Cell, OnceCell, RefCell};
 
 use crate::pg::pg_sys;
 use pgrx::pg_sys::NodeTag;
+use rustc_hash::FxHashMap;
 
+use super::effort::Effort;
+use super::itself::{Itself, on_equal};
+use super::premises::Premises;
 use super::scope::Scope;
 use super::target::Target;
 use super::{Qualification, fold, lists, prover};
-use crate::pg::{compat, nodes};
+use crate::pg::nodes;
 
 /// What an expression is, for the rows of the target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,31 +29,36 @@ pub enum Form {
     Tied,
 }
 
-/// Steps through sub-selects, about a tenth of a second.
-const MOST_STEPS: u32 = 200_000;
-
-/// Whether the constraints make a whole OR true is asked of ORs up to this length.
-const MOST_ARMS: usize = 100;
-
-/// What a comparison gives for two equal values.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum OnEqual {
-    True,
-    False,
-    Unknown,
-}
-
 pub struct Judge<'a> {
     pub target: &'a Target,
     /// What constant folding may know: bound parameters.
     root: *mut pg_sys::PlannerInfo,
-    /// The column that a sub-select took from the target, if any did.
-    pub outer_column: Cell<Option<i16>>,
-    premises: OnceCell<*mut pg_sys::List>,
-    /// Steps taken through sub-selects; see `has_had_enough`.
-    effort: Cell<u32>,
+    /// A comparison with itself, if there is one that restricts nothing.
+    itself: Cell<Option<Itself>>,
+    premises: OnceCell<Premises>,
+    effort: Effort,
+    /// What is read, to be measured when it takes long.
+    conditions: RefCell<Vec<*mut pg_sys::Node>>,
+    /// Proofs are tried: only of what would restrict without them.
+    proving: Cell<bool>,
+    /// There is an OR that a proof might find to cover every row.
+    is_provable: Cell<bool>,
     /// The condition is asked for some row of a source (NOT MATCHED BY SOURCE), as in a sub-select.
     existential: Cell<bool>,
+    pub memory: Memory,
+}
+
+/// What was found out of the parts of sub-selects, which are asked for again and again.
+#[derive(Default)]
+pub struct Memory {
+    /// Of conditions of sub-selects.
+    forms: RefCell<FxHashMap<*mut pg_sys::Node, Form>>,
+    /// Of whole conditions, which several ways may share; with and without proofs, and negated.
+    whole: RefCell<FxHashMap<(*mut pg_sys::Node, bool, bool), (Form, Option<Itself>)>>,
+    /// Of Queries, by whether their select list counts: whether they are tied.
+    pub tied: RefCell<FxHashMap<(*mut pg_sys::Query, bool), bool>>,
+    /// Of output columns (Query, range table index, number): whether they name the target.
+    pub outputs: RefCell<FxHashMap<(*mut pg_sys::Query, i32, i16), bool>>,
 }
 
 impl<'a> Judge<'a> {
@@ -57,54 +66,91 @@ impl<'a> Judge<'a> {
         Judge {
             target,
             root,
-            outer_column: Cell::new(None),
+            itself: Cell::new(None),
             premises: OnceCell::new(),
-            effort: Cell::new(0),
+            effort: Effort::new(),
+            conditions: RefCell::default(),
+            proving: Cell::new(false),
+            is_provable: Cell::new(false),
             existential: Cell::new(false),
+            memory: Memory::default(),
         }
     }
 
-    /// Sub-selects nested in each other can be read by ever more ways. Past a bound that no written
-    /// statement meets, whatever is asked counts as tied, and rule `rows` is left to judge.
+    /// Takes a step. Past a bound that no written statement meets, whatever is asked counts as tied, and
+    /// rule `rows` is left to judge.
     pub fn has_had_enough(&self) -> bool {
-        self.effort.set(self.effort.get().saturating_add(1));
-        self.effort.get() > MOST_STEPS
+        !self.effort.step(&self.conditions.borrow())
     }
 
-    /// Judges conditions that all hold for a row that is written.
+    /// Keeps what a refusal is to name: the first.
+    pub fn compares_with_itself(&self, itself: Itself) {
+        self.itself.set(self.itself.get().or(Some(itself)));
+    }
+
+    /// Judges folded conditions that all hold for a row that is written.
     pub fn qualification(
         &self,
         conditions: &[*mut pg_sys::Node],
         negated_first: bool,
         top: &Scope,
     ) -> Qualification {
-        let mut any = false;
-        for (i, condition) in conditions.iter().enumerate() {
-            self.existential.set(negated_first && i == 0);
-            let form = match self.folded(*condition, top) {
-                // NOT MATCHED BY SOURCE: no source row meets the condition.
-                form if negated_first && i == 0 => match form {
-                    Form::True => Form::Never,
-                    Form::Never => Form::True,
-                    form => form,
-                },
-                form => form,
-            };
-            if matches!(form, Form::Tied | Form::Never) {
-                return Qualification::Qualified;
-            }
-            any = true;
+        self.conditions.replace(conditions.to_vec());
+        // Proofs cost more than the reading, and most conditions need none.
+        let mut restricts = self.restricts(conditions, negated_first, top);
+        if restricts && (self.target.has_checks() || self.is_provable.get()) {
+            self.proving.set(true);
+            restricts = self.restricts(conditions, negated_first, top);
+            self.proving.set(false);
         }
-        match (any, self.outer_column.get()) {
-            (false, _) => Qualification::NoWhere,
-            (true, Some(column)) => Qualification::OuterColumn(column),
-            (true, None) => Qualification::MatchesEveryRow,
+        match (restricts, conditions.is_empty(), self.itself.get()) {
+            (true, ..) => Qualification::Qualified,
+            (_, true, _) => Qualification::NoWhere,
+            (_, _, Some(Itself { column, inner: true })) => Qualification::OuterColumn(column),
+            (_, _, Some(Itself { column, .. })) => Qualification::ComparedWithItself(column),
+            (_, _, None) => Qualification::MatchesEveryRow,
         }
     }
 
-    /// Folds and reads a condition (a boolean expression, or a list that is an AND).
+    fn restricts(&self, conditions: &[*mut pg_sys::Node], negated_first: bool, top: &Scope) -> bool {
+        self.effort.begin();
+        let mut itself = None;
+        let restricts = conditions.iter().enumerate().any(|(i, condition)| {
+            let negated = negated_first && i == 0;
+            let (form, found) = self.whole(*condition, negated, top);
+            itself = itself.or(found);
+            match form {
+                Form::Tied => true,
+                // NOT MATCHED BY SOURCE: no source row meets the condition.
+                Form::Never => !negated,
+                Form::True => negated,
+                Form::Free => false,
+            }
+        });
+        self.itself.set(itself);
+        restricts
+    }
+
+    fn whole(&self, condition: *mut pg_sys::Node, negated: bool, top: &Scope) -> (Form, Option<Itself>) {
+        let key = (condition, self.proving.get(), negated);
+        if let Some(known) = self.memory.whole.borrow().get(&key) {
+            return *known;
+        }
+        self.existential.set(negated);
+        self.itself.set(None);
+        let read = (self.form(condition, top, false), self.itself.get());
+        self.memory.whole.borrow_mut().insert(key, read);
+        read
+    }
+
+    /// Folds and reads a condition of a sub-select (a boolean expression, or a list that is an AND).
     pub fn folded(&self, condition: *mut pg_sys::Node, scope: &Scope) -> Form {
-        self.form(fold(condition, self.root), scope, false)
+        if let Some(form) = self.memory.forms.borrow().get(&condition) {
+            return *form;
+        }
+        let form = self.form(fold(condition, self.root), scope, false);
+        self.memory.forms.borrow_mut().insert(condition, form);
+        form
     }
 
     /// Reads a folded expression; `negated` reads NOT of it.
@@ -112,6 +158,9 @@ impl<'a> Judge<'a> {
         // SAFETY: raises an error where the stack is used up, as PostgreSQL's own walkers do; every
         // cast follows the node's tag.
         unsafe {
+            if self.has_had_enough() {
+                return Form::Tied;
+            }
             pg_sys::check_stack_depth();
             match nodes::tag(node) {
                 NodeTag::T_Const => {
@@ -135,9 +184,6 @@ impl<'a> Judge<'a> {
                         }
                         _ => {
                             let form = self.any(expression.args, scope, negated);
-                            if nodes::length(expression.args) > MOST_ARMS {
-                                return form;
-                            }
                             self.unless_implied(form, node, scope, negated)
                         }
                     }
@@ -156,55 +202,27 @@ impl<'a> Judge<'a> {
                 }
                 NodeTag::T_DistinctExpr => {
                     let op = &*node.cast::<pg_sys::DistinctExpr>();
-                    let mut sides = nodes::items::<pg_sys::Node>(op.args);
-                    let (left, right) = (sides.next(), sides.next());
-                    match (left, right) {
-                        (Some(left), Some(right)) if self.same_column(left, right, scope).is_some() => {
-                            // Not even NULL is distinct from itself.
-                            if negated { Form::True } else { Form::Never }
-                        }
-                        (Some(left), Some(right)) if is_null(left) || is_null(right) => {
-                            let other = if is_null(left) { right } else { left };
-                            match self.column(other, scope) {
-                                Some((column, _)) if self.target.is_not_null(column) && !negated => {
-                                    Form::True
-                                }
-                                Some((column, _)) if self.target.is_not_null(column) => Form::Never,
-                                _ => self.tied(node, scope),
-                            }
-                        }
-                        _ => self.tied(node, scope),
-                    }
+                    self.distinct(op, scope, negated).unwrap_or_else(|| self.tied(node, scope))
                 }
                 NodeTag::T_ScalarArrayOpExpr => {
                     if let Some(value) = lists::of_empty(node.cast()) {
                         return if value == negated { Form::Never } else { Form::True };
                     }
+                    if lists::is_never_true(node.cast(), negated) {
+                        return Form::Never;
+                    }
                     if let Some(arms) = lists::as_or(node.cast()) {
                         return self.form(fold(arms, self.root), scope, negated);
                     }
-                    let form = self.array_comparison(node.cast(), scope, negated);
-                    self.unless_implied(form, node, scope, negated)
+                    let op = &*node.cast::<pg_sys::ScalarArrayOpExpr>();
+                    if let Some(form) = self.array_comparison(op, scope, negated) {
+                        return form;
+                    }
+                    self.unless_implied(self.tied(node, scope), node, scope, negated)
                 }
                 NodeTag::T_RowCompareExpr => {
                     let compare = &*node.cast::<pg_sys::RowCompareExpr>();
-                    let pairs = nodes::items::<pg_sys::Node>(compare.largs)
-                        .zip(nodes::items::<pg_sys::Node>(compare.rargs));
-                    let same: Option<Vec<_>> = pairs.map(|(l, r)| self.same_column(l, r, scope)).collect();
-                    match same {
-                        Some(columns) if !columns.is_empty() => {
-                            let known = columns.iter().all(|(column, _)| self.target.is_not_null(*column));
-                            let inner = columns.iter().any(|(_, inner)| *inner);
-                            let on_equal = match compat::row_compare_strategy(compare) {
-                                pg_sys::BTLessEqualStrategyNumber | pg_sys::BTGreaterEqualStrategyNumber => {
-                                    OnEqual::True
-                                }
-                                _ => OnEqual::False,
-                            };
-                            self.with_itself(on_equal, columns[0].0, known, inner, negated)
-                        }
-                        _ => self.tied(node, scope),
-                    }
+                    self.row_comparison(compare, scope, negated).unwrap_or_else(|| self.tied(node, scope))
                 }
                 _ => {
                     let form = self.tied(node, scope);
@@ -217,14 +235,25 @@ impl<'a> Judge<'a> {
     /// AND: one part that restricts is enough.
     fn all(&self, parts: *mut pg_sys::List, scope: &Scope, negated: bool) -> Form {
         let mut result = Form::True;
-        for part in nodes::items(parts) {
+        // Where proofs are tried, simple parts come first, and one that is not proved will do.
+        let proving = self.proving.get();
+        let is_compound = |part: &*mut pg_sys::Node| proving && nodes::tag(*part) == NodeTag::T_BoolExpr;
+        let simple = nodes::items(parts).filter(|part| !is_compound(part));
+        for part in simple.chain(nodes::items(parts).filter(is_compound)) {
             match self.form(part, scope, negated) {
-                Form::Never => return Form::Never,
-                Form::Tied => result = Form::Tied,
+                Form::Never => {
+                    result = Form::Never;
+                    break;
+                }
+                Form::Tied => {
+                    result = Form::Tied;
+                    self.proving.set(false);
+                }
                 Form::Free if result == Form::True => result = Form::Free,
                 _ => {}
             }
         }
+        self.proving.set(proving);
         result
     }
 
@@ -251,31 +280,20 @@ impl<'a> Judge<'a> {
         if !scope.is_top() || self.existential.get() {
             return if tied.is_empty() { result } else { Form::Tied };
         }
-        if !negated && tied.len() > 1 {
-            let plain: Vec<_> = tied.iter().map(|arm| self.plain(*arm)).collect();
-            if prover::covers_every_row(&plain, self.target) {
-                return Form::True;
+        if !negated && result == Form::Tied && tied.len() > 1 {
+            self.is_provable.set(true);
+            if self.proving.get() {
+                let plain: Vec<_> = tied.iter().map(|arm| self.plain(*arm)).collect();
+                if prover::covers_every_row(&plain, self.target, &self.effort) {
+                    return Form::True;
+                }
             }
         }
         result
     }
 
-    /// `b IS TRUE` and its kin of a boolean column that is never NULL, and `x = x` of one that may
-    /// be, as the prover knows them.
+    /// `b IS TRUE` and its kin of a boolean column that is never NULL, as the prover knows them.
     fn plain(&self, arm: *mut pg_sys::Node) -> *mut pg_sys::Node {
-        if let Some(op) = nodes::cast::<pg_sys::OpExpr, _>(arm, NodeTag::T_OpExpr) {
-            // SAFETY: the tag says OpExpr.
-            let (operator, args) = unsafe { ((*op).opno, (*op).args) };
-            let sides: Vec<*mut pg_sys::Node> = nodes::items(args).map(nodes::strip_relabel).collect();
-            if let [left, right] = sides[..]
-                && let (Some(column), Some(other)) =
-                    (self.target.column(left, 0), self.target.column(right, 0))
-                && column == other
-                && on_equal(operator) == OnEqual::True
-            {
-                return prover::null_test(column, self.target, pg_sys::NullTestType::IS_NOT_NULL);
-            }
-        }
         let Some(test) = nodes::cast::<pg_sys::BooleanTest, _>(arm, NodeTag::T_BooleanTest) else {
             return arm;
         };
@@ -299,9 +317,8 @@ impl<'a> Judge<'a> {
     fn null_test(&self, test: *mut pg_sys::NullTest, scope: &Scope, negated: bool) -> Form {
         // SAFETY: a NullTest.
         unsafe {
-            let column = if (*test).argisrow { None } else { self.column((*test).arg.cast(), scope) };
-            match column {
-                Some((column, _)) if self.target.is_not_null(column) => {
+            match self.whole_column((*test).arg.cast(), scope) {
+                Some(column) if !(*test).argisrow && self.target.is_not_null(column) => {
                     let true_for_values =
                         ((*test).nulltesttype == pg_sys::NullTestType::IS_NOT_NULL) != negated;
                     if true_for_values { Form::True } else { Form::Never }
@@ -319,11 +336,13 @@ impl<'a> Judge<'a> {
         // SAFETY: a BooleanTest.
         unsafe {
             let argument = (*test).arg.cast();
-            match (*test).booltesttype {
-                IS_TRUE | IS_NOT_FALSE => self.form(argument, scope, negated),
-                IS_FALSE | IS_NOT_TRUE => self.form(argument, scope, !negated),
-                kind => match self.column(argument, scope) {
-                    Some((column, _)) if self.target.is_not_null(column) => {
+            match ((*test).booltesttype, negated) {
+                (IS_TRUE, false) | (IS_NOT_TRUE, true) => self.form(argument, scope, false),
+                (IS_FALSE, false) | (IS_NOT_FALSE, true) => self.form(argument, scope, true),
+                (IS_NOT_TRUE, false) | (IS_TRUE, true) => self.is_not_true(argument, scope, false),
+                (IS_NOT_FALSE, false) | (IS_FALSE, true) => self.is_not_true(argument, scope, true),
+                (kind, _) => match self.whole_column(argument, scope) {
+                    Some(column) if self.target.is_not_null(column) => {
                         if (kind == IS_NOT_UNKNOWN) != negated { Form::True } else { Form::Never }
                     }
                     _ => self.tied(test.cast(), scope),
@@ -332,79 +351,19 @@ impl<'a> Judge<'a> {
         }
     }
 
-    fn comparison(&self, on_equal: OnEqual, sides: *mut pg_sys::List, scope: &Scope, negated: bool) -> Form {
-        let both: Vec<*mut pg_sys::Node> = nodes::items(sides).collect();
-        if let [left, right] = both[..]
-            && on_equal != OnEqual::Unknown
-            && let Some((column, inner)) = self.same_column(left, right, scope)
-        {
-            let known = self.target.is_not_null(column);
-            return self.with_itself(on_equal, column, known, inner, negated);
-        }
-        if both.iter().any(|side| self.names_target(*side, scope)) { Form::Tied } else { Form::Free }
-    }
-
-    /// A column compared with itself. Written out, it tells NULL from values; through a sub-select
-    /// (`inner`) it is the scope trap, which ties nothing to the row.
-    pub fn with_itself(
-        &self,
-        on_equal: OnEqual,
-        column: i16,
-        not_null: bool,
-        inner: bool,
-        negated: bool,
-    ) -> Form {
-        if inner {
-            return match (on_equal, negated) {
-                (OnEqual::False, false) => Form::Never,
-                _ => {
-                    self.outer_column.set(Some(column));
-                    Form::Free
-                }
-            };
-        }
-        match ((on_equal == OnEqual::True) != negated, not_null) {
-            (true, true) => Form::True,
-            (false, _) => Form::Never,
-            (true, false) => Form::Tied,
+    /// `… IS NOT TRUE`, or IS NOT FALSE, which is IS NOT TRUE of NOT: NULL passes it, unlike NOT.
+    fn is_not_true(&self, argument: *mut pg_sys::Node, scope: &Scope, not: bool) -> Form {
+        match self.form(argument, scope, not) {
+            Form::Never => Form::True,
+            Form::True => Form::Never,
+            Form::Free => Form::Free,
+            Form::Tied => self.form(argument, scope, !not),
         }
     }
 
-    fn array_comparison(&self, op: *mut pg_sys::ScalarArrayOpExpr, scope: &Scope, negated: bool) -> Form {
-        // SAFETY: a ScalarArrayOpExpr, whose args are a scalar and an array.
-        let (operator, any, args) = unsafe { ((*op).opno, (*op).useOr, (*op).args) };
-        let mut sides = nodes::items::<pg_sys::Node>(args);
-        let (Some(scalar), Some(array)) = (sides.next(), sides.next()) else { return Form::Free };
-        let array = strip_array_cast(array);
-        let on_equal = on_equal(operator);
-        if let Some(column) = self.column(scalar, scope)
-            && on_equal != OnEqual::Unknown
-        {
-            if let Some((other, inner)) = self.array_column(array, scope)
-                && other == column.0
-            {
-                let seen = if any { on_equal } else { OnEqual::Unknown };
-                return self.with_itself(seen, other, true, inner, negated);
-            }
-            if let Some(list) = nodes::cast::<pg_sys::ArrayExpr, _>(array, NodeTag::T_ArrayExpr)
-                && any
-                && !negated
-                && on_equal == OnEqual::True
-            {
-                // SAFETY: the tag says ArrayExpr.
-                let elements = unsafe { (*list).elements };
-                let mut found = nodes::items(elements).filter_map(|e| self.column(e, scope));
-                if let Some((own, inner)) = found.find(|e| e.0 == column.0) {
-                    let known = self.target.is_not_null(own);
-                    return self.with_itself(on_equal, own, known, inner || column.1, false);
-                }
-            }
-        }
-        if self.names_target(scalar, scope) || self.names_target(array, scope) {
-            Form::Tied
-        } else {
-            Form::Free
-        }
+    /// The target's column that a value is, no cast changing it.
+    fn whole_column(&self, node: *mut pg_sys::Node, scope: &Scope) -> Option<i16> {
+        self.column(node, scope).filter(|own| own.whole).map(|own| own.column)
     }
 
     pub fn tied(&self, node: *mut pg_sys::Node, scope: &Scope) -> Form {
@@ -413,69 +372,10 @@ impl<'a> Judge<'a> {
 
     /// A condition that the table's own constraints make true restricts nothing.
     fn unless_implied(&self, form: Form, node: *mut pg_sys::Node, scope: &Scope, negated: bool) -> Form {
-        if form != Form::Tied || !scope.is_top() || !self.target.has_checks() {
+        if form != Form::Tied || !self.proving.get() || !scope.is_top() || !self.target.has_checks() {
             return form;
         }
-        let premises =
-            *self.premises.get_or_init(|| prover::premises(self.target, |n| fold(n, std::ptr::null_mut())));
-        let condition = if negated { prover::negated(node) } else { node };
-        if prover::is_implied(condition, premises, self.target) { Form::True } else { form }
-    }
-
-    /// The column, where both sides are the same column of the target; and whether a sub-select
-    /// stands between.
-    fn same_column(
-        &self,
-        left: *mut pg_sys::Node,
-        right: *mut pg_sys::Node,
-        scope: &Scope,
-    ) -> Option<(i16, bool)> {
-        match (self.column(left, scope), self.column(right, scope)) {
-            (Some((own, left_inner)), Some((other, right_inner))) => {
-                (own == other).then_some((own, left_inner || right_inner))
-            }
-            // Written out side by side, `lower(x) = lower(x)` is left to rule `rows`.
-            _ if !scope.is_top() => {
-                self.same_expression(left, scope, right, scope).map(|column| (column, true))
-            }
-            _ => None,
-        }
-    }
-}
-
-fn is_null(node: *mut pg_sys::Node) -> bool {
-    nodes::cast::<pg_sys::Const, _>(node, NodeTag::T_Const)
-        // SAFETY: the tag says Const.
-        .is_some_and(|constant| unsafe { (*constant).constisnull })
-}
-
-fn strip_array_cast(mut node: *mut pg_sys::Node) -> *mut pg_sys::Node {
-    loop {
-        node = nodes::strip_relabel(node);
-        match nodes::cast::<pg_sys::ArrayCoerceExpr, _>(node, NodeTag::T_ArrayCoerceExpr) {
-            // SAFETY: the tag says ArrayCoerceExpr.
-            Some(cast) => node = unsafe { (*cast).arg.cast() },
-            None => return node,
-        }
-    }
-}
-
-/// What an operator gives for two equal values, as its B-tree operator families tell.
-pub fn on_equal(operator: pg_sys::Oid) -> OnEqual {
-    let strategies = compat::btree_strategies(operator);
-    let has = |strategy: u32| strategies & (1 << strategy) != 0;
-    if has(pg_sys::BTEqualStrategyNumber)
-        || has(pg_sys::BTLessEqualStrategyNumber)
-        || has(pg_sys::BTGreaterEqualStrategyNumber)
-    {
-        OnEqual::True
-    } else if strategies != 0 {
-        // Less, greater, and the "not equal" that get_op_btree_interpretation adds.
-        OnEqual::False
-    } else {
-        // A type may only be hashable: xid, cid.
-        // SAFETY: a catalog cache look-up.
-        let hashable = unsafe { pg_sys::op_hashjoinable(operator, pg_sys::InvalidOid) };
-        if hashable { OnEqual::True } else { OnEqual::Unknown }
+        let premises = self.premises.get_or_init(|| Premises::of(self.target));
+        if premises.imply(node, negated, self.target, &self.effort) { Form::True } else { form }
     }
 }

@@ -71,6 +71,7 @@ pub unsafe fn glance(query: *mut pg_sys::Query) -> Option<Finding> {
         let is_checked = |column: i16| !(1..=64).contains(&column) || known.checked & 1 << (column - 1) != 0;
         if !guards
             || (*query).hasModifyingCTE
+            || (*query).querySource != pg_sys::QuerySource::QSRC_ORIGINAL
             || dry_run::is_on()
             || !target::is_keyed(
                 (*(*query).jointree).quals,

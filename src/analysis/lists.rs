@@ -6,10 +6,13 @@ use crate::pg::pg_sys;
 use pgrx::pg_sys::NodeTag;
 
 use super::fold;
+use super::premises::is_provable;
 use crate::pg::local::Local;
 use crate::pg::nodes;
 
 const SLOTS: usize = 16;
+/// So many ways to write one value (1.0, 1.00) are told from two.
+const MOST_SPELLINGS: usize = 100;
 /// Operators, and whether each restricts. An operator's negator and families do not change.
 static OPERATORS: Local<[(pg_sys::Oid, bool); SLOTS]> = Local::new([(pg_sys::InvalidOid, false); SLOTS]);
 
@@ -85,6 +88,31 @@ pub fn of_empty(op: *mut pg_sys::ScalarArrayOpExpr) -> Option<bool> {
     }
 }
 
+/// Whether a comparison with a list is never true, for the list has a NULL: ALL of it is false or NULL, and
+/// so is NOT of ANY.
+pub fn is_never_true(op: *mut pg_sys::ScalarArrayOpExpr, negated: bool) -> bool {
+    // SAFETY: a ScalarArrayOpExpr, whose second argument is an array; each cast follows the node's tag.
+    unsafe {
+        let is_null = |node: *mut pg_sys::Node| {
+            nodes::cast::<pg_sys::Const, _>(node, NodeTag::T_Const).is_some_and(|c| (*c).constisnull)
+        };
+        let holds_null = |list: *mut pg_sys::Node| match nodes::tag(list) {
+            NodeTag::T_Const if !is_null(list) => {
+                let list = (*list.cast::<pg_sys::Const>()).constvalue.cast_mut_ptr();
+                pg_sys::array_contains_nulls(pg_sys::pg_detoast_datum(list).cast())
+            }
+            NodeTag::T_ArrayExpr => {
+                let list = &*list.cast::<pg_sys::ArrayExpr>();
+                !list.multidims && nodes::items::<pg_sys::Node>(list.elements).any(is_null)
+            }
+            _ => false,
+        };
+        (*op).useOr == negated
+            && nodes::items::<pg_sys::Node>((*op).args).nth(1).is_some_and(holds_null)
+            && pg_sys::op_strict((*op).opno)
+    }
+}
+
 /// The arms of an OR, those of lists that stand for an OR among them.
 pub fn arms(of: *mut pg_sys::List, root: *mut pg_sys::PlannerInfo) -> Vec<*mut pg_sys::Node> {
     let mut all = Vec::new();
@@ -127,13 +155,23 @@ pub fn as_or(op: *mut pg_sys::ScalarArrayOpExpr) -> Option<*mut pg_sys::Node> {
         } else {
             let (mut left, mut right) = (pg_sys::InvalidOid, pg_sys::InvalidOid);
             pg_sys::op_input_types((*op).opno, &mut left, &mut right);
-            if left != right || left != elements.of {
+            // PostgreSQL compares the elements with the column's values, not with each other.
+            if left != right || left != elements.of || !is_provable(op.cast()) {
                 return None;
             }
+            let mut others = elements
+                .values
+                .iter()
+                .copied()
+                .filter(|node| first.is_some_and(|first| !pg_sys::equal(first.cast(), node.cast())));
             let differs = |node: &*mut pg_sys::Node| {
                 first.is_some_and(|first| is_true(fold(compared(first, *node), std::ptr::null_mut())))
             };
-            elements.values.iter().copied().find(differs)
+            let other = others.by_ref().take(MOST_SPELLINGS).find(differs);
+            if other.is_none() && others.next().is_some() {
+                return None;
+            }
+            other
         };
         let null = elements.has_null.then(|| pg_sys::makeBoolConst(false, true));
         let values = first.into_iter().chain(other).map(|value| compared(scalar, value));

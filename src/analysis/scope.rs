@@ -22,6 +22,10 @@ impl<'a> Scope<'a> {
         Scope { query, up: Some(self) }
     }
 
+    pub fn query(&self) -> *mut pg_sys::Query {
+        self.query
+    }
+
     /// How many levels are above.
     pub fn depth(&self) -> usize {
         std::iter::successors(self.up, |scope| scope.up).count()

@@ -5,7 +5,8 @@
 use crate::pg::pg_sys;
 use pgrx::pg_sys::{NodeTag, SubLinkType};
 
-use super::form::{Form, Judge, OnEqual, on_equal};
+use super::form::{Form, Judge};
+use super::itself::{Itself, OnEqual, on_equal, strip_casts};
 use super::scope::Scope;
 use crate::pg::{frame, nodes, raw};
 
@@ -41,7 +42,7 @@ impl Judge<'_> {
                     Some(column) => {
                         let seen =
                             if kind == SubLinkType::ANY_SUBLINK { pairs.on_equal } else { OnEqual::Unknown };
-                        self.with_itself(seen, column, true, true, negated)
+                        self.with_itself(seen, Itself { column, inner: true }, negated)
                     }
                     None => Form::Free,
                 }
@@ -95,14 +96,10 @@ impl Judge<'_> {
             pairs.tied |= self.names_target(left, scope) || self.names_target(right, scope);
             return;
         };
-        let own = self.column(left, scope);
         let mut itself = None;
         if on_equal != OnEqual::Unknown {
             scope.any_output_of(query, number, &mut |output, inner| {
-                itself = match (own, self.column(output, inner)) {
-                    (Some((own, _)), Some((column, _))) if own == column => Some(own),
-                    _ => self.same_expression(left, scope, output, inner),
-                };
+                itself = self.same(left, scope, output, inner).map(|itself| itself.column);
                 itself.is_some()
             });
         }
@@ -113,111 +110,6 @@ impl Judge<'_> {
         }
         pairs.tied |= self.names_target(left, scope)
             || scope.any_output_of(query, number, &mut |output, inner| self.names_target(output, inner));
-    }
-
-    /// A column of the target, where two expressions at two levels are the same and name nothing
-    /// but the target: `lower(email) IN (SELECT lower(email) FROM gone)`.
-    pub fn same_expression(
-        &self,
-        left: *mut pg_sys::Node,
-        scope: &Scope,
-        right: *mut pg_sys::Node,
-        inner: &Scope,
-    ) -> Option<i16> {
-        let column = self.only_target(left, scope)?;
-        self.only_target(right, inner)?;
-        // SAFETY: expressions; `right` is copied before its levels are changed to those of `left`.
-        unsafe {
-            let difference = inner.depth() as i32 - scope.depth() as i32;
-            let mut right = right;
-            if difference != 0 {
-                right = pg_sys::copyObjectImpl(right.cast()).cast();
-                pg_sys::IncrementVarSublevelsUp(right, -difference, inner.depth() as i32);
-            }
-            let same = pg_sys::equal(left.cast(), right.cast()) && !pg_sys::contain_volatile_functions(left);
-            same.then_some(column)
-        }
-    }
-
-    /// A column of the target, where an expression names columns of the target and nothing else.
-    fn only_target(&self, node: *mut pg_sys::Node, scope: &Scope) -> Option<i16> {
-        let mut column = None;
-        for found in self.collect(node) {
-            let var = nodes::cast::<pg_sys::Var, _>(found, NodeTag::T_Var)?;
-            // SAFETY: the tag says Var.
-            unsafe {
-                let home = scope.level((*var).varlevelsup)?;
-                if !home.is_top() || (*var).varno != self.target.index {
-                    return None;
-                }
-                column = Some((*var).varattno);
-            }
-        }
-        column
-    }
-
-    /// The target's column that a value is, and whether a sub-select stands between.
-    pub fn column(&self, node: *mut pg_sys::Node, scope: &Scope) -> Option<(i16, bool)> {
-        let node = nodes::strip_relabel(node);
-        // SAFETY: each cast follows the node's tag.
-        unsafe {
-            match nodes::tag(node) {
-                NodeTag::T_Var => {
-                    let var = &*node.cast::<pg_sys::Var>();
-                    let home = scope.level(var.varlevelsup)?;
-                    if home.is_top() {
-                        let own = var.varno == self.target.index;
-                        return own.then_some((var.varattno, !scope.is_top()));
-                    }
-                    if let Some(expression) = home.alias(var.varno as u32, var.varattno) {
-                        return self.column(expression, home);
-                    }
-                    let mut column = None;
-                    home.any_output(var.varno as u32, var.varattno, &mut |output, inner| {
-                        column = self.column(output, inner);
-                        column.is_some()
-                    });
-                    column.map(|(column, _)| (column, true))
-                }
-                // `COALESCE($1, id)` of an optional filter that is left out: NULLs fold away.
-                NodeTag::T_CoalesceExpr => {
-                    let args = (*node.cast::<pg_sys::CoalesceExpr>()).args;
-                    let first = self.column(nodes::items(args).next()?, scope)?;
-                    (nodes::length(args) == 1 || self.target.is_not_null(first.0)).then_some(first)
-                }
-                NodeTag::T_SubLink => self.sublink_column(node.cast(), SubLinkType::EXPR_SUBLINK, scope),
-                _ => None,
-            }
-        }
-    }
-
-    /// The same of `ARRAY(SELECT …)`.
-    pub fn array_column(&self, node: *mut pg_sys::Node, scope: &Scope) -> Option<(i16, bool)> {
-        let sublink = nodes::cast(node, NodeTag::T_SubLink)?;
-        self.sublink_column(sublink, SubLinkType::ARRAY_SUBLINK, scope)
-    }
-
-    fn sublink_column(
-        &self,
-        sublink: *mut pg_sys::SubLink,
-        kind: SubLinkType::Type,
-        scope: &Scope,
-    ) -> Option<(i16, bool)> {
-        // SAFETY: a SubLink, whose subselect is a Query.
-        let query = unsafe {
-            if (*sublink).subLinkType != kind {
-                return None;
-            }
-            (*sublink).subselect.cast::<pg_sys::Query>()
-        };
-        let below = scope.below(query);
-        let mut column = None;
-        scope.any_output_of(query, 1, &mut |output, inner| {
-            column = self.column(output, inner);
-            column.is_some()
-        });
-        let column = column?;
-        (!self.query_is_tied(query, &below, true)).then_some((column.0, true))
     }
 
     /// Whether a sub-select's own WHERE is never true: an optional parameter that is left NULL, say.
@@ -234,19 +126,25 @@ impl Judge<'_> {
                 && (*query).havingQual.is_null()
                 && (*query).groupingSets.is_null()
                 && (*query).setOperations.is_null()
-                && !self.has_had_enough()
                 && self.folded(condition, scope) == Form::Never
         }
     }
 
     /// Whether a sub-select's rows depend on the target's row; its select list may count or not.
-    fn query_is_tied(&self, query: *mut pg_sys::Query, scope: &Scope, ignore_select_list: bool) -> bool {
+    pub fn query_is_tied(&self, query: *mut pg_sys::Query, scope: &Scope, ignore_select_list: bool) -> bool {
+        let key = (query, ignore_select_list);
+        if let Some(tied) = self.memory.tied.borrow().get(&key) {
+            return *tied;
+        }
+        let tied = self.has_had_enough() || self.is_tied(query, scope, ignore_select_list);
+        self.memory.tied.borrow_mut().insert(key, tied);
+        tied
+    }
+
+    fn is_tied(&self, query: *mut pg_sys::Query, scope: &Scope, ignore_select_list: bool) -> bool {
         // SAFETY: a Query; each field belongs to its kind.
         unsafe {
             pg_sys::check_stack_depth();
-            if self.has_had_enough() {
-                return true;
-            }
             if self.join_tree_is_tied((*query).jointree.cast(), scope) {
                 return true;
             }
@@ -278,13 +176,16 @@ impl Judge<'_> {
                     return true;
                 }
             }
-            self.names_target((*query).havingQual, scope)
+            let having = (*query).havingQual;
+            (!having.is_null() && self.folded(having, scope) == Form::Tied)
                 || self.names_target((*query).limitCount, scope)
                 || self.names_target((*query).limitOffset, scope)
                 || nodes::items::<pg_sys::TargetEntry>((*query).targetList).any(|entry| {
-                    // What rows are grouped, told apart or ordered by decides which come.
+                    // What rows are grouped, told apart or ordered by decides which come, and a function
+                    // that returns a set how many.
                     let expression = (*entry).expr.cast();
                     let counts = !ignore_select_list
+                        || ((*query).hasTargetSRFs && pg_sys::expression_returns_set(expression))
                         || ((*entry).ressortgroupref > 0 && self.column(expression, scope).is_none());
                     counts && self.names_target(expression, scope)
                 })
@@ -315,7 +216,11 @@ impl Judge<'_> {
         if self.has_had_enough() {
             return true;
         }
-        let mut found = self.collect(node);
+        let mut found = match nodes::tag(node) {
+            NodeTag::T_Const | NodeTag::T_Param => return false,
+            NodeTag::T_Var => vec![node],
+            _ => self.collect(node),
+        };
         // `x + x` asks once.
         found.dedup_by(|a, b| {
             // SAFETY: two nodes of the tree.
@@ -346,15 +251,21 @@ impl Judge<'_> {
                 if let Some(expression) = home.alias(var.varno as u32, var.varattno) {
                     return self.names_target(expression, home);
                 }
-                home.any_output(var.varno as u32, var.varattno, &mut |output, inner| {
+                let key = (home.query(), var.varno, var.varattno);
+                if let Some(named) = self.memory.outputs.borrow().get(&key) {
+                    return *named;
+                }
+                let named = home.any_output(var.varno as u32, var.varattno, &mut |output, inner| {
                     self.names_target(output, inner)
-                })
+                });
+                self.memory.outputs.borrow_mut().insert(key, named);
+                named
             }
         })
     }
 
     /// The Vars and SubLinks of an expression, not looking into the sub-selects.
-    fn collect(&self, node: *mut pg_sys::Node) -> Vec<*mut pg_sys::Node> {
+    pub fn collect(&self, node: *mut pg_sys::Node) -> Vec<*mut pg_sys::Node> {
         let mut found: *mut pg_sys::List = std::ptr::null_mut();
         let context: *mut *mut pg_sys::List = &mut found;
         frame::call(|| {
@@ -400,12 +311,12 @@ unsafe extern "C-unwind" fn collector(node: *mut pg_sys::Node, context: *mut cor
 
 /// The number of the sub-select's column that a test expression's side stands for.
 fn sublink_parameter(node: *mut pg_sys::Node) -> Option<i16> {
-    let param = nodes::cast::<pg_sys::Param, _>(nodes::strip_relabel(node), NodeTag::T_Param)?;
+    let param = nodes::cast::<pg_sys::Param, _>(strip_casts(node).0, NodeTag::T_Param)?;
     // SAFETY: the tag says Param.
     unsafe { ((*param).paramkind == pg_sys::ParamKind::PARAM_SUBLINK).then_some((*param).paramid as i16) }
 }
 
-/// An aggregate without GROUP BY gives one row whatever it reads.
+/// An aggregate without GROUP BY gives one row whatever it reads, if no function makes more or none of it.
 ///
 /// # Safety
 /// `query` is a Query.
@@ -413,6 +324,7 @@ unsafe fn always_gives_a_row(query: *mut pg_sys::Query) -> bool {
     // SAFETY: by contract.
     let query = unsafe { &*query };
     query.hasAggs
+        && !query.hasTargetSRFs
         && query.groupClause.is_null()
         && query.groupingSets.is_null()
         && query.havingQual.is_null()

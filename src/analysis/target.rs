@@ -10,7 +10,8 @@ use once_cell::unsync::Lazy;
 use pgrx::pg_sys::NodeTag;
 use safedelete_core::command::Command;
 
-use super::lists;
+use super::premises::is_evaluable;
+use super::{Place, lists};
 use crate::ledger::Summed;
 use crate::pg::local::Local;
 use crate::pg::{compat, nodes, relations};
@@ -21,9 +22,10 @@ use crate::{dry_run, exemption, settings};
 #[derive(Default)]
 pub struct Columns {
     not_null: Vec<bool>,
-    /// A valid CHECK constraint names the column.
+    /// A valid CHECK constraint that may be evaluated names the column.
     checked: Vec<bool>,
-    has_checks: bool,
+    checks: Vec<Check>,
+    has_rules: bool,
     has_children: bool,
     partitioned: bool,
     /// Of a kind that is never guarded.
@@ -31,6 +33,13 @@ pub struct Columns {
     /// Whether `exempt_tables` names it, as of a generation of the settings.
     exempt_by_name: Cell<(u32, bool)>,
     policy: TablePolicy,
+}
+
+/// A valid CHECK constraint that may be evaluated here (premises.rs).
+pub struct Check {
+    /// Its number among the table's constraints.
+    number: usize,
+    pub columns: Vec<i16>,
 }
 
 type Cache = HashMap<pg_sys::Oid, Rc<Columns>>;
@@ -126,40 +135,55 @@ fn read_columns(relation: pg_sys::Oid) -> Columns {
         let count = (*descriptor).natts as usize;
         facts.not_null = (0..count).map(|i| compat::column_is_not_null(descriptor, i)).collect();
         facts.checked = vec![false; count];
+        facts.has_rules = !(*opened).rd_rules.is_null();
         facts.has_children = (*(*opened).rd_rel).relhassubclass;
         facts.partitioned = (*(*opened).rd_rel).relkind as u8 == pg_sys::RELKIND_PARTITIONED_TABLE;
-        for check in valid_checks(descriptor, true) {
-            facts.has_checks = true;
+        for number in 0..check_count(descriptor) {
+            let Some(check) = evaluable_check(descriptor, number, true) else { continue };
             let mut named = std::ptr::null_mut();
             pg_sys::pull_varattnos(check, 1, &mut named);
             let first = pg_sys::FirstLowInvalidHeapAttributeNumber;
-            for (i, checked) in facts.checked.iter_mut().enumerate() {
-                // A whole-row reference (attribute 0) names every column.
-                *checked |= pg_sys::bms_is_member(i as i32 + 1 - first, named)
-                    || pg_sys::bms_is_member(-first, named);
+            let names = |column: i16| pg_sys::bms_is_member(i32::from(column) - first, named);
+            let columns: Vec<_> = (1..=count as i16).filter(|column| names(*column)).collect();
+            for column in &columns {
+                facts.checked[*column as usize - 1] = true;
             }
+            facts.checks.push(Check { number, columns });
         }
         pg_sys::relation_close(opened, pg_sys::NoLock as i32);
     }
     facts
 }
 
-/// The expressions of the validated CHECK constraints, as get_relation_constraints reads them.
-///
 /// # Safety
 /// `descriptor` is an open relation's.
-unsafe fn valid_checks(descriptor: pg_sys::TupleDesc, with_no_inherit: bool) -> Vec<*mut pg_sys::Node> {
+unsafe fn check_count(descriptor: pg_sys::TupleDesc) -> usize {
     // SAFETY: by contract; constr is NULL where there are no constraints.
     unsafe {
         let constraints = (*descriptor).constr;
-        if constraints.is_null() {
-            return Vec::new();
+        if constraints.is_null() { 0 } else { usize::from((*constraints).num_check) }
+    }
+}
+
+/// The expression of a CHECK constraint that is validated, as get_relation_constraints reads it, and may be
+/// evaluated here.
+///
+/// # Safety
+/// `descriptor` is an open relation's.
+unsafe fn evaluable_check(
+    descriptor: pg_sys::TupleDesc,
+    number: usize,
+    with_no_inherit: bool,
+) -> Option<*mut pg_sys::Node> {
+    // SAFETY: by contract; the array has that many.
+    unsafe {
+        if number >= check_count(descriptor) {
+            return None;
         }
-        (0..usize::from((*constraints).num_check))
-            .map(|i| &*(*constraints).check.add(i))
-            .filter(|check| check.ccvalid && (with_no_inherit || !check.ccnoinherit))
-            .map(|check| pg_sys::stringToNode(check.ccbin).cast())
-            .collect()
+        let check = &*(*(*descriptor).constr).check.add(number);
+        let counts = check.ccvalid && (with_no_inherit || !check.ccnoinherit);
+        let expression = counts.then(|| pg_sys::stringToNode(check.ccbin).cast())?;
+        is_evaluable(expression).then_some(expression)
     }
 }
 
@@ -195,7 +219,7 @@ impl Target {
         }
     }
 
-    pub fn of_relation(relation: pg_sys::Oid, only: bool, index: i32) -> Target {
+    pub fn at(Place { relation, only, index }: Place) -> Target {
         Target { relation, index, only, columns: columns(relation) }
     }
 
@@ -227,8 +251,16 @@ impl Target {
         !self.only && (self.columns.partitioned || self.columns.has_children)
     }
 
+    pub fn has_rules(&self) -> bool {
+        self.columns.has_rules
+    }
+
+    pub fn place(&self) -> Place {
+        Place { relation: self.relation, only: self.only, index: self.index }
+    }
+
     pub fn has_checks(&self) -> bool {
-        self.columns.has_checks
+        !self.columns.checks.is_empty()
     }
 
     fn is_checked(&self, attribute: i16) -> bool {
@@ -241,22 +273,25 @@ impl Target {
         first.fold(0, |bits, (i, checked)| bits | u64::from(*checked) << i)
     }
 
-    /// The CHECK constraints, with the target's columns as the statement calls them.
-    pub fn checks(&self) -> Vec<*mut pg_sys::Node> {
-        if !self.columns.has_checks {
-            return Vec::new();
-        }
-        // SAFETY: as in read_columns; the expressions are copies of our own.
+    /// The CHECK constraints that may be evaluated.
+    pub fn checks(&self) -> &[Check] {
+        &self.columns.checks
+    }
+
+    /// The expression of one, with the target's columns as the statement calls them; `None` where it does not
+    /// hold for all rows that the statement reaches.
+    pub fn expression(&self, check: &Check) -> Option<*mut pg_sys::Node> {
+        // SAFETY: as in read_columns; the expression is a copy of our own.
         unsafe {
             let opened = pg_sys::relation_open(self.relation, pg_sys::NoLock as i32);
-            let checks = valid_checks((*opened).rd_att, self.only || !self.columns.has_children);
+            let everywhere = self.only || !self.columns.has_children;
+            let expression = evaluable_check((*opened).rd_att, check.number, everywhere);
             pg_sys::relation_close(opened, pg_sys::NoLock as i32);
-            for check in &checks {
-                if self.index != 1 {
-                    pg_sys::ChangeVarNodes(*check, 1, self.index, 0);
-                }
+            if self.index != 1 {
+                expression.inspect(|check| pg_sys::ChangeVarNodes(*check, 1, self.index, 0))
+            } else {
+                expression
             }
-            checks
         }
     }
 

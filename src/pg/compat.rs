@@ -187,6 +187,62 @@ unsafe fn attribute<'a>(descriptor: pg_sys::TupleDesc, index: usize) -> &'a pg_s
     }
 }
 
+/// What NEW stands for in a copy of a rule's condition on UPDATE, put in its place as
+/// CopyAndAddInvertedQual does. Raises: for bare frames and `frame::call`.
+///
+/// # Safety
+/// `query` is the UPDATE that the rule is about, and calls its target `index`; no frame above owns
+/// anything.
+#[allow(ffi_unwind_calls, reason = "see the contract")]
+pub unsafe fn replace_new(
+    condition: *mut pg_sys::Node,
+    query: *mut pg_sys::Query,
+    index: i32,
+) -> *mut pg_sys::Node {
+    let mut has_sublinks = false;
+    // SAFETY: by contract.
+    unsafe {
+        let entry = nodes::range_table_entry((*query).rtable, index as u32).unwrap_or(std::ptr::null_mut());
+        raw::ReplaceVarsFromTargetList(
+            condition,
+            pg_sys::PRS2_NEW_VARNO as i32,
+            0,
+            entry,
+            (*query).targetList,
+            #[cfg(feature = "pg18")]
+            index,
+            pg_sys::ReplaceVarsNoMatchOption::REPLACEVARS_CHANGE_VARNO,
+            index,
+            &mut has_sublinks,
+        )
+    }
+}
+
+/// The permissions that a statement needs on an entry of its range table. 15 keeps a view's with the
+/// entry of OLD in the view's query, once that has taken the view's place.
+///
+/// # Safety
+/// `entry` is of the query's range table.
+pub unsafe fn required_permissions(query: *mut pg_sys::Query, entry: *mut pg_sys::RangeTblEntry) -> u64 {
+    #[cfg(feature = "pg15")]
+    // SAFETY: by contract.
+    unsafe {
+        let _ = query;
+        let view = (*entry).subquery;
+        let of_view = if view.is_null() { None } else { nodes::range_table_entry((*view).rtable, 1) };
+        u64::from((*entry).requiredPerms | of_view.map_or(0, |old| (*old).requiredPerms))
+    }
+    #[cfg(not(feature = "pg15"))]
+    // SAFETY: by contract; the index counts from 1, 0 is none.
+    unsafe {
+        let number = (*entry).perminfoindex as usize;
+        let info = number
+            .checked_sub(1)
+            .and_then(|i| nodes::items::<pg_sys::RTEPermissionInfo>((*query).rteperminfos).nth(i));
+        info.map_or(0, |info| (*info).requiredPerms)
+    }
+}
+
 /// The B-tree strategy of a row comparison.
 pub fn row_compare_strategy(compare: &pg_sys::RowCompareExpr) -> u32 {
     #[cfg(feature = "pg18")]

@@ -94,3 +94,25 @@ pub unsafe fn array_length(constant: *mut pg_sys::Const) -> Option<u64> {
         u64::try_from(pg_sys::ArrayGetNItems((*array).ndim, array.add(1).cast::<i32>())).ok()
     }
 }
+
+/// The same without a call of PostgreSQL's, for bare frames; `None` also where the array is not stored
+/// plainly, as makeConst has it.
+///
+/// # Safety
+/// `constant` is of an array's type.
+pub unsafe fn plain_array_length(constant: *mut pg_sys::Const) -> Option<u64> {
+    // SAFETY: by contract; an array's dimensions follow its head.
+    unsafe {
+        if (*constant).constisnull || (*constant).constlen != -1 {
+            return None;
+        }
+        let array = (*constant).constvalue.cast_mut_ptr::<pg_sys::ArrayType>();
+        if !pgrx::varatt_is_4b_u(array.cast()) {
+            return None;
+        }
+        let dimensions =
+            std::slice::from_raw_parts(array.add(1).cast::<i32>(), (*array).ndim.clamp(0, 6) as usize);
+        let product = dimensions.iter().map(|length| (*length).max(0) as u64).product();
+        Some(if dimensions.is_empty() { 0 } else { product })
+    }
+}

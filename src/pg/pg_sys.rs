@@ -78,7 +78,15 @@ functions! {
     );
     fn ExplainPropertyList(qlabel: *const c_char, data: *mut List, es: *mut ExplainState);
     fn ExplainPropertyText(qlabel: *const c_char, value: *const c_char, es: *mut ExplainState);
+    fn expression_returns_set(clause: *mut Node) -> bool;
+    fn exprType(expr: *const Node) -> Oid;
     fn fetch_search_path(include_implicit: bool) -> *mut List;
+    fn find_coercion_pathway(
+        target_type_id: Oid,
+        source_type_id: Oid,
+        ccontext: CoercionContext::Type,
+        funcid: *mut Oid
+    ) -> CoercionPathType::Type;
     fn find_rendezvous_variable(var_name: *const c_char) -> *mut *mut c_void;
     fn find_tabstat_entry(rel_id: Oid) -> *mut PgStat_TableStatus;
     fn func_strict(funcid: Oid) -> bool;
@@ -110,6 +118,7 @@ functions! {
     fn get_role_oid(rolename: *const c_char, missing_ok: bool) -> Oid;
     fn get_typavgwidth(typid: Oid, typmod: i32) -> i32;
     fn get_typlenbyvalalign(typid: Oid, typlen: *mut i16, typbyval: *mut bool, typalign: *mut c_char);
+    fn get_view_query(view: Relation) -> *mut Query;
     fn GetActiveSnapshot() -> Snapshot;
     fn GetCommandTagName(command_tag: CommandTag::Type) -> *const c_char;
     fn GetCurrentSubTransactionId() -> SubTransactionId;
@@ -135,8 +144,8 @@ functions! {
     fn IsSystemClass(relid: Oid, reltuple: Form_pg_class) -> bool;
     fn IsTransactionBlock() -> bool;
     fn lappend(list: *mut List, datum: *mut c_void) -> *mut List;
+    fn lappend_int(list: *mut List, datum: c_int) -> *mut List;
     fn lappend_oid(list: *mut List, datum: Oid) -> *mut List;
-    fn list_concat_copy(list1: *const List, list2: *const List) -> *mut List;
     fn load_external_function(
         filename: *const c_char, funcname: *const c_char, signal_not_found: bool,
         filehandle: *mut *mut c_void
@@ -147,6 +156,7 @@ functions! {
     fn LockHeldByMe(tag: *const LOCKTAG, mode: LOCKMODE, or_stronger: bool) -> bool;
     fn LockRelationOid(relid: Oid, lockmode: LOCKMODE);
     fn LockRelease(tag: *const LOCKTAG, mode: LOCKMODE, of_session: bool) -> bool;
+    fn make_and_qual(qual1: *mut Node, qual2: *mut Node) -> *mut Node;
     fn make_ands_implicit(clause: *mut Expr) -> *mut List;
     fn make_opclause(
         opno: Oid, opresulttype: Oid, opretset: bool, leftop: *mut Expr, rightop: *mut Expr,
@@ -174,8 +184,10 @@ functions! {
     fn MemoryContextReset(context: MemoryContext);
     fn MemoryContextStrdup(context: MemoryContext, string: *const c_char) -> *mut c_char;
     fn NewGUCNestLevel() -> c_int;
+    fn OffsetVarNodes(node: *mut Node, offset: c_int, sublevels_up: c_int);
     fn op_hashjoinable(opno: Oid, inputtype: Oid) -> bool;
     fn op_input_types(opno: Oid, lefttype: *mut Oid, righttype: *mut Oid);
+    fn op_strict(opno: Oid) -> bool;
     fn palloc(size: usize) -> *mut c_void;
     fn palloc0(size: usize) -> *mut c_void;
     fn pfree(pointer: *mut c_void);

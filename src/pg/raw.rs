@@ -30,6 +30,26 @@ unsafe extern "C-unwind" {
     pub fn contain_volatile_functions(node: *mut pg_sys::Node) -> bool;
     pub fn negate_clause(node: *mut pg_sys::Node) -> *mut pg_sys::Node;
 
+    // rewrite/rewriteManip.h
+    pub fn ReplaceVarsFromTargetList(
+        node: *mut pg_sys::Node,
+        target: c_int,
+        levels: c_int,
+        entry: *mut pg_sys::RangeTblEntry,
+        list: *mut pg_sys::List,
+        #[cfg(feature = "pg18")] result_relation: c_int,
+        otherwise: pg_sys::ReplaceVarsNoMatchOption::Type,
+        otherwise_varno: c_int,
+        has_sublinks: *mut bool,
+    ) -> *mut pg_sys::Node;
+
+    // utils/lsyscache.h
+    pub fn func_volatile(function: pg_sys::Oid) -> c_char;
+    pub fn get_func_leakproof(function: pg_sys::Oid) -> bool;
+    pub fn getBaseType(kind: pg_sys::Oid) -> pg_sys::Oid;
+    pub fn get_element_type(kind: pg_sys::Oid) -> pg_sys::Oid;
+    pub fn get_typtype(kind: pg_sys::Oid) -> c_char;
+
     // executor/executor.h
     pub fn standard_ExecutorStart(query: *mut pg_sys::QueryDesc, eflags: c_int);
     #[cfg(not(feature = "pg18"))]

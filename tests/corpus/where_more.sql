@@ -605,3 +605,109 @@ EXECUTE p('{}');
 -- expect: allow
 -- check: SELECT count(*) > 0 FROM accounts
 DELETE FROM accounts WHERE id = ANY ('{}'::int[]);
+
+-- case: itself-nullable-column
+-- group: where
+-- why: a parameter of the column's name writes it by accident
+-- expect: refuse 21000
+-- message: column "plan" of the table with itself
+DELETE FROM accounts WHERE plan = plan;
+
+-- case: itself-optional-filters
+-- group: where
+-- why: every filter is left out
+-- expect: refuse 21000
+PREPARE d(text, text) AS DELETE FROM accounts WHERE plan = COALESCE($1, plan) AND email = COALESCE($2, email);
+SET plan_cache_mode = force_generic_plan;
+EXECUTE d(NULL, NULL);
+
+-- case: itself-one-filter-of-two
+-- group: harmless
+-- expect: allow
+PREPARE d(text, text) AS DELETE FROM accounts WHERE plan = COALESCE($1, plan) AND email = COALESCE($2, email);
+SET plan_cache_mode = force_generic_plan;
+EXECUTE d(NULL, 'nobody@example.org');
+
+-- case: itself-lossy-cast
+-- group: harmless
+-- why: it finds whole numbers
+-- expect: allow
+UPDATE accounts SET plan = 'x' WHERE balance::int = balance AND false OR balance::int <> balance;
+
+-- case: itself-self-join
+-- group: harmless
+-- why: two range table entries of one table
+-- expect: allow
+DELETE FROM accounts a USING accounts b WHERE a.email = b.email AND a.id > b.id;
+
+-- case: trap-behind-a-cast
+-- group: where
+-- expect: refuse 21000
+-- message: Column "id" inside the sub-select
+DELETE FROM accounts WHERE id IN (SELECT id::bigint FROM churned);
+
+-- case: trap-behind-an-inner-sub-select
+-- group: where
+-- expect: refuse 21000
+DELETE FROM accounts WHERE id::text IN (SELECT i FROM (SELECT id::text AS i FROM churned) s);
+
+-- case: trap-scalar-sub-select
+-- group: where
+-- expect: refuse 21000
+DELETE FROM accounts WHERE id = (SELECT id::bigint FROM churned LIMIT 1);
+
+-- case: trap-beside-a-tie
+-- group: harmless
+-- why: the sub-select is tied by another column
+-- expect: allow
+DELETE FROM accounts a WHERE EXISTS (SELECT 1 FROM churned c WHERE a.id::bigint = id AND c.account = a.id AND c.account < 5);
+
+-- case: rule-instead-condition-is-not-the-where
+-- group: where
+-- setup: CREATE TABLE k (id int, v int); ALTER TABLE k OWNER TO app; CREATE RULE keep AS ON DELETE TO k WHERE OLD.v > 1000 DO INSTEAD NOTHING
+-- expect: refuse 21000
+-- message: requires a WHERE clause
+DELETE FROM k;
+
+-- case: rule-instead-condition-beside-a-where
+-- group: harmless
+-- setup: CREATE TABLE k (id int, v int); ALTER TABLE k OWNER TO app; CREATE RULE keep AS ON DELETE TO k WHERE OLD.v > 1000 DO INSTEAD NOTHING
+-- expect: allow
+DELETE FROM k WHERE v = 3;
+
+-- case: rule-made-view
+-- group: where
+-- setup: CREATE TABLE k (id int, v int); CREATE VIEW kv AS SELECT * FROM k; CREATE RULE d AS ON DELETE TO kv DO INSTEAD DELETE FROM k WHERE id = OLD.id; ALTER TABLE k OWNER TO app; ALTER VIEW kv OWNER TO app
+-- expect: refuse 21000
+DELETE FROM kv;
+
+-- case: rule-made-view-beside-a-where
+-- group: harmless
+-- setup: CREATE TABLE k (id int, v int); CREATE VIEW kv AS SELECT * FROM k; CREATE RULE d AS ON DELETE TO kv DO INSTEAD DELETE FROM k WHERE id = OLD.id; ALTER TABLE k OWNER TO app; ALTER VIEW kv OWNER TO app
+-- expect: allow
+DELETE FROM kv WHERE v = 3;
+
+-- case: set-returning-function-in-exists
+-- group: harmless
+-- why: how many rows it returns is the target row's
+-- setup: CREATE TABLE k (id int, tags text[]); ALTER TABLE k OWNER TO app
+-- expect: allow
+DELETE FROM k WHERE EXISTS (SELECT unnest(tags));
+
+-- case: null-in-list-is-not-true
+-- group: where
+-- why: it is false or NULL, so IS NOT TRUE is every row
+-- expect: refuse 21000
+DELETE FROM accounts WHERE (id NOT IN (1, NULL)) IS NOT TRUE;
+
+-- case: null-in-list-is-true
+-- group: harmless
+-- expect: allow
+DELETE FROM accounts WHERE (id IN (1, NULL)) IS TRUE;
+
+-- case: check-function-of-somebody
+-- group: harmless
+-- why: a CHECK constraint's function is nothing that a DELETE runs
+-- setup: CREATE FUNCTION f(int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN $1; END'; REVOKE EXECUTE ON FUNCTION f FROM public; CREATE TABLE k (x int NOT NULL, CHECK (x > f(-5))); GRANT ALL ON k TO app
+-- expect: allow
+DELETE FROM k WHERE x > 45;

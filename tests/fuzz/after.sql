@@ -12,13 +12,16 @@ END $$;
 
 -- Runs a statement, takes it back, and tells its row count or its error: 'rows 7', '21000 …'.
 CREATE FUNCTION outcome(statement text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE n bigint;
+DECLARE n bigint; detail text;
 BEGIN
   EXECUTE statement;
   GET DIAGNOSTICS n = ROW_COUNT;
   RAISE EXCEPTION USING ERRCODE = 'FZ000', MESSAGE = n;
 EXCEPTION
   WHEN SQLSTATE 'FZ000' THEN RETURN 'rows ' || SQLERRM;
+  WHEN SQLSTATE '21000' THEN
+    GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL;
+    RETURN SQLSTATE || ' ' || SQLERRM || CASE WHEN detail ~ 'with itself' THEN ' (itself)' ELSE '' END;
   WHEN query_canceled OR assert_failure OR OTHERS THEN RETURN SQLSTATE || ' ' || SQLERRM;
 END $$;
 

@@ -147,7 +147,10 @@ class Generator:
                         f"({i}, {t}) IN (SELECT {i}, {t} FROM s)", f"({i}, {j}) = ANY (SELECT {i}, {j} FROM s)", f"({i}, {j}) NOT IN (SELECT {i}, {j} FROM s)",
                         f"({i}, {t}) = (SELECT {i}, {t} FROM s LIMIT 1)", f"EXISTS (SELECT 1 FROM s WHERE {i} = {i})",
                         f"EXISTS (SELECT k FROM s WHERE v > 0 AND {t} = {t})", f"{i} IN (SELECT z.{i} FROM (SELECT {i} FROM s) z)",
-                        f"{i} IN (WITH q AS (SELECT k FROM s) SELECT {i} FROM q)", f"{i} IN (SELECT {i} FROM s UNION ALL SELECT {i} FROM s)")
+                        f"{i} IN (WITH q AS (SELECT k FROM s) SELECT {i} FROM q)", f"{i} IN (SELECT {i} FROM s UNION ALL SELECT {i} FROM s)",
+                        f"{i} IN (SELECT {i}::bigint FROM s)", f"{i}::text IN (SELECT z.c FROM (SELECT {i}::text AS c FROM s) z)", f"{i}::numeric IN (SELECT {i} FROM s)",
+                        f"EXISTS (SELECT 1 FROM s WHERE {i}::bigint = {i})", f'{t} COLLATE "C" IN (SELECT {t} FROM s)', f"{i} = (SELECT {i}::bigint FROM s LIMIT 1)",
+                        f"lower({t}) IN (SELECT z.c FROM (SELECT lower({t}) AS c FROM s) z)", f"{i} = ANY (ARRAY(SELECT {i}::bigint FROM s))")
         # NOT of = (SELECT …) selects nothing.
         return Condition(f"({sql})", self.hole(), True, {"trap", "always"} if "= (SELECT" in sql else {"trap"})
 
@@ -201,6 +204,7 @@ class Generator:
         t = self.one(k for k, known in TEXTS.items() if known)
         known = self.one([i, t, "g", "e"])
         c, n, w = self.one([k for k in [*INTS, *TEXTS, *DATES, *BOOLS]]), f"⟦{self.one(NUMBERS)}⟧", self.one(WORDS)
+        any_i, any_t = self.one(INTS), self.one(TEXTS)
         low, high = f"⟦{self.one(x for x in NUMBERS if x <= 0)}⟧", f"⟦{self.one(x for x in NUMBERS if x >= 5)}⟧"
         return same("(" + self.pick(
             "true", "1 = 1", "NOT false", "'a' LIKE '%'", "NULL IS NULL", f"{known} IS NOT NULL", f"NOT ({known} IS NULL)",
@@ -208,7 +212,9 @@ class Generator:
             f"{i} > {n} OR {i} <= {n}", f"{i} < {n} OR {i} >= {n}", f"{i} = {n} OR {i} <> {n}", f"{t} = {w} OR {t} <> {w}", f"a > {n} OR a <= {n} OR a IS NULL",
             "g OR NOT g", "f IS TRUE OR f IS NOT TRUE", "f OR NOT f OR f IS NULL", "g IS NOT UNKNOWN", f"{i} IN ({n}, {i})", f"e < {DAYS[2]} OR e >= {DAYS[2]}",
             f"b >= {low}", f"b <= {high}", f"b BETWEEN {low} AND {high}", f"{low} <= b", f"NOT (b < {low})", f"NOT (b > {high})",
-            "u IN ('x', 'y', 'z')", "u IN ('z', 'q', 'y', 'x')", "m >= b", "b <= m", f"e >= '{self.pick('2020-01-01', '2019-03-04')}'") + ")", True)
+            "u IN ('x', 'y', 'z')", "u IN ('z', 'q', 'y', 'x')", "m >= b", "b <= m", f"{c} {self.pick('=', '<=', '>=')} {c}", f"NOT ({c} <> {c})", f"{any_i}::bigint = {any_i}", f"{any_t}::varchar = {any_t}",
+            f"lower({any_t}) = lower({any_t})", f"{any_i} BETWEEN {any_i} AND {any_i}", f"({any_i}, {any_t}) = ({any_i}, {any_t})", f"{any_i} IN ({any_i}, {n})", f"{any_i} = coalesce(NULL, {any_i})",
+            f'{any_t} COLLATE "C" = {any_t}', f"({any_i} NOT IN ({n}, NULL)) IS NOT TRUE", f"({any_i} IN ({n}, NULL)) IS NOT FALSE", f"e >= '{self.pick('2020-01-01', '2019-03-04')}'") + ")", True)
 
     # --- nests
 

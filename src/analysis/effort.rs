@@ -1,0 +1,167 @@
+//! What an analysis may cost. Reading a condition is linear in it, by the memory of what was read; a
+//! sub-select that is read in ever more ways is stopped by its steps. A proof is not linear: it is charged
+//! before it is made, by the sizes of what it compares. Past either budget nothing more is found out, and
+//! the condition counts as restricting. A hostile text so costs some milliseconds more than PostgreSQL's
+//! own work on it.
+
+use core::ffi::c_void;
+use std::cell::Cell;
+
+use crate::pg::pg_sys;
+use pgrx::pg_sys::NodeTag;
+
+use crate::pg::{frame, nodes, raw};
+
+/// Steps for a condition of no size, and more for each of its nodes: a written one takes at most two.
+const STEPS: u64 = 20_000;
+const STEPS_OF_A_NODE: u64 = 4;
+/// Comparisons of one node with another that all proofs of an analysis may take, if each went the
+/// longest way. It is about ten milliseconds.
+const PROOFS: u64 = 500_000;
+/// Of longer lists predtest.c does not look at the elements.
+const LONGEST_LIST: u64 = 100;
+
+pub struct Effort {
+    steps: Cell<u64>,
+    /// Whether the condition was measured, which is needed of long ones alone.
+    measured: Cell<bool>,
+    proofs: Cell<u64>,
+}
+
+/// The size of an expression, for a proof.
+#[derive(Clone, Copy)]
+pub struct Size {
+    /// Nodes, and the elements of lists.
+    pub nodes: u64,
+    /// How deep ANDs, ORs and lists stand in each other.
+    pub depth: u64,
+}
+
+impl Effort {
+    pub fn new() -> Effort {
+        Effort { steps: Cell::new(STEPS), measured: Cell::new(false), proofs: Cell::new(PROOFS) }
+    }
+
+    /// Begins to read a condition.
+    pub fn begin(&self) {
+        self.steps.set(STEPS);
+        self.measured.set(false);
+    }
+
+    /// Takes a step; false where all are taken. `conditions` are what is read.
+    pub fn step(&self, conditions: &[*mut pg_sys::Node]) -> bool {
+        if self.steps.get() == 0 && !self.measured.replace(true) {
+            let nodes: u64 = conditions.iter().map(|c| measure(*c, u64::MAX).nodes).sum();
+            self.steps.set(nodes.saturating_mul(STEPS_OF_A_NODE));
+            interrupts();
+        }
+        match self.steps.get().checked_sub(1) {
+            Some(left) => {
+                self.steps.set(left);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// The size of an expression, itself charged; `None` where that is more than is left.
+    pub fn size(&self, node: *mut pg_sys::Node) -> Option<Size> {
+        let size = measure(node, self.proofs.get());
+        self.afford(size.nodes).then_some(size)
+    }
+
+    /// Charges a proof of one from the other; false where it costs more than is left.
+    pub fn afford_proof(&self, conclusion: Size, premises: Size) -> bool {
+        interrupts();
+        // Each pair is met as often as there are ways to go down to it, on one side or the other.
+        let ways = binomial(conclusion.depth + premises.depth + 2, conclusion.depth.min(premises.depth) + 1);
+        self.afford(conclusion.nodes.saturating_mul(premises.nodes).saturating_mul(ways))
+    }
+
+    fn afford(&self, cost: u64) -> bool {
+        let left = self.proofs.get().checked_sub(cost);
+        self.proofs.set(left.unwrap_or(0));
+        left.is_some()
+    }
+}
+
+fn binomial(n: u64, k: u64) -> u64 {
+    (1..=k).fold(1_u64, |value, i| value.saturating_mul(n + 1 - i) / i)
+}
+
+/// Lets a cancel through.
+pub fn interrupts() {
+    // SAFETY: reads a backend variable, which a signal handler sets.
+    if unsafe { std::ptr::read_volatile(&raw const pg_sys::InterruptPending) } != 0 {
+        frame::call(|| {
+            #[allow(ffi_unwind_calls, reason = "inside frame::call; the closure owns nothing")]
+            // SAFETY: as CHECK_FOR_INTERRUPTS does, where the planner and the executor's start do, too.
+            unsafe {
+                raw::ProcessInterrupts();
+            }
+        });
+    }
+}
+
+struct Measure {
+    nodes: u64,
+    most: u64,
+    depth: u64,
+    deepest: u64,
+}
+
+fn measure(node: *mut pg_sys::Node, most: u64) -> Size {
+    let mut measure = Measure { nodes: 0, most, depth: 0, deepest: 0 };
+    let context: *mut Measure = &mut measure;
+    frame::call(|| {
+        #[allow(ffi_unwind_calls, reason = "inside frame::call; the closure owns nothing")]
+        // SAFETY: the walker only reads the tree and writes `measure`.
+        unsafe {
+            measurer(node, context.cast())
+        }
+    });
+    Size { nodes: measure.nodes, depth: measure.deepest }
+}
+
+#[allow(ffi_unwind_calls, reason = "a bare frame: it owns nothing and cannot panic")]
+unsafe extern "C-unwind" fn measurer(node: *mut pg_sys::Node, context: *mut c_void) -> bool {
+    // SAFETY: a node or NULL; `context` is the Measure of `measure`.
+    unsafe {
+        let measure = &mut *context.cast::<Measure>();
+        measure.nodes += 1;
+        if measure.nodes > measure.most {
+            return true;
+        }
+        match nodes::tag(node) {
+            NodeTag::T_Invalid | NodeTag::T_IntList | NodeTag::T_OidList => false,
+            NodeTag::T_Query => raw::query_tree_walker(node.cast(), measurer, context, 0),
+            NodeTag::T_BoolExpr | NodeTag::T_ScalarArrayOpExpr => {
+                measure.depth += 1;
+                measure.deepest = measure.deepest.max(measure.depth);
+                if nodes::tag(node) == NodeTag::T_ScalarArrayOpExpr {
+                    let op = node.cast::<pg_sys::ScalarArrayOpExpr>();
+                    measure.nodes += listed(nodes::items(op.read().args).nth(1));
+                }
+                let stopped = raw::expression_tree_walker(node, measurer, context);
+                (*context.cast::<Measure>()).depth -= 1;
+                stopped
+            }
+            _ => raw::expression_tree_walker(node, measurer, context),
+        }
+    }
+}
+
+/// The elements of a constant list, as far as the prover looks at them.
+///
+/// # Safety
+/// An expression.
+unsafe fn listed(list: Option<*mut pg_sys::Node>) -> u64 {
+    let Some(list) = list.and_then(|list| nodes::cast::<pg_sys::Const, _>(list, NodeTag::T_Const)) else {
+        return 0;
+    };
+    // SAFETY: the tag says Const; the list of a ScalarArrayOpExpr is an array, whose dimensions are read
+    // where it is not compressed or out of line.
+    unsafe { nodes::plain_array_length(list) }
+        .filter(|length| *length <= LONGEST_LIST)
+        .unwrap_or(LONGEST_LIST)
+}
