@@ -35,8 +35,12 @@ impl Context {
 
     /// Runs `f` with the context as the current one.
     pub fn within<T>(&self, f: impl FnOnce() -> T) -> T {
-        // SAFETY: alive.
-        let _back = unsafe { Back(std::mem::replace(&mut *(&raw mut pg_sys::CurrentMemoryContext), self.0)) };
+        // SAFETY: both are alive.
+        let _back = unsafe {
+            let back = Back(pg_sys::CurrentMemoryContext);
+            pg_sys::CurrentMemoryContext = self.0;
+            back
+        };
         f()
     }
 }
