@@ -143,7 +143,6 @@ pgxn:
 bench: install
 	@bench/all
 	@bench/policies
-	@bench/check
 
 lint: setup
 	cargo fmt --all --check

@@ -57,7 +57,9 @@ enum Read {
 impl Count {
     /// A count of a table, with the tree below it or without, that has not begun.
     pub fn new(relation: pg_sys::Oid, only: bool) -> Count {
-        Count::of(if only { vec![relation] } else { members(relation) }, Sees::Snapshot)
+        // A partitioned table has no rows of its own, and an upsert names it as if alone.
+        let alone = only && kind(relation) != pg_sys::RELKIND_PARTITIONED_TABLE;
+        Count::of(if alone { vec![relation] } else { members(relation) }, Sees::Snapshot)
     }
 
     /// A count of tables that are about to go, whoever has written their rows.
@@ -158,20 +160,20 @@ impl Count {
         // SAFETY: by contract.
         unsafe {
             let file = (*(*opened).rd_rel).relfilenode;
+            let now = pg_sys::RelationGetNumberOfBlocksInFork(opened, pg_sys::ForkNumber::MAIN_FORKNUM);
             let mut place = match self.place {
-                Some(place) if place.file == file => place,
+                // VACUUM may have cut empty pages off.
+                Some(place) if place.file == file => Place { blocks: place.blocks.min(now), ..place },
                 _ => {
                     self.here = 0;
-                    let blocks =
-                        pg_sys::RelationGetNumberOfBlocksInFork(opened, pg_sys::ForkNumber::MAIN_FORKNUM);
-                    Place { file, block: 0, blocks }
+                    Place { file, block: 0, blocks: now }
                 }
             };
             let snapshot = self.snapshot();
             let to = u64::from(place.block).saturating_add(pages).min(place.blocks.into()) as u32;
             let (from, wanted) = (place.block, enough.saturating_sub(self.here));
             let seen = frame::call(|| read_pages(opened, snapshot, from, to, wanted));
-            self.pages += u64::from(seen.block - from);
+            self.pages += u64::from(seen.block.saturating_sub(from));
             self.here += seen.rows;
             place.block = seen.block;
             self.place = Some(place);
@@ -243,7 +245,7 @@ unsafe fn read_pages(
     // SAFETY: by contract; an error gives pin and lock of the buffer back.
     unsafe {
         // As initscan: a large table must not drive the others out of memory.
-        let strategy = if i64::from(to - from) > i64::from(pg_sys::NBuffers / 4) {
+        let strategy = if i64::from(to.saturating_sub(from)) > i64::from(pg_sys::NBuffers / 4) {
             raw::GetAccessStrategy(pg_sys::BufferAccessStrategyType::BAS_BULKREAD)
         } else {
             std::ptr::null_mut()
