@@ -87,10 +87,10 @@ impl Count {
 
     /// The size that the count has come to.
     pub fn size(&self) -> Size {
-        match (self.is_estimated(), self.has_ended()) {
-            (true, _) => Size::About(self.rows()),
-            (false, true) => Size::Exact(self.rows()),
-            (false, false) => Size::AtLeast(self.rows()),
+        match (self.has_ended(), self.is_estimated()) {
+            (false, _) => Size::AtLeast(self.rows()),
+            (true, false) => Size::Exact(self.rows()),
+            (true, true) => Size::About(self.rows()),
         }
     }
 
