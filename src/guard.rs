@@ -29,6 +29,7 @@ mod parts;
 pub mod point;
 mod repeats;
 pub mod rows;
+mod runs;
 mod split;
 mod spool;
 pub mod table;

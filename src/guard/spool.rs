@@ -1,5 +1,5 @@
-//! The rows that a guard has collected and has not handed on yet: row identities of a DELETE in an
-//! array, other rows packed, each up to work_mem; what no longer fits, in PostgreSQL's tuplestore.
+//! The rows that a guard has collected and has not handed on yet: row identities of a DELETE in runs of a
+//! page, other rows packed, each up to work_mem; what no longer fits, in PostgreSQL's tuplestore.
 //! Called by the guard's bare frames; owns nothing of Rust's.
 
 use crate::pg::pg_sys;
@@ -7,17 +7,16 @@ use crate::pg::pg_sys;
 use super::node::GuardState;
 use super::orders::Orders;
 use super::packed::{self, Packed};
+use super::runs::Runs;
 use crate::pg::raw;
 
 #[repr(C)]
 pub struct Spool {
-    identities: *mut Identity,
-    stored: usize,
-    room: usize,
-    replayed: usize,
+    identities: Runs,
+    /// Identities are being handed on.
+    replays: bool,
     /// The heap that all identities are of, if it is one, and the page of it that is kept in memory.
     heap: pg_sys::Relation,
-    page: u32,
     pinned: pg_sys::Buffer,
     packed: Packed,
     /// For identities and packed rows.
@@ -32,15 +31,14 @@ impl Spool {
     /// The rows that were kept, and the bytes of them that went to disk.
     pub fn totals(&self) -> (u64, u64) {
         (
-            self.stored as u64 + self.packed.rows + self.in_store,
+            self.identities.len() + self.packed.rows + self.in_store,
             self.blocks_on_disk as u64 * u64::from(pg_sys::BLCKSZ),
         )
     }
 }
 
-/// A row identity, as a spool packs it.
+/// A row identity.
 #[derive(Clone, Copy)]
-#[repr(C)]
 pub struct Identity {
     pub tid: pg_sys::ItemPointerData,
     pub table: pg_sys::Oid,
@@ -116,8 +114,7 @@ pub unsafe fn keep(guard: *mut GuardState, estate: *mut pg_sys::EState, slot: *m
                 if let Some(identity) = identity(slot, orders)
                     && has_room(guard, estate)
                 {
-                    *(*guard).spool.identities.add((*guard).spool.stored) = identity;
-                    (*guard).spool.stored += 1;
+                    (*guard).spool.identities.push(identity.tid, identity.table);
                     return;
                 }
             } else if packed::keep(&mut (*guard).spool.packed, slot, (*estate).es_query_cxt) {
@@ -149,7 +146,12 @@ pub unsafe fn keep(guard: *mut GuardState, estate: *mut pg_sys::EState, slot: *m
 #[inline(always)]
 pub unsafe fn has_room(guard: *mut GuardState, estate: *mut pg_sys::EState) -> bool {
     // SAFETY: by contract.
-    unsafe { (*guard).spool.stored < (*guard).spool.room || grow(guard, estate) }
+    unsafe {
+        (*guard).spool.identities.has_room() || {
+            let most = (pg_sys::work_mem as usize).saturating_mul(1024);
+            (*guard).spool.identities.make_room(most, (*estate).es_query_cxt)
+        }
+    }
 }
 
 /// Keeps the identity of a row of scans, which always have one.
@@ -161,43 +163,18 @@ pub unsafe fn keep_identity(guard: *mut GuardState, slot: *mut pg_sys::TupleTabl
     // SAFETY: by contract.
     unsafe {
         let values = (*slot).tts_values;
-        let to = (*guard).spool.identities.add((*guard).spool.stored);
-        (*to).tid = *(*values.add(orders.ctid as usize - 1)).cast_mut_ptr::<pg_sys::ItemPointerData>();
-        if orders.tableoid > 0 {
-            (*to).table = pg_sys::Oid::from((*values.add(orders.tableoid as usize - 1)).value() as u32);
-        }
-        (*guard).spool.stored += 1;
-    }
-}
-
-/// Makes room for more identities, up to work_mem.
-///
-/// # Safety
-/// `guard` collects in `estate`.
-#[cold]
-#[allow(ffi_unwind_calls, reason = "called by bare frames, which own nothing")]
-unsafe fn grow(guard: *mut GuardState, estate: *mut pg_sys::EState) -> bool {
-    // SAFETY: by contract; the array lives in the execution's memory.
-    unsafe {
-        let most = (pg_sys::work_mem as usize).saturating_mul(1024) / size_of::<Identity>();
-        if (*guard).spool.room >= most {
-            return false;
-        }
-        let room = ((*guard).spool.room * 2).clamp(64, most.max(64));
-        let bytes = room * size_of::<Identity>();
-        (*guard).spool.identities = if (*guard).spool.identities.is_null() {
-            raw::MemoryContextAllocHuge((*estate).es_query_cxt, bytes)
+        let tid = *(*values.add(orders.ctid as usize - 1)).cast_mut_ptr::<pg_sys::ItemPointerData>();
+        let table = if orders.tableoid > 0 {
+            pg_sys::Oid::from((*values.add(orders.tableoid as usize - 1)).value() as u32)
         } else {
-            raw::repalloc_huge((*guard).spool.identities.cast(), bytes)
-        }
-        .cast();
-        (*guard).spool.room = room;
-        true
+            pg_sys::InvalidOid
+        };
+        (*guard).spool.identities.push(tid, table);
     }
 }
 
-/// The next collected identity where the slot stands as it was left: a virtual row, with nothing to
-/// free. NULL where not, or where they have all been handed on.
+/// The next collected identity where the slot stands as it was left: a virtual row that points to the
+/// identity, with nothing to free. NULL where not, or where they have all been handed on.
 ///
 /// # Safety
 /// `guard` runs, with its child.
@@ -206,20 +183,19 @@ pub unsafe fn next_identity(guard: *mut GuardState) -> *mut pg_sys::TupleTableSl
     // SAFETY: by contract; `replay` has prepared the slot when it gave the first.
     unsafe {
         let spool = &mut (*guard).spool;
-        let Some(orders) = &(*guard).orders else { return std::ptr::null_mut() };
         let owns = (pg_sys::TTS_FLAG_SHOULDFREE | pg_sys::TTS_FLAG_EMPTY) as u16;
-        if spool.replayed == 0 || spool.replayed >= spool.stored || (*spool.slot).tts_flags & owns != 0 {
+        if !spool.replays || (*spool.slot).tts_flags & owns != 0 {
             return std::ptr::null_mut();
         }
-        let identity = spool.identities.add(spool.replayed);
-        spool.replayed += 1;
-        if !spool.heap.is_null() && page(identity) != spool.page {
-            turn_page(spool, identity);
-        }
-        let values = (*spool.slot).tts_values;
-        *values.add(orders.ctid as usize - 1) = pg_sys::Datum::from(&raw mut (*identity).tid);
-        if orders.tableoid > 0 {
-            *values.add(orders.tableoid as usize - 1) = pg_sys::Datum::from((*identity).table);
+        if !spool.identities.step() {
+            let Some(orders) = &(*guard).orders else { return std::ptr::null_mut() };
+            if !turn_page(spool) {
+                return std::ptr::null_mut();
+            }
+            if orders.tableoid > 0 {
+                let at = orders.tableoid as usize - 1;
+                *(*spool.slot).tts_values.add(at) = pg_sys::Datum::from(spool.identities.table);
+            }
         }
         spool.slot
     }
@@ -234,27 +210,32 @@ pub unsafe fn next_identity(guard: *mut GuardState) -> *mut pg_sys::TupleTableSl
 pub unsafe fn replay(guard: *mut GuardState) -> *mut pg_sys::TupleTableSlot {
     // SAFETY: by contract.
     unsafe {
-        if (*guard).spool.replayed < (*guard).spool.stored {
-            let identity = (*guard).spool.identities.add((*guard).spool.replayed);
-            (*guard).spool.replayed += 1;
-            let slot = (*guard).spool.slot;
-            if let (Some(orders), Some(ops)) = (&(*guard).orders, ((*slot).tts_ops).as_ref()) {
+        if !(*guard).spool.identities.is_empty() {
+            let spool = &mut (*guard).spool;
+            if !spool.replays {
+                spool.replays = true;
+                spool.identities.turn_to_reading();
+                find_heap(guard);
+            }
+            let slot = spool.slot;
+            if (spool.identities.step() || turn_page(spool))
+                && let (Some(orders), Some(ops)) = (&(*guard).orders, ((*slot).tts_ops).as_ref())
+            {
                 if let Some(clear) = ops.clear {
                     clear(slot);
                 }
                 let at = orders.ctid as usize - 1;
-                *(*slot).tts_values.add(at) = pg_sys::Datum::from(&raw mut (*identity).tid);
+                *(*slot).tts_values.add(at) = pg_sys::Datum::from(&raw mut spool.identities.tid);
                 *(*slot).tts_isnull.add(at) = false;
                 if orders.tableoid > 0 {
                     let at = orders.tableoid as usize - 1;
-                    *(*slot).tts_values.add(at) = pg_sys::Datum::from((*identity).table);
+                    *(*slot).tts_values.add(at) = pg_sys::Datum::from(spool.identities.table);
                     *(*slot).tts_isnull.add(at) = false;
                 }
+                return raw::ExecStoreVirtualTuple(slot);
             }
-            if (*guard).spool.replayed == 1 {
-                find_heap(guard);
-            }
-            return raw::ExecStoreVirtualTuple(slot);
+            spool.replays = false;
+            spool.identities.clear();
         }
         if packed::hand_on(&mut (*guard).spool.packed, (*guard).spool.slot) {
             return (*guard).spool.slot;
@@ -279,7 +260,6 @@ unsafe fn find_heap(guard: *mut GuardState) {
     // SAFETY: by contract; the ModifyTable above has opened what it writes.
     unsafe {
         let Some(orders) = &(*guard).orders else { return };
-        (*guard).spool.page = pg_sys::InvalidBlockNumber;
         if orders.tableoid > 0 {
             return;
         }
@@ -297,32 +277,25 @@ unsafe fn find_heap(guard: *mut GuardState) {
     }
 }
 
-/// # Safety
-/// `identity` is a collected one.
-#[inline(always)]
-unsafe fn page(identity: *mut Identity) -> u32 {
-    // SAFETY: by contract.
-    let block = unsafe { (*identity).tid.ip_blkid };
-    u32::from(block.bi_hi) << 16 | u32::from(block.bi_lo)
-}
-
 /// How many rows of a page make a pin worth its while.
 const WORTH_A_PIN: usize = 8;
 
-/// Pins the page of an identity, where enough others of the same page follow.
+/// Goes to the first row of the next run, and pins its page where enough others follow; not, where there
+/// is none.
 ///
 /// # Safety
-/// `identity` has just been taken from `spool`.
+/// Identities are being handed on.
 #[inline(never)]
 #[allow(ffi_unwind_calls, reason = "called by bare frames, which own nothing")]
-unsafe fn turn_page(spool: &mut Spool, identity: *mut Identity) {
+unsafe fn turn_page(spool: &mut Spool) -> bool {
     // SAFETY: by contract; rows that were selected are on pages that exist.
     unsafe {
         unpin(spool);
-        spool.page = page(identity);
-        if spool.stored - spool.replayed >= WORTH_A_PIN && page(identity.add(WORTH_A_PIN)) == spool.page {
-            spool.pinned = raw::ReadBuffer(spool.heap, spool.page);
+        let rows = spool.identities.next_run();
+        if rows >= WORTH_A_PIN && !spool.heap.is_null() {
+            spool.pinned = raw::ReadBuffer(spool.heap, spool.identities.block());
         }
+        spool.identities.step()
     }
 }
 
