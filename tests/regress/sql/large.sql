@@ -87,7 +87,9 @@ RESET safedelete.mode;
 -- What fails on the way leaves nothing behind.
 SET safedelete.max_rows = 1500;
 SET temp_file_limit = 0;
+\set VERBOSITY sqlstate
 UPDATE spread SET pad = 'y' FROM found WHERE spread.id = found.id;
+\set VERBOSITY default
 RESET temp_file_limit;
 SELECT count(*) FROM pg_ls_tmpdir();
 -- Joins that repeat no row of the table tell none apart.
