@@ -317,14 +317,19 @@ pub fn too_many_rows(
     not_honoured: Option<&NotHonoured>,
 ) -> Report {
     let tag = command.tag();
+    // A row may have been modified again and again.
+    let summed = match size {
+        Some(Size::Exact(held)) if count > held => format!("{count} writes of rows"),
+        _ => rows(count),
+    };
     let fact = match reach {
         Reach::Selected => format!("The statement selected {}", rows(count)),
         Reach::Modified => format!("The statement modified {}", rows(count)),
         Reach::Summed { in_transaction: false } => {
-            format!("With those it had modified before, the statement came to {} of the table", rows(count))
+            format!("With those it had modified before, the statement came to {summed} of the table")
         }
         Reach::Summed { in_transaction: true } => {
-            format!("With those it had modified before, the transaction came to {} of the table", rows(count))
+            format!("With those it had modified before, the transaction came to {summed} of the table")
         }
         Reach::ForeignKey { by: Some((by, parent)) } => {
             format!("A foreign key let {} on table \"{parent}\" reach {} of the table", by.tag(), rows(count))
@@ -347,8 +352,9 @@ pub fn too_many_rows(
         not_honoured.told_in(&mut detail);
     }
     let budget = match size {
-        Some(Size::Exact(rows)) => rows.max(count).to_string(),
-        // What else suffices is not known.
+        // allow_rows is one of PostgreSQL's integers.
+        Some(Size::Exact(held)) if held >= count && held <= i32::MAX as u64 => held.to_string(),
+        // What suffices is not known.
         _ => "-1".to_owned(),
     };
     let check = match reach {
@@ -620,5 +626,32 @@ mod tests {
         let report = report(Some(&why));
         assert!(report.detail.unwrap().contains("require_reason is on"));
         assert!(report.hint.unwrap().contains("SET LOCAL safedelete.reason = 'why';"));
+    }
+
+    #[test]
+    fn the_number_proposed_lets_the_statement_through() {
+        let report = |count: u64, size| {
+            let limit = Limit { rows: count - 1, source: Source::MaxRows };
+            let reach = Reach::Summed { in_transaction: false };
+            too_many_rows(Command::Delete, "t", count, size, &limit, &TERMS, &reach, None)
+        };
+        let proposed = |count, size| {
+            let hint = report(count, size).hint.unwrap();
+            hint.split("allow_rows = ").nth(1).unwrap().split(';').next().unwrap().to_owned()
+        };
+        // The count has stopped at 101, and any more may come.
+        assert_eq!(proposed(101, Some(Size::Exact(200))), "200");
+        assert_eq!(proposed(101, Some(Size::AtLeast(200))), "-1");
+        assert_eq!(proposed(101, Some(Size::About(200))), "-1");
+        assert_eq!(proposed(101, None), "-1");
+        assert_eq!(proposed(101, Some(Size::Exact(3_000_000_000))), "-1");
+        // A row that is modified again and again.
+        assert_eq!(proposed(101, Some(Size::Exact(2))), "-1");
+        assert!(
+            report(101, Some(Size::Exact(2)))
+                .detail
+                .unwrap()
+                .contains("came to 101 writes of rows of the table")
+        );
     }
 }
