@@ -143,6 +143,7 @@ pgxn:
 bench: install
 	@bench/all
 	@bench/policies
+	@bench/check
 
 lint: setup
 	cargo fmt --all --check

@@ -24,6 +24,9 @@ pub struct Failure {
 /// Runs `f` in a subtransaction that is rolled back; gives its value, or the error it ended in. Where
 /// PostgreSQL cannot start one (a parallel operation on 15 and 16), its error goes on.
 pub fn attempt<T>(f: impl FnOnce() -> T) -> Result<T, Failure> {
+    if memory::is_short() {
+        frame::out_of_memory();
+    }
     // SAFETY: as PL/pgSQL's exception blocks do it: what the subtransaction changed of these is put
     // back after it.
     let (memory, owner) = unsafe { (pg_sys::CurrentMemoryContext, pg_sys::CurrentResourceOwner) };

@@ -121,6 +121,21 @@ unsafe fn moved(place: *mut u8, layout: Layout, size: usize) -> *mut u8 {
     }
 }
 
+/// Whether the system has not even as much as starting a subtransaction may take. PostgreSQL ends the session
+/// where it finds none in the middle of that.
+pub fn is_short() -> bool {
+    const ENOUGH: Layout = Layout::new::<[u8; 96 * 1024]>();
+    // SAFETY: the layout has a size; what was given is given back.
+    unsafe {
+        let place = System.alloc(ENOUGH);
+        if !place.is_null() {
+            // Otherwise the compiler may do without both.
+            System.dealloc(std::hint::black_box(place), ENOUGH);
+        }
+        place.is_null()
+    }
+}
+
 /// Whether memory has run out, and nobody has been told.
 #[inline(always)]
 pub fn has_run_out() -> bool {
