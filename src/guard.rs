@@ -10,6 +10,7 @@
 //! * repeats.rs tells which plans may bring a row twice, rows.rs the rows apart, and beyond.rs those
 //!   that memory has no room for;
 //! * measure.rs reads counts that are kept elsewhere (MERGE, upserts, foreign servers);
+//! * made.rs tells rows that the running sum has made itself;
 //! * task.rs decides, at the start of each execution and whenever a count passes a threshold;
 //! * table.rs asks for the table's size, as far as a verdict hangs on it;
 //! * parts.rs counts by itself a part of the table that has a policy of its own;
@@ -21,6 +22,7 @@ pub mod attach;
 mod beyond;
 mod explain;
 mod flow;
+mod made;
 pub mod measure;
 pub mod node;
 pub mod orders;

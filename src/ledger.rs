@@ -14,6 +14,8 @@ use crate::pg::local::Local;
 use crate::pg::{frame, memory};
 use crate::settings::{self, Scope};
 
+mod written;
+
 /// What a sum is of: a table with the tree below it, or alone, as ONLY and most foreign keys name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Summed {
@@ -141,7 +143,7 @@ pub fn add(of: Summed, rows: u64, deleted: u64, by_foreign_key: bool) -> u64 {
     change(|ledger| {
         let Ledger { sums, undo } = ledger;
         let entry = sums.entry(key).or_default();
-        if rows > 0
+        if rows + deleted > 0
             && let Some(last) = undo.len().checked_sub(1)
         {
             let counted = undo[last].1.entry(key).or_default();
@@ -166,7 +168,7 @@ pub fn is_in_use() -> bool {
 /// Counts a write of few rows where it need not be judged; whether it was counted. Owns and
 /// allocates nothing, so bare frames may call it.
 #[inline]
-pub fn add_free(command: Command, of: Summed, rows: u64) -> bool {
+pub fn add_free(command: Command, of: Summed, rows: u64, deleted: u64) -> bool {
     let key = (owner(), of);
     let generation = settings::generation();
     LEDGER.with(|ledger| {
@@ -179,7 +181,7 @@ pub fn add_free(command: Command, of: Summed, rows: u64) -> bool {
                     && entry.free.commands.contains(command) =>
             {
                 entry.rows += rows;
-                entry.deleted += if command == Command::Delete { rows } else { 0 };
+                entry.deleted += deleted;
                 true
             }
             _ => false,
@@ -196,6 +198,23 @@ pub fn free_until(of: Summed, commands: Commands, sum: u64) {
             entry.free = free;
         }
     });
+}
+
+/// Notes that a command has written rows that were there, and that nobody's sum has counted, or only the
+/// one of this name of a tree.
+pub fn note_written(of: Option<Summed>, command: pg_sys::CommandId) {
+    let owner = owner();
+    // So that it is forgotten with its statement.
+    change(|ledger| {
+        let none = Summed { relation: pg_sys::InvalidOid, only: false };
+        ledger.sums.entry((owner, of.unwrap_or(none))).or_default();
+    });
+    written::note(owner, of, command);
+}
+
+/// Whether the sum has not counted what a command of its own wrote. Owns and allocates nothing.
+pub fn is_uncounted(of: Summed, command: pg_sys::CommandId) -> bool {
+    written::is_uncounted(owner(), of, command)
 }
 
 /// What the sum has learned of the table's size.
@@ -247,6 +266,7 @@ pub fn reached_by_foreign_keys() -> Vec<(pg_sys::Oid, u64)> {
 
 /// A client statement begins or ends: its sum is no more.
 pub fn forget(owner: Owner) {
+    written::forget(owner);
     change(|ledger| {
         let Ledger { sums, undo } = ledger;
         sums.retain(|key, entry| {
@@ -285,6 +305,7 @@ pub unsafe extern "C-unwind" fn transaction_event(event: pg_sys::XactEvent::Type
 }
 
 fn clear() {
+    written::clear();
     change(|ledger| {
         ledger.sums.clear();
         ledger.undo.clear();

@@ -142,6 +142,31 @@ pub fn owner() -> Owner {
     if level.depth == 0 { unsafe { outermost::owner(std::ptr::null_mut()) } } else { level.owner }
 }
 
+/// The command at which the client's statement began: rows that were written before it were there.
+#[inline]
+pub fn began() -> pg_sys::CommandId {
+    BEGAN.get()
+}
+
+/// Whether the running query is the whole of the client's statement, but for what it fires.
+#[inline]
+pub fn is_whole_statement() -> bool {
+    let level = CURRENT.get();
+    level.depth == 1 && level.kind == Kind::Query && level.owner.is_portal() && outermost::is_single()
+}
+
+/// Whether the query that starts now is.
+#[inline]
+pub fn starts_whole_statement() -> bool {
+    CURRENT.get().depth == 0 && owner().is_portal() && outermost::is_single()
+}
+
+/// Whether what is planned now is the client's own statement, by itself or by EXECUTE.
+pub fn plans_clients_own() -> bool {
+    let level = CURRENT.get();
+    level.depth == 0 || (level.depth == 1 && level.kind == Kind::Execute)
+}
+
 /// Whether a statement that starts now is PostgreSQL's own write.
 pub fn starts_postgres() -> bool {
     CURRENT.get().starts_postgres()

@@ -14,7 +14,7 @@ use super::premises::is_evaluable;
 use super::{Place, lists};
 use crate::ledger::Summed;
 use crate::pg::local::Local;
-use crate::pg::{compat, nodes, relations};
+use crate::pg::{compat, nodes, relations, trees};
 use crate::policy::{self, TablePolicy};
 use crate::{dry_run, exemption, settings};
 
@@ -28,6 +28,8 @@ pub struct Columns {
     has_rules: bool,
     has_children: bool,
     partitioned: bool,
+    /// It is a part of another, or has parts.
+    in_tree: bool,
     /// Of a kind that is never guarded.
     exempt: bool,
     /// Whether `exempt_tables` names it, as of a generation of the settings.
@@ -77,6 +79,11 @@ pub fn known_summed(relation: pg_sys::Oid, only: bool) -> Option<Summed> {
     }
     let has_children = CACHE.with(|cache| Some(Lazy::get(cache)?.get(&relation)?.has_children))?;
     Some(Summed { relation, only: has_children })
+}
+
+/// Whether a table has other names to be written by: of what it is a part of, or of its parts.
+pub fn is_in_tree(relation: pg_sys::Oid) -> bool {
+    columns(relation).in_tree
 }
 
 impl Columns {
@@ -138,6 +145,7 @@ fn read_columns(relation: pg_sys::Oid) -> Columns {
         facts.has_rules = !(*opened).rd_rules.is_null();
         facts.has_children = (*(*opened).rd_rel).relhassubclass;
         facts.partitioned = (*(*opened).rd_rel).relkind as u8 == pg_sys::RELKIND_PARTITIONED_TABLE;
+        facts.in_tree = facts.has_children || facts.partitioned || trees::is_part(relation);
         for number in 0..check_count(descriptor) {
             let Some(check) = evaluable_check(descriptor, number, true) else { continue };
             let mut named = std::ptr::null_mut();

@@ -196,6 +196,10 @@ unsafe fn is_point_write(
             }
             _ => None,
         };
+        // Below another statement each row is looked at, whether its sum has written it before: of one row that
+        // a scan has found it can be told afterwards.
+        let told_afterwards = matches!(nodes::tag(input), NodeTag::T_IndexScan | NodeTag::T_TidScan);
+        let most = most.filter(|most| (*most <= 1 && told_afterwards) || levels::plans_clients_own());
         let few = most.is_some_and(|most| {
             most <= 1 || most <= policy::effective(finding.relation).bounds.surely_within()
         });

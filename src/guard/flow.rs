@@ -6,7 +6,7 @@ use safedelete_core::command::Command;
 
 use super::node::{GuardState, Stage};
 use super::orders::{Flow, Orders};
-use super::{beyond, measure, spool};
+use super::{beyond, made, measure, spool};
 use crate::pg::{frame, raw};
 use crate::record::{self, stats::Counter};
 use crate::refusal::{self, Frozen};
@@ -121,7 +121,7 @@ unsafe fn project(guard: *mut GuardState, slot: *mut pg_sys::TupleTableSlot) -> 
 /// `slot` is a slot.
 #[inline(always)]
 #[allow(ffi_unwind_calls, reason = "called by bare frames, which own nothing")]
-unsafe fn clear(slot: *mut pg_sys::TupleTableSlot) {
+pub(super) unsafe fn clear(slot: *mut pg_sys::TupleTableSlot) {
     // SAFETY: every kind of slot has the function.
     unsafe {
         if let Some(clear) = (*(*slot).tts_ops).clear {
@@ -171,6 +171,15 @@ unsafe fn count_row(guard: *mut GuardState) -> *mut pg_sys::TupleTableSlot {
         if kept_elsewhere {
             if !is_new(guard, slot) {
                 return slot;
+            }
+            if (*guard).looks {
+                (*guard).last_is_made = made::came(guard, slot);
+                if (*guard).last_is_made
+                    && matches!((*guard).orders, Some(Orders { flow: Flow::Direct { .. }, .. }))
+                {
+                    (*guard).made += 1;
+                    return slot;
+                }
             }
             (*guard).passed += 1;
             if (*guard).counts_parts
@@ -224,6 +233,10 @@ unsafe fn count(guard: *mut GuardState, slot: *mut pg_sys::TupleTableSlot) {
     // SAFETY: by contract.
     unsafe {
         if !is_new(guard, slot) {
+            return;
+        }
+        if (*guard).looks && made::came(guard, slot) {
+            (*guard).made += 1;
             return;
         }
         (*guard).count += 1;
@@ -391,7 +404,9 @@ unsafe fn collect(guard: *mut GuardState) {
     unsafe {
         (*guard).unfinished = false;
         let ended = match &(*guard).orders {
-            Some(orders) if orders.tids_only && !orders.repeats && !(*guard).counts_parts => {
+            Some(orders)
+                if orders.tids_only && !orders.repeats && !(*guard).counts_parts && !(*guard).looks =>
+            {
                 collect_identities(guard, orders)
             }
             _ => false,

@@ -9,6 +9,7 @@ use pgrx::pg_sys::NodeTag;
 use safedelete_core::command::Command;
 
 use super::flow::{check, count_in_parts, count_more};
+use super::made;
 use super::node::{GuardState, Stage, as_guard};
 use super::orders::{Flow, Orders};
 use crate::pg::{frame, nodes, raw};
@@ -165,7 +166,7 @@ pub unsafe fn deleted(guard: *mut GuardState) -> u64 {
     // SAFETY: by contract; the parent outlives its input.
     unsafe {
         match &(*guard).orders {
-            Some(Orders { command: Command::Delete, .. }) => (*guard).count,
+            Some(Orders { command: Command::Delete, .. }) => (*guard).count + (*guard).made,
             Some(Orders { command: Command::Merge, .. }) if !(*guard).parent.is_null() => {
                 (*(*guard).parent).mt_merge_deleted as u64
             }
@@ -198,14 +199,35 @@ pub unsafe fn count(guard: *mut GuardState) {
                 (*instrument).ntuples2 - (*instrument).nfiltered1
             }
         };
-        let more = (count as u64).saturating_sub((*guard).count);
-        (*guard).count = count as u64;
+        let spared = if direct { 0 } else { (*guard).made };
+        let more = (count as u64).saturating_sub((*guard).count + spared);
+        if more > 0 && (*guard).looks && !direct && last_was_made(guard) {
+            (*guard).made += more;
+            return;
+        }
+        (*guard).count += more;
         if (*guard).count > (*guard).threshold {
             check(guard);
         }
         if (*guard).counts_parts && more > 0 && !direct {
             // What the last row that passed has come to.
             count_in_parts(guard, (*guard).last_leaf, more);
+        }
+    }
+}
+
+/// Whether the row that was written last was made by the sum itself.
+///
+/// # Safety
+/// `guard` runs below a parent that has written one.
+unsafe fn last_was_made(guard: *mut GuardState) -> bool {
+    // SAFETY: by contract.
+    unsafe {
+        match (*guard).orders {
+            Some(Orders { command: Command::Upsert, .. }) if !(*guard).parent.is_null() => {
+                made::was_upserted(guard)
+            }
+            _ => (*guard).last_is_made,
         }
     }
 }
@@ -270,6 +292,22 @@ unsafe fn direct_count(guard: *mut GuardState) -> f64 {
     }
 }
 
+/// Whether the guard of a query's main ModifyTable counts for its sum.
+///
+/// # Safety
+/// `query` has been run.
+pub unsafe fn counts(query: *mut pg_sys::QueryDesc) -> bool {
+    // SAFETY: by contract; casts follow tags.
+    unsafe {
+        let modify = (*query).planstate;
+        if nodes::tag(modify) != NodeTag::T_ModifyTableState {
+            return false;
+        }
+        let guard = as_guard((*modify).lefttree);
+        !guard.is_null() && !(*guard).task.is_null() && (*(*guard).task).joins_sum()
+    }
+}
+
 /// Counts what a DELETE or UPDATE has written beyond what its guard has counted. A guard counts at least
 /// what is written, so there is nothing, but where a node of another extension hid a foreign scan
 /// that wrote. Called by the ExecutorFinish hook.
@@ -292,7 +330,7 @@ pub unsafe fn count_rest(query: *mut pg_sys::QueryDesc) {
         }
         let guard = as_guard((*modify).lefttree);
         if !guard.is_null() && !(*guard).task.is_null() {
-            let rest = (*(*query).estate).es_processed.saturating_sub((*guard).count);
+            let rest = (*(*query).estate).es_processed.saturating_sub((*guard).count + (*guard).made);
             if rest > 0 {
                 count_more(guard, rest);
             }

@@ -16,7 +16,7 @@ use super::beyond::{self, Beyond};
 use super::orders::{Flow, Orders};
 use super::spool::{self, Spool};
 use super::task::{self, Start, Task};
-use super::{explain, flow, measure};
+use super::{explain, flow, made, measure};
 use crate::pg::{frame, nodes, raw};
 use crate::refusal;
 
@@ -54,6 +54,13 @@ pub struct GuardState {
     pub(super) last_leaf: pg_sys::Oid,
     /// A row is evaluated when it is handed on, whatever the stage.
     pub(super) projects: bool,
+    /// Rows that come may have been made by the sum itself.
+    pub(super) looks: bool,
+    pub(super) looked_at: *mut pg_sys::TupleTableSlot,
+    /// The row that passed last was made by the sum, and how many that were have been written: of a flow whose
+    /// count is kept elsewhere.
+    pub(super) last_is_made: bool,
+    pub(super) made: u64,
     /// More input is to come when what was collected has been handed on.
     pub(super) unfinished: bool,
     pub(super) spool: Spool,
@@ -257,6 +264,7 @@ unsafe extern "C-unwind" fn begin(
             || !(*estate).es_epq_active.is_null();
         if !passes {
             start(guard, estate, eflags);
+            made::settle(guard, estate);
         }
         (*node).ss.ps.lefttree = raw::ExecInitNode((*plan).lefttree, estate, eflags);
         settle(guard, estate);

@@ -6,14 +6,14 @@ use pgrx::pg_sys::NodeTag;
 use safedelete_core::command::Command;
 
 use super::task::Task;
-use super::{measure, node};
+use super::{made, measure, node};
 use crate::analysis::target;
 use crate::levels;
 use crate::pg::local::Local;
 use crate::pg::{frame, nodes, raw};
 use crate::refusal::{self, Frozen};
-use crate::settings;
-use crate::{ledger, policy};
+use crate::settings::{self, Scope};
+use crate::{authority, ledger, policy};
 
 /// The write that was planned before a policy changed that it may hang on.
 static PLANNED_BEFORE: Local<*mut pg_sys::QueryDesc> = Local::new(std::ptr::null_mut());
@@ -62,20 +62,23 @@ pub unsafe fn account_alone(query: *mut pg_sys::QueryDesc) {
     // SAFETY: by contract.
     unsafe {
         let outer = levels::enter_query(query);
-        account(query);
+        account(query, false);
         levels::leave(outer);
     }
 }
 
-/// Counts what an unguarded write has written. For a bare frame.
+/// Counts what an unguarded write has written, and notes what nobody counts. For a bare frame.
 ///
 /// # Safety
 /// `query` has been run and is the current level; no frame above owns anything.
-pub unsafe fn account(query: *mut pg_sys::QueryDesc) {
+pub unsafe fn account(query: *mut pg_sys::QueryDesc, fires: bool) {
     // SAFETY: by contract; casts follow tags.
     unsafe {
         let operation = (*query).operation;
-        if operation != pg_sys::CmdType::CMD_DELETE && operation != pg_sys::CmdType::CMD_UPDATE {
+        let plan = (*(*query).plannedstmt).planTree;
+        let modify = plan.cast::<pg_sys::ModifyTable>();
+        let counts = operation == pg_sys::CmdType::CMD_DELETE || operation == pg_sys::CmdType::CMD_UPDATE;
+        if !counts && !is_uncounted_rewrite(operation, modify) {
             return;
         }
         let eflags = (*(*query).estate).es_top_eflags;
@@ -83,11 +86,13 @@ pub unsafe fn account(query: *mut pg_sys::QueryDesc) {
         if rows == 0 || (settings::is_off() && !policy::in_use()) {
             return;
         }
-        let plan = (*(*query).plannedstmt).planTree;
-        let modify = plan.cast::<pg_sys::ModifyTable>();
-        if nodes::tag(plan) != NodeTag::T_ModifyTable || node::is_guard((*modify).plan.lefttree) {
+        if nodes::tag(plan) != NodeTag::T_ModifyTable {
             measure::count_rest(query);
             return;
+        }
+        let guarded = node::is_guard((*modify).plan.lefttree);
+        if guarded && counts {
+            measure::count_rest(query);
         }
         PLANNED_BEFORE.set(std::ptr::null_mut());
         let table = (*(*query).plannedstmt).rtable;
@@ -96,49 +101,132 @@ pub unsafe fn account(query: *mut pg_sys::QueryDesc) {
             return;
         }
         let entry = (*(*table).elements.add(at - 1)).ptr_value.cast::<pg_sys::RangeTblEntry>();
-        let command =
-            if operation == pg_sys::CmdType::CMD_DELETE { Command::Delete } else { Command::Update };
-        if eflags & pg_sys::EXEC_FLAG_SKIP_TRIGGERS as i32 == 0
-            && let Some(of) = target::known_summed((*entry).relid, !(*entry).inh)
-            && !levels::current().is_postgres()
-            && ledger::add_free(command, of, rows)
-        {
+        if guarded || !counts {
+            // Nothing of the sum comes after.
+            let ends = !fires && levels::is_whole_statement() && settings::scope() == Scope::Statement;
+            if !ends && operation != pg_sys::CmdType::CMD_DELETE {
+                note(query, (*entry).relid, !(*entry).inh, guarded);
+            }
             return;
         }
-        let refused: Option<Frozen> =
-            frame::guarded(|| count(command, (*entry).relid, !(*entry).inh, rows, eflags).err());
+        let command =
+            if operation == pg_sys::CmdType::CMD_DELETE { Command::Delete } else { Command::Update };
+        let deleted = if operation == pg_sys::CmdType::CMD_DELETE { rows } else { 0 };
+        let mut counted = rows;
+        if let Some(of) = target::known_summed((*entry).relid, !(*entry).inh) {
+            if rows == 1 && ledger::is_in_use() && made::by_point_write(query, of) {
+                // It is gone from the table all the same.
+                counted = 0;
+                if deleted == 0 {
+                    return;
+                }
+            }
+            if eflags & pg_sys::EXEC_FLAG_SKIP_TRIGGERS as i32 == 0
+                && !levels::current().is_postgres()
+                && ledger::add_free(command, of, counted, deleted)
+            {
+                return;
+            }
+        }
+        let written = Written {
+            command,
+            relation: (*entry).relid,
+            only: !(*entry).inh,
+            rows: counted,
+            deleted,
+            by: (*(*query).estate).es_output_cid,
+        };
+        let refused: Option<Frozen> = frame::guarded(|| count(&written, eflags).err());
         if let Some(frozen) = refused {
             refusal::raise(&frozen);
         }
     }
 }
 
-fn count(command: Command, relation: pg_sys::Oid, only: bool, rows: u64, eflags: i32) -> Result<(), Frozen> {
-    let effective = policy::effective(relation);
-    if !effective.guards(command) || levels::current().is_postgres() {
-        return Ok(());
+/// Whether a MERGE or an upsert carries no guard: what it writes is nobody's sum.
+///
+/// # Safety
+/// `modify` is the plan of an `operation` that is no DELETE or UPDATE.
+#[inline]
+unsafe fn is_uncounted_rewrite(operation: pg_sys::CmdType::Type, modify: *mut pg_sys::ModifyTable) -> bool {
+    // SAFETY: by contract; what follows asks for the tag first.
+    unsafe {
+        nodes::tag(modify) == NodeTag::T_ModifyTable
+            && (operation == pg_sys::CmdType::CMD_MERGE
+                || (*modify).onConflictAction == pg_sys::OnConflictAction::ONCONFLICT_UPDATE)
     }
+}
+
+/// Notes the command of a write that carries a guard which counts for nobody's sum, or for one name of a tree;
+/// or that carries none.
+///
+/// # Safety
+/// `query` has been run and is the current level; no frame above owns anything.
+#[cold]
+unsafe fn note(query: *mut pg_sys::QueryDesc, relation: pg_sys::Oid, only: bool, guarded: bool) {
+    // SAFETY: by contract; casts follow tags.
+    unsafe {
+        let command = (*(*query).estate).es_output_cid;
+        let counts = guarded && measure::counts(query);
+        frame::guarded(|| {
+            if !counts {
+                if !target::is_unguarded(relation) {
+                    ledger::note_written(None, command);
+                }
+            } else if target::is_in_tree(relation) {
+                ledger::note_written(Some(target::summed(relation, only)), command);
+            }
+        });
+    }
+}
+
+/// What a write without a guard has written.
+struct Written {
+    command: Command,
+    relation: pg_sys::Oid,
+    only: bool,
+    /// Those that the sum has not made itself.
+    rows: u64,
+    deleted: u64,
+    by: pg_sys::CommandId,
+}
+
+fn count(written: &Written, eflags: i32) -> Result<(), Frozen> {
+    let &Written { command, relation, only, rows, deleted, by } = written;
+    let effective = policy::effective(relation);
     let of = target::summed(relation, only);
     // What was judged once in this sum is not judged again.
     if !ledger::is_open(of) && target::is_unguarded(relation) {
         return Ok(());
     }
     let referential = levels::is_referential(eflags);
+    let bypassed = settings::has_bypass_roles() && authority::bypasses(authority::role(referential));
+    if !effective.guards(command) || levels::current().is_postgres() || bypassed {
+        if deleted == 0 {
+            ledger::note_written(None, by);
+        }
+        if !bypassed || !effective.guards(command) {
+            return Ok(());
+        }
+    } else if target::is_in_tree(relation) && deleted == 0 {
+        ledger::note_written(Some(of), by);
+    }
     if !settings::has_bypass_roles() {
-        let deleted = if command == Command::Delete { rows } else { 0 };
         let sum = ledger::add(of, rows, deleted, referential);
         let within = effective.bounds.surely_within();
         let free = if sum <= within {
             within
         } else {
-            let mut task = Task::of_point_write(command, relation, only, referential).joined(rows);
+            let mut task =
+                Task::of_point_write(command, relation, only, referential).joined(deleted);
             task.finish_counted(rows, sum)?
         };
         // Where a budget is a role's, another role's next write has to be judged by itself.
         let until = if settings::has_override_roles() { within } else { free };
-        ledger::free_until(of, effective.commands, until);
+        if !target::is_in_tree(relation) {
+            ledger::free_until(of, effective.commands, until);
+        }
         return Ok(());
     }
-    let mut task = Task::of_point_write(command, relation, only, referential);
-    task.finish(rows, task.deletes(rows))
+    Task::of_point_write(command, relation, only, referential).finish(rows, deleted)
 }

@@ -429,6 +429,11 @@ impl Task {
         self.may_refuse() && !self.rehearses
     }
 
+    /// Whether its rows join the sum: not those of who is not checked.
+    pub fn joins_sum(&self) -> bool {
+        !self.bypassed
+    }
+
     /// Whether it may end in a refusal.
     pub fn may_refuse(&self) -> bool {
         self.mode == Mode::Enforce && !self.bypassed

@@ -200,7 +200,7 @@ unsafe fn fire_and_finish(query: *mut pg_sys::QueryDesc) {
     unsafe {
         let outer = levels::enter_query(query);
         let background = levels::about_to_fire(query);
-        point::account(query);
+        point::account(query, true);
         finish_next(query);
         levels::fired(background);
         levels::leave(outer);

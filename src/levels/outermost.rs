@@ -158,6 +158,16 @@ pub(super) unsafe fn began(owner: Owner, query: *mut pg_sys::QueryDesc) -> pg_sy
     }
 }
 
+/// Whether the active portal is of one statement.
+#[inline]
+pub(super) fn is_single() -> bool {
+    // SAFETY: reads a backend variable; an active portal's statements are a list.
+    unsafe {
+        let portal = pg_sys::ActivePortal;
+        !portal.is_null() && nodes::length((*portal).stmts) == 1
+    }
+}
+
 /// The command up to which a query sees the transaction's own rows.
 ///
 /// # Safety

@@ -381,3 +381,27 @@ pub struct ConstraintForm {
     pub conparentid: pg_sys::Oid,
     pub confrelid: pg_sys::Oid,
 }
+
+/// Whether the running transaction has inserted or updated rows of a table, or may have. Owns nothing.
+///
+/// # Safety
+/// `relation` is open.
+#[inline]
+pub unsafe fn may_have_made(relation: pg_sys::Relation) -> bool {
+    // SAFETY: by contract; the (sub)transactions' counts hang on the table's.
+    unsafe {
+        let statistics = (*relation).pgstat_info;
+        if statistics.is_null() {
+            // track_counts is off, or was.
+            return true;
+        }
+        let mut open = (*statistics).trans;
+        while !open.is_null() {
+            if (*open).tuples_inserted + (*open).tuples_updated > 0 {
+                return true;
+            }
+            open = (*open).upper;
+        }
+        false
+    }
+}

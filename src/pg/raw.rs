@@ -302,6 +302,24 @@ unsafe extern "C-unwind" {
     pub fn GetCurrentCommandId(used: bool) -> pg_sys::CommandId;
     pub fn GetCurrentStatementStartTimestamp() -> pg_sys::TimestampTz;
 
+    pub fn TransactionIdIsCurrentTransactionId(xid: pg_sys::TransactionId) -> bool;
+
+    // access/htup_details.h, access/genam.h
+    pub fn HeapTupleHeaderGetCmin(header: pg_sys::HeapTupleHeader) -> pg_sys::CommandId;
+    pub fn HeapTupleHeaderGetCmax(header: pg_sys::HeapTupleHeader) -> pg_sys::CommandId;
+    pub fn index_rescan(
+        scan: pg_sys::IndexScanDesc,
+        keys: pg_sys::ScanKey,
+        count: c_int,
+        orderings: pg_sys::ScanKey,
+        order_count: c_int,
+    );
+    pub fn index_getnext_slot(
+        scan: pg_sys::IndexScanDesc,
+        direction: pg_sys::ScanDirection::Type,
+        slot: *mut pg_sys::TupleTableSlot,
+    ) -> bool;
+
     // commands/trigger.h
     pub fn pg_trigger_depth(call: pg_sys::FunctionCallInfo) -> pg_sys::Datum;
 
@@ -333,6 +351,7 @@ unsafe extern "C-unwind" {
     pub fn ResetPlanCache();
 
     // catalog/pg_inherits.h, which pgrx does not bind
+    pub fn has_superclass(relation: pg_sys::Oid) -> bool;
     pub fn find_all_inheritors(
         parent: pg_sys::Oid,
         lockmode: pg_sys::LOCKMODE,

@@ -5,6 +5,17 @@ use super::pg_sys;
 use super::catalog::{self, pg_inherits};
 use super::{frame, nodes, raw, relations};
 
+/// Whether a relation is a partition or a child of another.
+pub fn is_part(relation: pg_sys::Oid) -> bool {
+    frame::call(|| {
+        #[allow(ffi_unwind_calls, reason = "inside frame::call; the closure owns nothing")]
+        // SAFETY: reads pg_inherits under its own lock.
+        unsafe {
+            raw::has_superclass(relation)
+        }
+    })
+}
+
 /// A relation and everything that inherits from it, without locking any of it.
 pub fn members(relation: pg_sys::Oid) -> Vec<pg_sys::Oid> {
     let list = frame::call(|| {

@@ -490,9 +490,16 @@ DO $$ DECLARE n int; BEGIN FOR i IN 1..101 LOOP EXECUTE 'WITH d AS (DELETE FROM 
 -- case: p-upsert-loop
 -- group: reach
 -- set: commands = 'upsert'
--- set: max_rows = 50
+-- set: max_rows = 30
 -- expect: refuse SD001
--- message: INSERT ON CONFLICT on table "settings" exceeds the limit of 50 rows
+-- message: INSERT ON CONFLICT on table "settings" exceeds the limit of 30 rows
+DO $$ BEGIN FOR i IN 1..31 LOOP INSERT INTO settings SELECT name, 'x' FROM (SELECT name FROM settings ORDER BY name OFFSET i LIMIT 1) one ON CONFLICT (name) DO UPDATE SET value = EXCLUDED.value; END LOOP; END $$;
+
+-- case: p-upsert-loop-of-one-row
+-- group: reach
+-- set: commands = 'upsert'
+-- set: max_rows = 50
+-- expect: allow
 DO $$ BEGIN FOR i IN 1..51 LOOP INSERT INTO settings VALUES ('s1', i::text) ON CONFLICT (name) DO UPDATE SET value = EXCLUDED.value; END LOOP; END $$;
 
 -- case: p-upsert-where
@@ -977,8 +984,8 @@ DO $$ BEGIN FOR i IN 1..20 LOOP DELETE FROM order_items WHERE id = i; END LOOP; 
 
 -- case: q-unqualified-loop-budget-sum
 -- group: override
--- why: a budget of 50 for 40 + 40 rows of one table in one statement
--- expect: refuse SD001
+-- why: a budget of 50 for 40 rows that were there; the 40 others the statement has inserted itself
+-- expect: allow
 SET safedelete.allow_rows = 50;
 DO $$ BEGIN DELETE FROM settings; INSERT INTO settings SELECT generate_series(1, 40)::text; DELETE FROM settings; END $$;
 

@@ -1,0 +1,272 @@
+//! Rows that the running sum has made itself: versions of this transaction's, no older than the sum. It has
+//! counted them already, or inserted them, so they count no more. A statement of the client's by itself
+//! reaches none; what runs below another one looks at the header of each row that it reaches, but only where
+//! the transaction has written rows of the table at all.
+
+use super::node::GuardState;
+use super::orders::Orders;
+use super::{flow, spool};
+use crate::ledger::{self, Summed};
+use crate::levels;
+use crate::pg::pg_sys::NodeTag;
+use crate::pg::{compat, nodes, pg_sys, raw};
+use crate::settings::{self, Scope};
+
+/// Whether a row version was made by the sum of `of`.
+///
+/// # Safety
+/// `header` is a heap tuple's, on a pinned page.
+#[inline]
+#[allow(ffi_unwind_calls, reason = "raises nothing of a version that is there")]
+unsafe fn is_made(header: pg_sys::HeapTupleHeader, of: Summed) -> bool {
+    // SAFETY: by contract; cmin is asked of versions of this transaction's alone.
+    unsafe {
+        let frozen = (pg_sys::HEAP_XMIN_COMMITTED | pg_sys::HEAP_XMIN_INVALID) as u16;
+        if (*header).t_infomask & frozen == frozen
+            || !raw::TransactionIdIsCurrentTransactionId((*header).t_choice.t_heap.t_xmin)
+        {
+            return false;
+        }
+        let made = raw::HeapTupleHeaderGetCmin(header);
+        let began = if settings::scope() == Scope::Transaction { 0 } else { levels::began() };
+        made >= began && !ledger::is_uncounted(of, made)
+    }
+}
+
+/// Whether the tuple in a slot was.
+///
+/// # Safety
+/// `slot` is NULL or a slot.
+#[inline]
+unsafe fn slot_is_made(slot: *mut pg_sys::TupleTableSlot, of: Summed) -> bool {
+    // SAFETY: by contract; the cast follows the kind of slot.
+    unsafe {
+        if slot.is_null() || !std::ptr::eq((*slot).tts_ops, &raw const pg_sys::TTSOpsBufferHeapTuple) {
+            return false;
+        }
+        let tuple = (*slot.cast::<pg_sys::BufferHeapTupleTableSlot>()).base.tuple;
+        !tuple.is_null() && is_made((*tuple).t_data, of)
+    }
+}
+
+/// Whether the one row that a finished point write has written was made by its sum. For a bare frame.
+///
+/// # Safety
+/// `query` is a finished point write of one row; no frame above owns anything.
+pub unsafe fn by_point_write(query: *mut pg_sys::QueryDesc, of: Summed) -> bool {
+    // SAFETY: by contract; casts follow tags. The plan is a ModifyTable above a scan of one relation.
+    unsafe {
+        if levels::is_whole_statement() && settings::scope() == Scope::Statement {
+            return false;
+        }
+        let modify = (*query).planstate.cast::<pg_sys::ModifyTableState>();
+        if nodes::tag(modify) != NodeTag::T_ModifyTableState {
+            return false;
+        }
+        let result = (*modify).resultRelInfo;
+        if (*query).operation == pg_sys::CmdType::CMD_UPDATE {
+            // ExecModifyTable fetches the old version, and nobody clears it.
+            return slot_is_made((*result).ri_oldTupleSlot, of);
+        }
+        let relation = (*result).ri_RelationDesc;
+        compat::may_have_made(relation) && deleted_was_made(query, (*modify).ps.lefttree, relation, of)
+    }
+}
+
+/// # Safety
+/// As `by_point_write`; `scan` has found the row that was deleted.
+#[cold]
+#[allow(ffi_unwind_calls, reason = "called by bare frames, which own nothing")]
+unsafe fn deleted_was_made(
+    query: *mut pg_sys::QueryDesc,
+    scan: *mut pg_sys::PlanState,
+    relation: pg_sys::Relation,
+    of: Summed,
+) -> bool {
+    // SAFETY: by contract; casts follow tags. The scan has come to its end and is asked for nothing more.
+    unsafe {
+        let slot = (*scan.cast::<pg_sys::ScanState>()).ss_ScanTupleSlot;
+        match nodes::tag(scan) {
+            NodeTag::T_IndexScanState => {
+                // The keys find one row in the statement's snapshot, which sees it still.
+                let state = scan.cast::<pg_sys::IndexScanState>();
+                let index = (*state).iss_ScanDesc;
+                if index.is_null() {
+                    return false;
+                }
+                let keys = (*state).iss_NumScanKeys;
+                raw::index_rescan(index, (*state).iss_ScanKeys, keys, std::ptr::null_mut(), 0);
+                raw::index_getnext_slot(index, pg_sys::ScanDirection::ForwardScanDirection, slot)
+                    && slot_is_made(slot, of)
+            }
+            NodeTag::T_TidScanState
+                if std::ptr::eq((*slot).tts_ops, &raw const pg_sys::TTSOpsBufferHeapTuple) =>
+            {
+                // TidNext leaves there where it has looked last.
+                let mut tid = (*slot.cast::<pg_sys::BufferHeapTupleTableSlot>()).base.tupdata.t_self;
+                let cid = (*(*query).estate).es_output_cid;
+                fetch(relation, &mut tid, slot) && was_deleted_by(slot, cid) && slot_is_made(slot, of)
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Whether the tuple in a slot was deleted by this command.
+///
+/// # Safety
+/// `slot` holds a heap tuple.
+#[allow(ffi_unwind_calls, reason = "raises nothing of a version that this transaction has deleted")]
+unsafe fn was_deleted_by(slot: *mut pg_sys::TupleTableSlot, command: pg_sys::CommandId) -> bool {
+    // SAFETY: by contract.
+    unsafe {
+        let header = (*(*slot.cast::<pg_sys::BufferHeapTupleTableSlot>()).base.tuple).t_data;
+        let other =
+            (pg_sys::HEAP_XMAX_INVALID | pg_sys::HEAP_XMAX_IS_MULTI | pg_sys::HEAP_XMAX_LOCK_ONLY) as u16;
+        (*header).t_infomask & other == 0
+            && raw::TransactionIdIsCurrentTransactionId((*header).t_choice.t_heap.t_xmax)
+            && raw::HeapTupleHeaderGetCmax(header) == command
+    }
+}
+
+/// Fetches a row version, whoever may see it.
+///
+/// # Safety
+/// `relation` is an open heap; `slot` is one for its tuples.
+#[allow(ffi_unwind_calls, reason = "called by bare frames, which own nothing")]
+unsafe fn fetch(
+    relation: pg_sys::Relation,
+    tid: *mut pg_sys::ItemPointerData,
+    slot: *mut pg_sys::TupleTableSlot,
+) -> bool {
+    // SAFETY: by contract.
+    unsafe {
+        (*tid).ip_posid != pg_sys::InvalidOffsetNumber as u16
+            && match (*(*relation).rd_tableam).tuple_fetch_row_version {
+                Some(fetch) => fetch(relation, tid, &raw mut pg_sys::SnapshotAnyData, slot),
+                None => false,
+            }
+    }
+}
+
+/// Whether a row that has come to a guard was made by its sum.
+///
+/// # Safety
+/// `guard` runs and looks; `slot` holds a row of its child; no frame above owns anything.
+#[cold]
+#[allow(ffi_unwind_calls, reason = "called by bare frames, which own nothing")]
+pub(super) unsafe fn came(guard: *mut GuardState, slot: *mut pg_sys::TupleTableSlot) -> bool {
+    // SAFETY: by contract.
+    unsafe {
+        let Some(orders) = &(*guard).orders else { return false };
+        if orders.ctid == 0 {
+            return false;
+        }
+        let Some(mut identity) = spool::identity(slot, orders) else { return false };
+        let relation = written(guard, spool::leaf(slot, orders));
+        if relation.is_null() || !compat::may_have_made(relation) {
+            return false;
+        }
+        if (*guard).looked_at.is_null() {
+            let estate = (*guard).scan.ss.ps.state;
+            let previous = pg_sys::CurrentMemoryContext;
+            pg_sys::CurrentMemoryContext = (*estate).es_query_cxt;
+            (*guard).looked_at = raw::ExecAllocTableSlot(
+                &raw mut (*estate).es_tupleTable,
+                (*relation).rd_att,
+                &raw const pg_sys::TTSOpsBufferHeapTuple,
+            );
+            pg_sys::CurrentMemoryContext = previous;
+        }
+        let of = summed(orders);
+        let at = (*guard).looked_at;
+        let made = fetch(relation, &mut identity.tid, at) && slot_is_made(at, of);
+        flow::clear(at);
+        made
+    }
+}
+
+/// Whether the row that an upsert has updated last was made by its sum.
+///
+/// # Safety
+/// `guard` runs below `parent`, which has updated a row.
+#[cold]
+#[allow(ffi_unwind_calls, reason = "called by bare frames, which own nothing")]
+pub(super) unsafe fn was_upserted(guard: *mut GuardState) -> bool {
+    // SAFETY: by contract.
+    unsafe {
+        let Some(orders) = &(*guard).orders else { return false };
+        let result = (*(*guard).parent).resultRelInfo;
+        let relation = (*result).ri_RelationDesc;
+        let on_conflict = (*result).ri_onConflict;
+        if on_conflict.is_null() || !is_heap(relation) || !compat::may_have_made(relation) {
+            return false;
+        }
+        // ExecOnConflictUpdate clears the slot, and leaves there which version it has locked.
+        let slot = (*on_conflict).oc_Existing;
+        if slot.is_null() || !std::ptr::eq((*slot).tts_ops, &raw const pg_sys::TTSOpsBufferHeapTuple) {
+            return false;
+        }
+        let mut tid = (*slot.cast::<pg_sys::BufferHeapTupleTableSlot>()).base.tupdata.t_self;
+        let made = fetch(relation, &mut tid, slot) && slot_is_made(slot, summed(orders));
+        flow::clear(slot);
+        made
+    }
+}
+
+/// # Safety
+/// `relation` is open.
+#[allow(ffi_unwind_calls, reason = "gives a static table's address")]
+unsafe fn is_heap(relation: pg_sys::Relation) -> bool {
+    // SAFETY: by contract.
+    unsafe { std::ptr::eq((*relation).rd_tableam, raw::GetHeapamTableAmRoutine()) }
+}
+
+/// The relation of this OID, a heap, that the ModifyTable above writes; NULL where there is none.
+///
+/// # Safety
+/// `guard` runs.
+unsafe fn written(guard: *mut GuardState, leaf: pg_sys::Oid) -> pg_sys::Relation {
+    // SAFETY: by contract; result relations are open while the plan runs.
+    unsafe {
+        let opened = (*(*guard).scan.ss.ps.state).es_opened_result_relations;
+        let mut i = 0;
+        while i < nodes::length(opened) {
+            let result = (*(*opened).elements.add(i)).ptr_value.cast::<pg_sys::ResultRelInfo>();
+            let relation = (*result).ri_RelationDesc;
+            if !relation.is_null() && (*relation).rd_id == leaf {
+                return if is_heap(relation) { relation } else { std::ptr::null_mut() };
+            }
+            i += 1;
+        }
+        std::ptr::null_mut()
+    }
+}
+
+/// Whether a row that is to come to a guard can have been made by its sum: not, where no table that is
+/// written holds any. The statement's snapshot is taken, and sees nothing that is written later.
+///
+/// # Safety
+/// `guard` is about to start in `estate`, whose result relations are open.
+pub(super) unsafe fn settle(guard: *mut GuardState, estate: *mut pg_sys::EState) {
+    // SAFETY: by contract.
+    unsafe {
+        if levels::starts_whole_statement() && settings::scope() == Scope::Statement {
+            return;
+        }
+        let opened = (*estate).es_opened_result_relations;
+        let mut i = 0;
+        while i < nodes::length(opened) {
+            let result = (*(*opened).elements.add(i)).ptr_value.cast::<pg_sys::ResultRelInfo>();
+            let relation = (*result).ri_RelationDesc;
+            (*guard).looks |= !relation.is_null() && compat::may_have_made(relation);
+            i += 1;
+        }
+    }
+}
+
+fn summed(orders: &Orders) -> Summed {
+    // Planned and started, so it is known; else as it stands.
+    let as_it_stands = Summed { relation: orders.relation, only: orders.only };
+    crate::analysis::target::known_summed(orders.relation, orders.only).unwrap_or(as_it_stands)
+}
