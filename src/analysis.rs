@@ -60,6 +60,8 @@ pub struct Finding {
     pub qualification: Qualification,
     /// An UPDATE whose new values may hang on when they are computed.
     pub sets_volatile: bool,
+    /// A view that is joined: its rows, which have no identity, are told apart by their values.
+    pub joins_view: bool,
     /// The range table index that the kept conditions call the target by.
     pub target_index: i32,
     /// Where deferred, what `kept` makes: the conditions of each way to a row (one for DELETE and UPDATE, one
@@ -78,6 +80,7 @@ impl Finding {
             guarded: true,
             frozen: false,
             sets_volatile: false,
+            joins_view: false,
             qualification: Qualification::Qualified,
             target_index,
             conditions: std::ptr::null_mut(),
@@ -143,6 +146,8 @@ pub unsafe fn examine(query: *mut pg_sys::Query) -> Option<Finding> {
         guarded,
         frozen,
         sets_volatile,
+        // SAFETY: as above.
+        joins_view: unsafe { (*entry).relkind as u8 == pg_sys::RELKIND_VIEW && is_joined(query) },
         ..Finding::of_keyed(command, relation, only, target.index)
     };
     if command == Command::Upsert || !guarded {
@@ -168,6 +173,17 @@ pub unsafe fn examine(query: *mut pg_sys::Query) -> Option<Finding> {
         finding.conditions = kept(&deferred, &target);
     }
     Some(finding)
+}
+
+/// Whether a statement names other relations beside its target (USING, FROM), which may bring a row of it again.
+///
+/// # Safety
+/// `query` is a Query that modifies data.
+unsafe fn is_joined(query: *mut pg_sys::Query) -> bool {
+    // SAFETY: a Query's jointree is a FromExpr.
+    let from = unsafe { (*(*query).jointree).fromlist };
+    nodes::length(from) != 1
+        || nodes::items::<pg_sys::Node>(from).any(|item| nodes::tag(item) != NodeTag::T_RangeTblRef)
 }
 
 /// Judges what a statement says of its target; with what is to be kept where parameters decide. `None` where

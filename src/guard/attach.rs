@@ -305,6 +305,7 @@ unsafe fn wrap(
         let given =
             if finding.sets_volatile && collects { split::split(input) } else { Some(std::ptr::null_mut()) };
         let (ctid, tableoid) = (junk(input, c"ctid"), junk(input, c"tableoid"));
+        let whole_row = if finding.joins_view { junk(input, c"wholerow") } else { 0 };
         let flow = if matches!(finding.command, Command::Merge | Command::Upsert) {
             Flow::Parent
         } else if !(*modify).fdwDirectModifyPlans.is_null() {
@@ -314,7 +315,7 @@ unsafe fn wrap(
         };
         let width = nodes::length((*input).targetlist) as i32;
         // MERGE and upserts count what they write. Rows of a foreign server alone are each written.
-        let tells_apart = ctid > 0
+        let tells_apart = (ctid > 0 || whole_row > 0)
             && match flow {
                 Flow::Rows => true,
                 Flow::Direct { .. } => tableoid > 0,
@@ -329,6 +330,7 @@ unsafe fn wrap(
             repeats: tells_apart && repeats::may_repeat(modify),
             ctid,
             tableoid,
+            whole_row,
             // Foreign tables among others may have no ctid, or none that is a row's.
             tids_only: ctid > 0
                 && width == 1 + i32::from(tableoid > 0)

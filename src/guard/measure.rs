@@ -329,7 +329,9 @@ pub unsafe fn count_rest(query: *mut pg_sys::QueryDesc) {
             return;
         }
         let guard = as_guard((*modify).lefttree);
-        if !guard.is_null() && !(*guard).task.is_null() {
+        // A view's triggers are called again for a row that comes again.
+        let again = !guard.is_null() && matches!((*guard).orders, Some(Orders { whole_row: 1.., .. }));
+        if !guard.is_null() && !again && !(*guard).task.is_null() {
             let rest = (*(*query).estate).es_processed.saturating_sub((*guard).count + (*guard).made);
             if rest > 0 {
                 count_more(guard, rest);

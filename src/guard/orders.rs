@@ -32,7 +32,9 @@ pub struct Orders {
     /// Where a row's ctid and tableoid stand in the input, from 1; 0 where they do not.
     pub ctid: i32,
     pub tableoid: i32,
-    /// The input carries nothing but these two.
+    /// Where the whole row of a view stands, by which its rows are told apart; 0 where they are not.
+    pub whole_row: i32,
+    /// The input carries nothing but ctid and tableoid.
     pub tids_only: bool,
     pub flow: Flow,
     /// The node evaluates what of the SET list may see what is written meanwhile.
@@ -74,6 +76,7 @@ impl Orders {
             | i32::from(self.projects) << 7
             | flow << 8
             | i32::from(self.evaluates_early) << 10
+            | i32::from(self.whole_row > 0) << 11
             | qualification << 12
             | i32::from(column) << 16;
         // As many as a List holds without a second piece of memory.
@@ -82,7 +85,8 @@ impl Orders {
             self.relation.to_u32() as i32,
             self.leaf.to_u32() as i32,
             self.target_index,
-            self.ctid << 16 | self.tableoid,
+            // A view's rows have no ctid.
+            (if self.whole_row > 0 { self.whole_row } else { self.ctid }) << 16 | self.tableoid,
         ];
         // SAFETY: makes lists in the current memory context.
         unsafe {
@@ -108,6 +112,7 @@ impl Orders {
         let target_index = next()?;
         // A target list has fewer entries than 2^16.
         let places = next()?;
+        let has_whole_row = flags & 1 << 11 != 0;
         Some(Orders {
             command: Command::from_code(flags & 0xf)?,
             relation,
@@ -122,7 +127,8 @@ impl Orders {
             },
             target_index,
             repeats: flags & 1 << 5 != 0,
-            ctid: places >> 16,
+            ctid: if has_whole_row { 0 } else { places >> 16 },
+            whole_row: if has_whole_row { places >> 16 } else { 0 },
             tableoid: places & 0xffff,
             tids_only: flags & 1 << 6 != 0,
             projects: flags & 1 << 7 != 0,

@@ -134,6 +134,9 @@ unsafe extern "C-unwind" {
     ) -> bool;
     pub fn tuplesort_end(state: *mut pg_sys::Tuplesortstate);
 
+    // common/hashfn.h; raises nothing
+    pub fn hash_bytes_extended(bytes: *const u8, length: c_int, seed: u64) -> u64;
+
     // nodes/nodeFuncs.h: macros over the _impl functions from 16 on
     #[cfg_attr(not(feature = "pg15"), link_name = "expression_tree_walker_impl")]
     pub fn expression_tree_walker(node: *mut pg_sys::Node, walker: Walker, context: *mut c_void) -> bool;
