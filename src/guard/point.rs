@@ -217,8 +217,7 @@ fn count(written: &Written, eflags: i32) -> Result<(), Frozen> {
         let free = if sum <= within {
             within
         } else {
-            let mut task =
-                Task::of_point_write(command, relation, only, referential).joined(deleted);
+            let mut task = Task::of_point_write(command, relation, only, referential).joined(deleted);
             task.finish_counted(rows, sum)?
         };
         // Where a budget is a role's, another role's next write has to be judged by itself.

@@ -39,14 +39,25 @@ fn own_lowest(relation: pg_sys::Oid) -> u64 {
     if kind(relation) != pg_sys::RELKIND_RELATION {
         return planners as u64;
     }
+    let Some(told) = statistics(relation) else { return 0 };
     let catalogued = catalogued(relation, |row| f64::from(row.reltuples)).filter(|rows| *rows >= 0.0);
-    let live = live_rows(relation).unwrap_or(0);
-    (planners.min(catalogued.unwrap_or(planners)) as u64).min(live)
+    // All three may be of before a DELETE: ANALYZE sets live rows to what it finds, and what its session
+    // has inserted and not reported by then is added afterwards. The rows that went are among the dead.
+    (planners.min(catalogued.unwrap_or(planners)) as u64)
+        .min(told.live)
+        .saturating_sub(told.dead + told.deleted)
 }
 
-/// The rows that the cumulative statistics take for live, less those that this session has deleted and
-/// not reported yet; `None` where they cannot tell.
-fn live_rows(relation: pg_sys::Oid) -> Option<u64> {
+/// What the cumulative statistics tell of a table.
+struct Statistics {
+    live: u64,
+    dead: u64,
+    /// What this session has deleted and not reported yet.
+    deleted: u64,
+}
+
+/// `None` where they cannot tell.
+fn statistics(relation: pg_sys::Oid) -> Option<Statistics> {
     // SAFETY: reads backend variables and the statistics, whose entry is a copy.
     unsafe {
         let fetched = FetchedAlone::new()?;
@@ -55,11 +66,15 @@ fn live_rows(relation: pg_sys::Oid) -> Option<u64> {
         if entry.is_null() {
             return None;
         }
-        let live = compat::live_tuples(entry);
+        let (live, dead) = (compat::live_tuples(entry), compat::dead_tuples(entry));
         pg_sys::pfree(entry.cast());
         let pending = pg_sys::find_tabstat_entry(relation);
         let deleted = if pending.is_null() { 0 } else { compat::pending_deletes(pending) };
-        Some((live - deleted).max(0) as u64)
+        Some(Statistics {
+            live: live.max(0) as u64,
+            dead: dead.max(0) as u64,
+            deleted: deleted.max(0) as u64,
+        })
     }
 }
 
@@ -126,7 +141,7 @@ pub fn catalogued_size(relation: pg_sys::Oid) -> f64 {
     match catalogued(relation, |row| row.reltuples) {
         None => 0.0,
         Some(rows) if rows < 0.0 && kind(relation) == pg_sys::RELKIND_RELATION => {
-            live_rows(relation).unwrap_or(0) as f64
+            statistics(relation).map_or(0.0, |told| told.live.saturating_sub(told.deleted) as f64)
         }
         Some(rows) if rows < 0.0 => unanalysed_foreign_size(relation),
         Some(rows) => f64::from(rows),

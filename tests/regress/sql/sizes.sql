@@ -204,3 +204,19 @@ COMMIT;
 EXECUTE lower_all;
 EXECUTE lower_most(1);
 DELETE FROM tag WHERE id > 1;
+
+-- Analyzed by the session that filled it: what it had not reported by then is added to the live rows once more. Then
+-- most rows go, and all that PostgreSQL keeps of the table is of before.
+CREATE TABLE filled (id int) WITH (autovacuum_enabled = off);
+CREATE TABLE filled_parts (id int) PARTITION BY RANGE (id);
+CREATE TABLE filled_part PARTITION OF filled_parts FOR VALUES FROM (0) TO (100000) WITH (autovacuum_enabled = off);
+INSERT INTO filled SELECT generate_series(1, 10000);
+ANALYZE filled;
+INSERT INTO filled_parts SELECT generate_series(1, 10000);
+ANALYZE filled_part;
+BEGIN; SET LOCAL safedelete.allow_rows = -1; DELETE FROM filled WHERE id > 1500; DELETE FROM filled_parts WHERE id > 1500; COMMIT;
+SELECT pg_stat_force_next_flush();
+DELETE FROM filled WHERE id <= 900;
+DELETE FROM filled_parts WHERE id <= 900;
+DELETE FROM filled WHERE id <= 750;
+DROP TABLE filled, filled_parts;
