@@ -133,7 +133,7 @@ unsafe extern "C-unwind" fn object_access(
             previous(access, class, object, part, argument);
         }
         if access == pg_sys::ObjectAccessType::OAT_FUNCTION_EXECUTE {
-            if let Some(before) = levels::function_called(levels::current().is_outside())
+            if let Some(before) = levels::function_called()
                 && ledger::is_in_use()
             {
                 frame::guarded(|| ledger::forget(before));

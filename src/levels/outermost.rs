@@ -40,6 +40,8 @@ impl Owner {
 static NEXT: Local<u64> = Local::new(3);
 /// The last function call of the protocol in this transaction, and when its message came.
 static CALL: Local<Option<(Owner, pg_sys::TimestampTz)>> = Local::new(None);
+/// Whether any of this is in use.
+static UNUSUAL: Local<bool> = Local::new(false);
 /// The query that runs outside of everything, by SPI in a background worker.
 static LONE: Local<(*mut pg_sys::QueryDesc, Owner)> = Local::new((std::ptr::null_mut(), Owner::NOTHING));
 /// The command at which a statement began that has more than one query.
@@ -95,6 +97,7 @@ unsafe fn unusual_owner(portal: pg_sys::Portal, query: *mut pg_sys::QueryDesc) -
         return owner;
     }
     let owner = Owner::new();
+    UNUSUAL.set(true);
     LONE.set((query, owner));
     owner
 }
@@ -193,6 +196,7 @@ unsafe fn began_before(owner: Owner, query: *mut pg_sys::QueryDesc) -> pg_sys::C
         if goes_on {
             return began;
         }
+        UNUSUAL.set(true);
         BEGAN.set((owner, saw(query)));
         saw(query)
     }
@@ -229,14 +233,18 @@ unsafe fn queries(portal: pg_sys::Portal) -> impl Iterator<Item = *mut pg_sys::P
 /// A function is about to be run, or made ready to: where nothing else runs, it is a function call of the
 /// protocol (HandleFunctionRequest), which is a statement of its own. The one before it, which has ended.
 #[inline]
-pub fn function_called(is_outside: bool) -> Option<Owner> {
-    // SAFETY: reads backend variables.
-    let is_call = is_outside
-        && unsafe {
-            pg_sys::ActivePortal.is_null()
-                && pg_sys::error_context_stack.is_null()
-                && pg_sys::MyBackendType == pg_sys::BackendType::B_BACKEND
-        };
+pub fn function_called() -> Option<Owner> {
+    // SAFETY: reads a backend variable. Every other message has a text, while it is planned and while it runs.
+    if !unsafe { pg_sys::debug_query_string.is_null() } || !super::current().is_outside() {
+        return None;
+    }
+    // SAFETY: reads backend variables. What the function itself makes ready has a context or memory of its own.
+    let is_call = unsafe {
+        pg_sys::ActivePortal.is_null()
+            && pg_sys::error_context_stack.is_null()
+            && pg_sys::CurrentMemoryContext == pg_sys::MessageContext
+            && pg_sys::MyBackendType == pg_sys::BackendType::B_BACKEND
+    };
     if is_call { call_begins() } else { None }
 }
 
@@ -249,6 +257,7 @@ fn call_begins() -> Option<Owner> {
     #[allow(ffi_unwind_calls, reason = "raises nothing where the command id is not to be used")]
     // SAFETY: reads the transaction's state.
     let began = unsafe { raw::GetCurrentCommandId(false) };
+    UNUSUAL.set(true);
     BEGAN.set((call, began));
     #[allow(ffi_unwind_calls, reason = "reads a backend variable")]
     // SAFETY: see the reason.
@@ -277,7 +286,16 @@ pub(super) unsafe fn ended(query: *mut pg_sys::QueryDesc) -> Option<Owner> {
 }
 
 /// Nothing of a transaction stays.
+#[inline]
 pub(super) fn transaction_ended() {
+    if UNUSUAL.get() {
+        forget_all();
+    }
+}
+
+#[cold]
+fn forget_all() {
+    UNUSUAL.set(false);
     CALL.set(None);
     LONE.set((std::ptr::null_mut(), Owner::NOTHING));
     BEGAN.set((Owner::NOTHING, 0));
