@@ -288,23 +288,6 @@ pub unsafe fn live_tuples(entry: *mut pg_sys::PgStat_StatTabEntry) -> i64 {
     }
 }
 
-/// The dead rows of a table that the cumulative statistics tell.
-///
-/// # Safety
-/// `entry` is an entry of a table.
-pub unsafe fn dead_tuples(entry: *mut pg_sys::PgStat_StatTabEntry) -> i64 {
-    #[cfg(feature = "pg15")]
-    // SAFETY: by contract.
-    unsafe {
-        (*entry).n_dead_tuples
-    }
-    #[cfg(not(feature = "pg15"))]
-    // SAFETY: by contract.
-    unsafe {
-        (*entry).dead_tuples
-    }
-}
-
 /// The rows of a table that this session has deleted and not reported to the statistics yet, in
 /// transactions that were rolled back, too. Frees the entry where it is a copy.
 ///

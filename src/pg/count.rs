@@ -217,7 +217,7 @@ impl Count {
 /// # Safety
 /// `opened` is open.
 #[allow(ffi_unwind_calls, reason = "reads a constant; raises nothing")]
-unsafe fn is_heap(opened: pg_sys::Relation) -> bool {
+pub unsafe fn is_heap(opened: pg_sys::Relation) -> bool {
     // SAFETY: by contract.
     unsafe { std::ptr::eq((*opened).rd_tableam, raw::GetHeapamTableAmRoutine()) }
 }

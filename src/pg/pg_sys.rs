@@ -255,4 +255,5 @@ functions! {
     );
     fn typenameTypeId(pstate: *mut ParseState, type_name: *const TypeName) -> Oid;
     fn UnlockRelationOid(relid: Oid, lockmode: LOCKMODE);
+    fn visibilitymap_count(rel: Relation, all_visible: *mut BlockNumber, all_frozen: *mut BlockNumber);
 }

@@ -7,6 +7,7 @@ use core::ffi::c_int;
 use super::pg_sys;
 
 use super::compat;
+use super::count::is_heap;
 use super::relations::{catalogued, kind};
 use super::trees::members;
 
@@ -39,25 +40,62 @@ fn own_lowest(relation: pg_sys::Oid) -> u64 {
     if kind(relation) != pg_sys::RELKIND_RELATION {
         return planners as u64;
     }
-    let Some(told) = statistics(relation) else { return 0 };
     let catalogued = catalogued(relation, |row| f64::from(row.reltuples)).filter(|rows| *rows >= 0.0);
-    // All three may be of before a DELETE: ANALYZE sets live rows to what it finds, and what its session
-    // has inserted and not reported by then is added afterwards. The rows that went are among the dead.
-    (planners.min(catalogued.unwrap_or(planners)) as u64)
-        .min(told.live)
-        .saturating_sub(told.dead + told.deleted)
+    let live = live_rows(relation).unwrap_or(0);
+    let lowest = (planners.min(catalogued.unwrap_or(planners)) as u64).min(live);
+    lowest.saturating_sub(unsure_rows(relation).unwrap_or(lowest))
 }
 
-/// What the cumulative statistics tell of a table.
-struct Statistics {
-    live: u64,
-    dead: u64,
-    /// What this session has deleted and not reported yet.
-    deleted: u64,
+/// Rows that may have gone since VACUUM made the estimates, for nobody has told the statistics yet: as many
+/// as fit on the pages that are not all-visible any more. `None` where that cannot be told.
+fn unsure_rows(relation: pg_sys::Oid) -> Option<u64> {
+    /// MaxHeapTuplesPerPage, of access/htup_details.h.
+    const MOST_ON_A_PAGE: u64 = {
+        let header = std::mem::offset_of!(pg_sys::PageHeaderData, pd_linp) as u64;
+        let tuple = std::mem::offset_of!(pg_sys::HeapTupleHeaderData, t_bits) as u64;
+        (pg_sys::BLCKSZ as u64 - header)
+            / (tuple.next_multiple_of(8) + size_of::<pg_sys::ItemIdData>() as u64)
+    };
+    with_open(relation, |opened| {
+        // SAFETY: the relation is open and locked; the map of a heap is read page by page.
+        unsafe {
+            if !is_heap(opened) {
+                return None;
+            }
+            let pages = pg_sys::RelationGetNumberOfBlocksInFork(opened, pg_sys::ForkNumber::MAIN_FORKNUM);
+            let mut visible = 0;
+            pg_sys::visibilitymap_count(opened, &mut visible, std::ptr::null_mut());
+            Some(u64::from(pages.saturating_sub(visible)) * MOST_ON_A_PAGE)
+        }
+    })
+    .flatten()
 }
 
-/// `None` where they cannot tell.
-fn statistics(relation: pg_sys::Oid) -> Option<Statistics> {
+/// What is read of a relation under a lock that is given back at once (a share lock kept into TRUNCATE's
+/// exclusive one invites deadlock), and that is not waited for: the statement must not wait where it would
+/// not without us. `None` where it is not to be had, or the relation is gone.
+fn with_open<T>(relation: pg_sys::Oid, read: impl FnOnce(pg_sys::Relation) -> T) -> Option<T> {
+    let lock = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
+    // SAFETY: the relation is open and locked while it is read; an error gives both back with the
+    // (sub)transaction.
+    unsafe {
+        if !pg_sys::ConditionalLockRelationOid(relation, lock) {
+            return None;
+        }
+        let opened = pg_sys::try_relation_open(relation, pg_sys::NoLock as i32);
+        if opened.is_null() {
+            pg_sys::UnlockRelationOid(relation, lock);
+            return None;
+        }
+        let outcome = read(opened);
+        pg_sys::relation_close(opened, lock);
+        Some(outcome)
+    }
+}
+
+/// The rows that the cumulative statistics take for live, less those that this session has deleted and
+/// not reported yet; `None` where they cannot tell.
+fn live_rows(relation: pg_sys::Oid) -> Option<u64> {
     // SAFETY: reads backend variables and the statistics, whose entry is a copy.
     unsafe {
         let fetched = FetchedAlone::new()?;
@@ -66,15 +104,11 @@ fn statistics(relation: pg_sys::Oid) -> Option<Statistics> {
         if entry.is_null() {
             return None;
         }
-        let (live, dead) = (compat::live_tuples(entry), compat::dead_tuples(entry));
+        let live = compat::live_tuples(entry);
         pg_sys::pfree(entry.cast());
         let pending = pg_sys::find_tabstat_entry(relation);
         let deleted = if pending.is_null() { 0 } else { compat::pending_deletes(pending) };
-        Some(Statistics {
-            live: live.max(0) as u64,
-            dead: dead.max(0) as u64,
-            deleted: deleted.max(0) as u64,
-        })
+        Some((live - deleted).max(0) as u64)
     }
 }
 
@@ -115,23 +149,18 @@ fn own_size(relation: pg_sys::Oid) -> f64 {
     if !matches!(kind, pg_sys::RELKIND_RELATION | pg_sys::RELKIND_FOREIGN_TABLE) {
         return 0.0;
     }
-    let lock = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
-    // SAFETY: the relation is open and locked while it is read, and the lock is given back at
-    // once: a share lock kept into TRUNCATE's exclusive one invites deadlock.
-    unsafe {
-        // The statement runs, and must not wait where it would not without us.
-        if !pg_sys::ConditionalLockRelationOid(relation, lock) {
-            return catalogued_size(relation);
-        }
-        let opened = pg_sys::try_relation_open(relation, pg_sys::NoLock as i32);
-        if opened.is_null() {
-            pg_sys::UnlockRelationOid(relation, lock);
-            return 0.0;
-        }
+    let estimate = with_open(relation, |opened| {
         let (mut pages, mut rows, mut visible) = (0, 0.0, 0.0);
-        pg_sys::estimate_rel_size(opened, std::ptr::null_mut(), &mut pages, &mut rows, &mut visible);
-        pg_sys::relation_close(opened, lock);
-        if rows < 0.0 { unanalysed_foreign_size(relation) } else { rows }
+        // SAFETY: the relation is open and locked.
+        unsafe {
+            pg_sys::estimate_rel_size(opened, std::ptr::null_mut(), &mut pages, &mut rows, &mut visible);
+        }
+        rows
+    });
+    match estimate {
+        None => catalogued_size(relation),
+        Some(rows) if rows < 0.0 => unanalysed_foreign_size(relation),
+        Some(rows) => rows,
     }
 }
 
@@ -141,7 +170,7 @@ pub fn catalogued_size(relation: pg_sys::Oid) -> f64 {
     match catalogued(relation, |row| row.reltuples) {
         None => 0.0,
         Some(rows) if rows < 0.0 && kind(relation) == pg_sys::RELKIND_RELATION => {
-            statistics(relation).map_or(0.0, |told| told.live.saturating_sub(told.deleted) as f64)
+            live_rows(relation).unwrap_or(0) as f64
         }
         Some(rows) if rows < 0.0 => unanalysed_foreign_size(relation),
         Some(rows) => f64::from(rows),
