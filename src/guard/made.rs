@@ -12,6 +12,11 @@ use crate::pg::pg_sys::NodeTag;
 use crate::pg::{compat, nodes, pg_sys, raw};
 use crate::settings::{self, Scope};
 
+/// The command at which the running sum began.
+pub fn began() -> pg_sys::CommandId {
+    if settings::scope() == Scope::Transaction { 0 } else { levels::began() }
+}
+
 /// Whether a row version was made by the sum of `of`.
 ///
 /// # Safety
@@ -28,8 +33,7 @@ unsafe fn is_made(header: pg_sys::HeapTupleHeader, of: Summed) -> bool {
             return false;
         }
         let made = raw::HeapTupleHeaderGetCmin(header);
-        let began = if settings::scope() == Scope::Transaction { 0 } else { levels::began() };
-        made >= began && !ledger::is_uncounted(of, made)
+        made >= began() && !ledger::is_uncounted(of, made)
     }
 }
 

@@ -5,6 +5,7 @@ use crate::pg::pg_sys;
 use safedelete_core::command::Command;
 use safedelete_core::limit::{Bounds, Size};
 
+use super::made;
 use crate::analysis::target;
 use crate::ledger::{self, Summed};
 use crate::pg::count::Count;
@@ -18,7 +19,8 @@ pub struct Table {
     relation: pg_sys::Oid,
     only: bool,
     of: Summed,
-    /// What the sum had deleted before the statement began: its snapshot does not see these rows.
+    /// What the sum had deleted, or collected to delete, before the statement began: as far as these rows are
+    /// gone, its snapshot does not see them.
     deleted_before: u64,
     /// TRUNCATE and DROP: the size that their count is taken for.
     whole: Option<Size>,
@@ -52,7 +54,7 @@ impl Table {
 
     /// A table that is taken whole.
     pub fn of_size(self, size: Size) -> Table {
-        Table { whole: Some(size), ..self }
+        Table { whole: Some(size.plus(self.deleted_before)), ..self }
     }
 
     /// What its rows are summed for.
@@ -108,9 +110,13 @@ impl Table {
     /// Counts until the table is known to hold `rows`, with those that the sum had deleted before.
     fn count_to(&mut self, rows: u64) -> Size {
         let (relation, only) = (self.relation, self.only);
-        let count = self.count.get_or_insert_with(|| Count::new(relation, only));
-        count.go_on(rows.saturating_sub(self.deleted_before), u64::MAX);
-        let size = count.size().plus(self.deleted_before);
+        let deleted = self.deleted_before;
+        let count = self.count.get_or_insert_with(|| new_count(relation, only, deleted));
+        // Those that are gone may be found on the way.
+        while !count.has_ended() && count.rows().saturating_add(count.gone(deleted)) < rows {
+            count.go_on(rows - count.gone(deleted), u64::MAX);
+        }
+        let size = size_of(count, deleted);
         ledger::learn_size(self.of, size);
         size
     }
@@ -140,18 +146,29 @@ impl Table {
         }
         let known = ledger::learned(self.of).size.filter(|size| size.is_final());
         known.or_else(|| {
-            let mut count = Count::new(self.relation, self.only);
+            let mut count = new_count(self.relation, self.only, self.deleted_before);
             count.go_on(u64::MAX, CHEAP_PAGES);
             let has_ended = relations::has_size(self.relation) && count.has_ended();
-            has_ended.then(|| count.size().plus(self.deleted_before))
+            has_ended.then(|| size_of(&count, self.deleted_before))
         })
     }
 
     /// What was counted for this statement, and the pages that were read.
     pub fn counted(&self) -> Option<(Size, u64)> {
         let count = self.count.as_ref()?;
-        Some((count.size().plus(self.deleted_before), count.pages()))
+        Some((size_of(count, self.deleted_before), count.pages()))
     }
+}
+
+/// A count for a sum that had deleted so many rows.
+fn new_count(relation: pg_sys::Oid, only: bool, deleted: u64) -> Count {
+    let count = Count::new(relation, only);
+    if deleted == 0 { count } else { count.with_gone(made::began()) }
+}
+
+/// What a count has come to, with those of the deleted rows that are gone.
+fn size_of(count: &Count, deleted: u64) -> Size {
+    count.size().plus(count.gone(deleted))
 }
 
 /// The size of a table of few pages, and of a larger one the planner's estimate; `None` for what has none.

@@ -354,7 +354,7 @@ impl Task {
     }
 
     fn report(&mut self, sum: u64, limit: &Limit, count: u64, not_honoured: Option<&NotHonoured>) -> Report {
-        let reach = if self.table.is_taken_whole() {
+        let reach = if self.table.is_taken_whole() && sum == count {
             Reach::WholeTable
         } else if let Some(whole) = self.part_of {
             Reach::Part { of: relations::name(whole) }

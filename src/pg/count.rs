@@ -25,6 +25,12 @@ pub struct Count {
     estimated: Option<u64>,
     pages: u64,
     sees: Sees,
+    /// Rows that this transaction has deleted since that command, which the snapshot does not see.
+    since: Option<pg_sys::CommandId>,
+    gone_before: u64,
+    gone_here: u64,
+    /// Only a heap tells of such rows.
+    blind: bool,
 }
 
 /// Which rows are counted.
@@ -68,7 +74,30 @@ impl Count {
     }
 
     fn of(members: Vec<pg_sys::Oid>, sees: Sees) -> Count {
-        Count { members, place: None, before: 0, here: 0, estimated: None, pages: 0, sees }
+        Count {
+            members,
+            place: None,
+            before: 0,
+            here: 0,
+            estimated: None,
+            pages: 0,
+            sees,
+            since: None,
+            gone_before: 0,
+            gone_here: 0,
+            blind: false,
+        }
+    }
+
+    /// The same, which looks for rows as well that this transaction has deleted since a command.
+    pub fn with_gone(self, since: pg_sys::CommandId) -> Count {
+        Count { since: Some(since), ..self }
+    }
+
+    /// Of rows that this transaction has deleted since a command, `at_most` so many: those found so far.
+    /// Where a table cannot tell, all are taken for gone.
+    pub fn gone(&self, at_most: u64) -> u64 {
+        if self.blind { at_most } else { at_most.min(self.gone_before + self.gone_here) }
     }
 
     /// The rows seen so far, and those estimated.
@@ -117,12 +146,13 @@ impl Count {
                 Read::Enough => continue,
                 Read::Ended => {}
                 Read::Uncountable => {
-                    self.here = 0;
+                    (self.here, self.gone_here, self.blind) = (0, 0, true);
                     *self.estimated.get_or_insert(0) += sizes::catalogued_size(relation).round() as u64;
                 }
             }
             self.members.pop();
             self.before += std::mem::take(&mut self.here);
+            self.gone_before += std::mem::take(&mut self.gone_here);
             self.place = None;
         }
     }
@@ -165,16 +195,17 @@ impl Count {
                 // VACUUM may have cut empty pages off.
                 Some(place) if place.file == file => Place { blocks: place.blocks.min(now), ..place },
                 _ => {
-                    self.here = 0;
+                    (self.here, self.gone_here) = (0, 0);
                     Place { file, block: 0, blocks: now }
                 }
             };
             let snapshot = self.snapshot();
             let to = u64::from(place.block).saturating_add(pages).min(place.blocks.into()) as u32;
             let (from, wanted) = (place.block, enough.saturating_sub(self.here));
-            let seen = frame::call(|| read_pages(opened, snapshot, from, to, wanted));
+            let seen = frame::call(|| read_pages(opened, snapshot, self.since, from, to, wanted));
             self.pages += u64::from(seen.block.saturating_sub(from));
             self.here += seen.rows;
+            self.gone_here += seen.gone;
             place.block = seen.block;
             self.place = Some(place);
             if place.block < place.blocks { Read::Enough } else { Read::Ended }
@@ -193,6 +224,7 @@ impl Count {
                 // Its scan would take predicate locks, which no reader of ours may keep.
                 return Read::Uncountable;
             }
+            self.blind = true;
             let snapshot = self.snapshot();
             let (rows, ended) = frame::call(|| scan(opened, snapshot, enough));
             self.here = rows;
@@ -227,6 +259,8 @@ pub unsafe fn is_heap(opened: pg_sys::Relation) -> bool {
 struct Seen {
     block: u32,
     rows: u64,
+    /// Rows that were deleted since a command of this transaction's.
+    gone: u64,
 }
 
 /// Reads pages `from` to `to` until as many as `wanted` rows are seen, and the page's others. As a
@@ -238,6 +272,7 @@ struct Seen {
 unsafe fn read_pages(
     opened: pg_sys::Relation,
     snapshot: pg_sys::Snapshot,
+    since: Option<pg_sys::CommandId>,
     from: u32,
     to: u32,
     wanted: u64,
@@ -250,7 +285,7 @@ unsafe fn read_pages(
         } else {
             std::ptr::null_mut()
         };
-        let mut seen = Seen { block: from, rows: 0 };
+        let mut seen = Seen { block: from, rows: 0, gone: 0 };
         while seen.block < to && seen.rows < wanted {
             if pg_sys::InterruptPending != 0 {
                 raw::ProcessInterrupts();
@@ -263,7 +298,7 @@ unsafe fn read_pages(
                 strategy,
             );
             raw::LockBuffer(buffer, pg_sys::BUFFER_LOCK_SHARE as c_int);
-            seen.rows += rows_on_page(opened, snapshot, buffer, seen.block);
+            rows_on_page(opened, snapshot, since, buffer, &mut seen);
             raw::UnlockReleaseBuffer(buffer);
             seen.block += 1;
         }
@@ -274,15 +309,18 @@ unsafe fn read_pages(
     }
 }
 
+/// Adds what is on page `seen.block`.
+///
 /// # Safety
-/// As `read_pages`; `buffer` holds page `block`, pinned and share-locked.
+/// As `read_pages`; `buffer` holds the page, pinned and share-locked.
 #[allow(ffi_unwind_calls, reason = "runs in frame::call and owns nothing")]
 unsafe fn rows_on_page(
     opened: pg_sys::Relation,
     snapshot: pg_sys::Snapshot,
+    since: Option<pg_sys::CommandId>,
     buffer: pg_sys::Buffer,
-    block: u32,
-) -> u64 {
+    seen: &mut Seen,
+) {
     // SAFETY: by contract; a page's line pointers end at pd_lower, and a normal one points at a tuple.
     unsafe {
         let page = page_of(buffer);
@@ -292,22 +330,44 @@ unsafe fn rows_on_page(
         let lines = std::slice::from_raw_parts(page.add(first).cast::<u32>(), lines);
         if u32::from((*header).pd_flags) & pg_sys::PD_ALL_VISIBLE != 0 && !(*snapshot).takenDuringRecovery {
             // Of a standby's snapshots PostgreSQL does not believe the bit.
-            return lines.iter().map(|line| u32::from(is_normal(*line))).sum::<u32>().into();
+            seen.rows += u64::from(lines.iter().map(|line| u32::from(is_normal(*line))).sum::<u32>());
+            return;
         }
-        let mut rows = 0;
         let mut tuple = pg_sys::HeapTupleData { t_tableOid: (*opened).rd_id, ..Default::default() };
-        tuple.t_self.ip_blkid.bi_hi = (block >> 16) as u16;
-        tuple.t_self.ip_blkid.bi_lo = block as u16;
+        tuple.t_self.ip_blkid.bi_hi = (seen.block >> 16) as u16;
+        tuple.t_self.ip_blkid.bi_lo = seen.block as u16;
         for (i, line) in lines.iter().enumerate().filter(|(_, line)| is_normal(**line)) {
             let (offset, length) = extent(*line);
             tuple.t_self.ip_posid = i as u16 + 1;
             tuple.t_data = page.add(offset).cast();
             tuple.t_len = length;
             if raw::HeapTupleSatisfiesVisibility(&raw mut tuple, snapshot, buffer) {
-                rows += 1;
+                seen.rows += 1;
+            } else if since.is_some_and(|since| is_gone(&tuple, since)) {
+                seen.gone += 1;
             }
         }
-        rows
+    }
+}
+
+/// Whether this transaction has deleted a row (not only a version of it, as by an update) since a command.
+///
+/// # Safety
+/// `tuple` is on a page that is pinned and locked.
+#[allow(ffi_unwind_calls, reason = "runs in frame::call and owns nothing")]
+unsafe fn is_gone(tuple: &pg_sys::HeapTupleData, since: pg_sys::CommandId) -> bool {
+    // SAFETY: by contract; cmax is asked of what this transaction has deleted alone.
+    unsafe {
+        let header = tuple.t_data;
+        let other =
+            (pg_sys::HEAP_XMAX_INVALID | pg_sys::HEAP_XMAX_IS_MULTI | pg_sys::HEAP_XMAX_LOCK_ONLY) as u16;
+        let next = (*header).t_ctid;
+        (*header).t_infomask & other == 0
+            && next.ip_posid == tuple.t_self.ip_posid
+            && next.ip_blkid.bi_lo == tuple.t_self.ip_blkid.bi_lo
+            && next.ip_blkid.bi_hi == tuple.t_self.ip_blkid.bi_hi
+            && raw::TransactionIdIsCurrentTransactionId((*header).t_choice.t_heap.t_xmax)
+            && raw::HeapTupleHeaderGetCmax(header) >= since
     }
 }
 
