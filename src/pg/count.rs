@@ -350,7 +350,8 @@ unsafe fn rows_on_page(
     }
 }
 
-/// Whether this transaction has deleted a row (not only a version of it, as by an update) since a command.
+/// Whether this transaction has deleted a row since a command, which was there before: not only a version of
+/// it, as by an update, and not one that it has inserted itself.
 ///
 /// # Safety
 /// `tuple` is on a page that is pinned and locked.
@@ -368,6 +369,9 @@ unsafe fn is_gone(tuple: &pg_sys::HeapTupleData, since: pg_sys::CommandId) -> bo
             && next.ip_blkid.bi_hi == tuple.t_self.ip_blkid.bi_hi
             && raw::TransactionIdIsCurrentTransactionId((*header).t_choice.t_heap.t_xmax)
             && raw::HeapTupleHeaderGetCmax(header) >= since
+            && (u32::from((*header).t_infomask) & pg_sys::HEAP_UPDATED != 0
+                || !raw::TransactionIdIsCurrentTransactionId((*header).t_choice.t_heap.t_xmin)
+                || raw::HeapTupleHeaderGetCmin(header) < since)
     }
 }
 

@@ -145,6 +145,7 @@ SET safedelete.max_fraction = 0.001;
 DELETE FROM big WHERE id <= 101;
 SET safedelete.min_rows = 10;
 CALL flush();
+VACUUM big;
 BEGIN;
 SELECT pages_counted('DELETE FROM big WHERE id <= 60');
 SELECT pages_counted('DELETE FROM big WHERE id <= 100');
@@ -162,6 +163,46 @@ SELECT relation, rows, table_rows, round(fraction::numeric, 3), verdict
 -- Nothing of it is in the table's statistics.
 CALL flush();
 SELECT seq_scan, idx_scan FROM pg_stat_user_tables WHERE relname = 'big';
+
+-- What other sessions have deleted reaches the estimates late: 1,500 rows are left, and all of them say 10,000.
+CREATE TABLE stale (id int) WITH (autovacuum_enabled = off);
+INSERT INTO stale SELECT generate_series(1, 10000);
+ANALYZE stale;
+BEGIN; SET LOCAL safedelete.mode = off; DELETE FROM stale WHERE id > 1500; COMMIT;
+DELETE FROM stale WHERE id <= 1200;
+BEGIN; DELETE FROM stale WHERE id <= 740; ROLLBACK;
+VACUUM stale;
+DELETE FROM stale WHERE id <= 1200;
+
+-- What a sum has deleted counts for its table's size, and what it has only collected is still there.
+CREATE TABLE inner_most (id int);
+INSERT INTO inner_most SELECT generate_series(1, 1000);
+CREATE FUNCTION take_more(i int) RETURNS int LANGUAGE plpgsql AS $$
+BEGIN IF i = 1 THEN DELETE FROM inner_most WHERE id BETWEEN 401 AND 600; END IF; RETURN i; END $$;
+WITH d AS (DELETE FROM inner_most WHERE id <= 400 RETURNING take_more(id)) SELECT count(*) FROM d;
+CREATE FUNCTION take_more_by_trigger() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN PERFORM take_more(OLD.id); RETURN OLD; END $$;
+CREATE TRIGGER t BEFORE DELETE ON inner_most FOR EACH ROW WHEN (OLD.id <= 400) EXECUTE FUNCTION take_more_by_trigger();
+DELETE FROM inner_most WHERE id <= 400;
+DROP TRIGGER t ON inner_most;
+DO $$ BEGIN DELETE FROM inner_most WHERE id <= 400; DELETE FROM inner_most WHERE id <= 500; RAISE EXCEPTION 'undone'; END $$;
+DO $$ BEGIN DELETE FROM inner_most WHERE id <= 400; DELETE FROM inner_most WHERE id <= 501; END $$;
+-- Rows that the sum itself has inserted were not there.
+DO $$
+BEGIN
+  INSERT INTO inner_most SELECT generate_series(1001, 2000);
+  DELETE FROM inner_most WHERE id > 1000;
+  DELETE FROM inner_most WHERE id <= 501;
+END $$;
+-- Deleted by a command that is not guarded, it is no longer there.
+SET safedelete.commands = 'update';
+DO $$ BEGIN DELETE FROM inner_most WHERE id <= 400; UPDATE inner_most SET id = id WHERE id <= 701; END $$;
+RESET safedelete.commands;
+DO $$ BEGIN DELETE FROM inner_most WHERE id <= 300; TRUNCATE inner_most; END $$;
+BEGIN;
+SET LOCAL safedelete.allow_rows = 700;
+DO $$ BEGIN DELETE FROM inner_most WHERE id <= 300; TRUNCATE inner_most; END $$;
+ROLLBACK;
 
 -- A table that this transaction created holds nothing that could be lost.
 BEGIN;
