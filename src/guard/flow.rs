@@ -237,6 +237,11 @@ unsafe fn count(guard: *mut GuardState, slot: *mut pg_sys::TupleTableSlot) {
         }
         if (*guard).looks && made::came(guard, slot) {
             (*guard).made += 1;
+            if (*guard).counts_parts
+                && let Some(orders) = &(*guard).orders
+            {
+                note_made_in_parts(guard, spool::leaf(slot, orders));
+            }
             return;
         }
         (*guard).count += 1;
@@ -267,6 +272,25 @@ pub(super) unsafe fn count_in_parts(guard: *mut GuardState, leaf: pg_sys::Oid, r
         if let Some(frozen) = refused {
             refusal::raise(&frozen);
         }
+    }
+}
+
+/// Notes a row that is stored in `leaf` and that the sum had counted before.
+///
+/// # Safety
+/// As `execute`.
+#[cold]
+unsafe fn note_made_in_parts(guard: *mut GuardState, leaf: pg_sys::Oid) {
+    // SAFETY: as in `check`.
+    unsafe {
+        frame::guarded(|| {
+            let task = (*guard).task;
+            if !task.is_null()
+                && let Some(parts) = (*task).parts.as_mut()
+            {
+                parts.note_made(leaf);
+            }
+        });
     }
 }
 

@@ -14,6 +14,8 @@ struct Part {
     relation: pg_sys::Oid,
     task: Task,
     count: u64,
+    /// Rows that the sum had counted before.
+    made: u64,
     threshold: u64,
 }
 
@@ -31,7 +33,7 @@ impl Parts {
             .filter(|part| policy::effective(*part).guards(orders.command))
             .map(|relation| {
                 let task = Task::of_part(relation, orders.relation, orders.command, referential);
-                Part { relation, count: 0, threshold: task.first_threshold(), task }
+                Part { relation, count: 0, made: 0, threshold: task.first_threshold(), task }
             })
             .collect();
         (!parts.is_empty()).then(|| Parts { whole: orders.relation, parts, of_leaf: FxHashMap::default() })
@@ -44,12 +46,8 @@ impl Parts {
 
     /// `rows` more, stored in `leaf`.
     pub fn count(&mut self, leaf: pg_sys::Oid, rows: u64) -> Result<(), Frozen> {
-        let Parts { whole, parts, of_leaf } = self;
-        let lies_in = of_leaf.entry(leaf).or_insert_with(|| {
-            let labelled = policy::labelled_below(leaf, *whole);
-            (0..parts.len()).filter(|i| labelled.contains(&parts[*i].relation)).collect()
-        });
-        for i in lies_in.iter() {
+        let (parts, lies_in) = self.of_leaf(leaf);
+        for i in lies_in {
             let part = &mut parts[*i];
             part.count += rows;
             if part.count > part.threshold {
@@ -59,10 +57,28 @@ impl Parts {
         Ok(())
     }
 
+    /// A row more that the sum had counted before: it adds nothing, but may go now.
+    pub fn note_made(&mut self, leaf: pg_sys::Oid) {
+        let (parts, lies_in) = self.of_leaf(leaf);
+        for i in lies_in {
+            parts[*i].made += 1;
+        }
+    }
+
+    /// The parts, and which of them a relation lies in.
+    fn of_leaf(&mut self, leaf: pg_sys::Oid) -> (&mut [Part], &[usize]) {
+        let Parts { whole, parts, of_leaf } = self;
+        let lies_in = of_leaf.entry(leaf).or_insert_with(|| {
+            let labelled = policy::labelled_below(leaf, *whole);
+            (0..parts.len()).filter(|i| labelled.contains(&parts[*i].relation)).collect()
+        });
+        (parts, lies_in)
+    }
+
     /// All rows are counted.
     pub fn finish(&mut self) -> Result<(), Frozen> {
-        for part in self.parts.iter_mut().filter(|part| part.count > 0) {
-            part.task.finish(part.count, part.task.deletes(part.count))?;
+        for part in self.parts.iter_mut().filter(|part| part.count + part.made > 0) {
+            part.task.finish(part.count, part.task.deletes(part.count + part.made))?;
         }
         Ok(())
     }

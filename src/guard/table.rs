@@ -42,7 +42,9 @@ pub enum Answer {
 impl Table {
     pub fn new(relation: pg_sys::Oid, only: bool) -> Table {
         let of = target::summed(relation, only);
-        let deleted_before = ledger::deleted(of);
+        // A foreign table's size is what ANALYZE found, which no DELETE makes smaller.
+        let is_counted = relations::kind(relation) != pg_sys::RELKIND_FOREIGN_TABLE;
+        let deleted_before = if is_counted { ledger::deleted(of) } else { 0 };
         Table { relation, only, of, deleted_before, whole: None, count: None, previews: false }
     }
 

@@ -253,7 +253,9 @@ class Writer:
             own, own_restricts = self.condition(t) if rng.random() < 0.6 else ("", False)
             action = rng.choice(["DELETE", f"UPDATE SET {self.assignments(t)}", "DO NOTHING"])
             actions.append(f"{match}{own and ' AND ' + own} THEN {action}")
-            qualified &= tied or own_restricts or action == "DO NOTHING"
+            # ON true leaves nothing to NOT MATCHED BY SOURCE, which is to say false.
+            never = match != "WHEN MATCHED" and on == "true"
+            qualified &= tied or own_restricts or never or action == "DO NOTHING"
         if rng.random() < 0.3:
             actions.append("WHEN NOT MATCHED THEN INSERT (id, k, v) VALUES (j.id + 2000, j.k, 1)")
         returning = " RETURNING merge_action(), a.id" if self.version >= 17 and top and rng.random() < 0.4 else ""

@@ -94,6 +94,20 @@ WITH w AS (UPDATE tree SET v = 0 FROM twice WHERE tree.id = twice.id RETURNING t
 DELETE FROM tree USING twice WHERE tree.id = twice.id;
 RESET safedelete.max_rows;
 \set VERBOSITY default
+-- The size is what ANALYZE found, whatever has gone since.
+SET safedelete.min_rows = 100; SET safedelete.allow_rows = -1;
+DELETE FROM far WHERE id > 400;
+RESET safedelete.allow_rows;
+ANALYZE far;
+SELECT count(*) AS n FROM far \gset
+SELECT :n > 201 AND :n <= 400 AS few;
+BEGIN;
+DO $$ BEGIN FOR i IN 1..400 LOOP DELETE FROM far WHERE id = i; END LOOP; END $$;
+ROLLBACK;
+BEGIN;
+DO $$ BEGIN FOR i IN 0..9 LOOP DELETE FROM far WHERE id BETWEEN 40 * i + 1 AND 40 * i + 40; END LOOP; END $$;
+ROLLBACK;
+RESET safedelete.min_rows;
 TRUNCATE far;
 DROP TABLE tree CASCADE;
 DROP TABLE mixed, near;

@@ -100,6 +100,21 @@ TRUNCATE customer CASCADE;
 RESET safedelete.allow_rows;
 SELECT safedelete.set_policy('invoice', '{"mode": "off"}');
 DELETE FROM customer WHERE id = 1;
+-- A part's size has the rows that the sum first updated and then deleted: 21 of 42 rows may go.
+CREATE TABLE ledger (id int, half int, v int) PARTITION BY LIST (half);
+CREATE TABLE ledger_0 PARTITION OF ledger FOR VALUES IN (0);
+CREATE TABLE ledger_1 PARTITION OF ledger FOR VALUES IN (1);
+INSERT INTO ledger SELECT g, g / 43, 0 FROM generate_series(1, 84) g;
+SELECT safedelete.set_policy('ledger_0', '{"min_rows": 10, "max_fraction": 0.5}');
+BEGIN;
+DO $$ BEGIN
+  UPDATE ledger SET v = 1 WHERE id <= 11; DELETE FROM ledger WHERE id <= 11; UPDATE ledger SET v = 1 WHERE id <= 21;
+END $$;
+DO $$ BEGIN DELETE FROM ledger WHERE id BETWEEN 12 AND 27; UPDATE ledger SET v = 1 WHERE id <= 28; END $$;
+ROLLBACK;
+DO $$ BEGIN UPDATE ledger SET v = 1 WHERE id <= 11; DELETE FROM ledger WHERE id <= 11; UPDATE ledger SET v = 1 WHERE id <= 22; END $$;
+DROP TABLE ledger;
+
 -- A label that cannot be read opens nothing.
 UPDATE pg_seclabel SET label = '{"max_rows": 5, "max_bytes": 10}' WHERE objoid = 'invoice'::regclass;
 SELECT object, policy, label FROM safedelete.policies WHERE object ~ 'invoice';
