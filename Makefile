@@ -29,7 +29,7 @@ help:
 ## make test-company    beside other extensions of Debian, in both orders of preloading
 ## make test-around     PgBouncer, standby, replication, dumps, pg_upgrade (NEW_PG_CONFIG)
 ## make test-faults     kill -9, full disks, timeouts, errors inside errors, memory of long sessions
-## make test-fuzz       random conditions, damaged scripts for check, policies
+## make test-fuzz       random conditions, whole statements against the truth, damaged scripts for check, policies (FUZZ_SECONDS)
 ## make test-valgrind   regress, isolation and corpus below Valgrind's memcheck
 ## make package         a Debian package, in target/packages; make test-package installs it in a clean root
 ## make tree            a directory for PostgreSQL 18's extension_control_path; make test-tree tries it
