@@ -104,7 +104,7 @@ impl Judge<'_> {
             });
         }
         if itself.is_some() {
-            pairs.itself = itself;
+            pairs.itself = pairs.itself.or(itself);
             pairs.on_equal = on_equal;
             return;
         }
