@@ -297,9 +297,17 @@ unsafe fn direct_count(guard: *mut GuardState) -> f64 {
 /// # Safety
 /// `query` has been run.
 pub unsafe fn counts(query: *mut pg_sys::QueryDesc) -> bool {
+    // SAFETY: by contract.
+    unsafe { counts_at((*query).planstate) }
+}
+
+/// The same of one ModifyTable of a query.
+///
+/// # Safety
+/// `modify` is the state of a plan that has run.
+pub unsafe fn counts_at(modify: *mut pg_sys::PlanState) -> bool {
     // SAFETY: by contract; casts follow tags.
     unsafe {
-        let modify = (*query).planstate;
         if nodes::tag(modify) != NodeTag::T_ModifyTableState {
             return false;
         }

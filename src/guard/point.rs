@@ -53,6 +53,7 @@ pub unsafe fn account_alone(query: *mut pg_sys::QueryDesc) {
     // SAFETY: by contract; an active portal's statements are a list.
     let whole = unsafe {
         (*(*query).estate).es_processed <= 1
+            && (*(*query).estate).es_auxmodifytables.is_null()
             && !pg_sys::ActivePortal.is_null()
             && nodes::length((*pg_sys::ActivePortal).stmts) == 1
     };
@@ -74,6 +75,9 @@ pub unsafe fn account_alone(query: *mut pg_sys::QueryDesc) {
 pub unsafe fn account(query: *mut pg_sys::QueryDesc, fires: bool) {
     // SAFETY: by contract; casts follow tags.
     unsafe {
+        if !(*(*query).estate).es_auxmodifytables.is_null() && (!settings::is_off() || policy::in_use()) {
+            note_beside(query);
+        }
         let operation = (*query).operation;
         let plan = (*(*query).plannedstmt).planTree;
         let modify = plan.cast::<pg_sys::ModifyTable>();
@@ -175,6 +179,39 @@ unsafe fn note(query: *mut pg_sys::QueryDesc, relation: pg_sys::Oid, only: bool,
                 }
             } else if target::is_in_tree(relation) {
                 ledger::note_written(Some(target::summed(relation, only)), command);
+            }
+        });
+    }
+}
+
+/// Notes what the data-modifying CTEs of a query have written with its command: for whom it was counted, if it
+/// was. So what of that is nobody's sum counts when it is reached.
+///
+/// # Safety
+/// As `note`, of a query that has such CTEs.
+#[cold]
+unsafe fn note_beside(query: *mut pg_sys::QueryDesc) {
+    // SAFETY: by contract; the states of ModifyTables hold their plans.
+    unsafe {
+        let estate = (*query).estate;
+        frame::guarded(|| {
+            let beside = nodes::items::<pg_sys::PlanState>((*estate).es_auxmodifytables);
+            for modify in beside.chain(std::iter::once((*query).planstate)) {
+                if nodes::tag(modify) != NodeTag::T_ModifyTableState {
+                    continue;
+                }
+                let plan = (*modify).plan.cast::<pg_sys::ModifyTable>();
+                let rewrites = (*plan).operation != pg_sys::CmdType::CMD_INSERT
+                    || (*plan).onConflictAction == pg_sys::OnConflictAction::ONCONFLICT_UPDATE;
+                let entry = nodes::range_table_entry((*(*query).plannedstmt).rtable, (*plan).nominalRelation);
+                if let Some(entry) = entry
+                    && rewrites
+                    && !target::is_unguarded((*entry).relid)
+                {
+                    let of =
+                        measure::counts_at(modify).then(|| target::summed((*entry).relid, !(*entry).inh));
+                    ledger::note_written(of, (*estate).es_output_cid);
+                }
             }
         });
     }

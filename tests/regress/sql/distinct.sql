@@ -211,3 +211,22 @@ RESET safedelete.max_fraction;
 SET client_min_messages = warning;
 DROP SCHEMA distinct_rows CASCADE;
 DROP ROLE regress_unchecked;
+
+-- What a data-modifying CTE writes uncounted (an upsert, by default) counts when it is reached; what it counted does not.
+SET search_path = public;
+CREATE TABLE beside (id int PRIMARY KEY, v int);
+INSERT INTO beside SELECT g, 0 FROM generate_series(1, 1000) g;
+DO $$ DECLARE n int; BEGIN
+  WITH u AS (INSERT INTO beside SELECT g, 0 FROM generate_series(1, 900) g ON CONFLICT (id) DO UPDATE SET v = 2 RETURNING 1)
+  SELECT count(*) INTO n FROM u;
+  DELETE FROM beside WHERE id <= 900;
+END $$;
+BEGIN;
+DO $$ DECLARE n int; BEGIN
+  WITH u AS (UPDATE beside SET v = 3 WHERE id <= 450 RETURNING 1) SELECT count(*) INTO n FROM u;
+  WITH u AS (UPDATE beside SET v = 4 WHERE id <= 450 RETURNING 1) INSERT INTO beside SELECT 2000, count(*) FROM u;
+  DELETE FROM beside WHERE id <= 450;
+END $$;
+SELECT count(*) FROM beside;
+ROLLBACK;
+DROP TABLE beside;
