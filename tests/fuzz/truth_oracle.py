@@ -194,7 +194,9 @@ def verdicts(tables, statement, commands, settings, truth, size, alone=True):
         held = size.get(name)
         sizes = [held]
         if held is not None and not (alone and statement.simple and not any(t.inserts or t.rule for t in tables)):
-            sizes = between(held, truth, statement)
+            low, high = between(held, truth, statement)
+            # Of a foreign part's size nothing is taken off, and what the sum deleted is added.
+            sizes = (low, high + count * tables.foreign)
         own = settings.under(labels.get(name, {}))
         if not any(name in (piece.name, *piece.table.parts) for piece in unqualified):
             limits = [own.limit(s) for s in sizes]
