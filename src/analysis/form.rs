@@ -48,13 +48,16 @@ pub struct Judge<'a> {
     pub memory: Memory,
 }
 
+/// A condition; with and without proofs; negated.
+type Asked = (*mut pg_sys::Node, bool, bool);
+
 /// What was found out of the parts of sub-selects, which are asked for again and again.
 #[derive(Default)]
 pub struct Memory {
     /// Of conditions of sub-selects.
     forms: RefCell<FxHashMap<*mut pg_sys::Node, Form>>,
-    /// Of whole conditions, which several ways may share; with and without proofs, and negated.
-    whole: RefCell<FxHashMap<(*mut pg_sys::Node, bool, bool), (Form, Option<Itself>)>>,
+    /// Of whole conditions, which several ways may share.
+    whole: RefCell<FxHashMap<Asked, (Form, Option<Itself>)>>,
     /// Of Queries, by whether their select list counts: whether they are tied.
     pub tied: RefCell<FxHashMap<(*mut pg_sys::Query, bool), bool>>,
     /// Of output columns (Query, range table index, number): whether they name the target.

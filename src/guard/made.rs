@@ -145,7 +145,7 @@ unsafe fn fetch(
 ) -> bool {
     // SAFETY: by contract.
     unsafe {
-        (*tid).ip_posid != pg_sys::InvalidOffsetNumber as u16
+        (*tid).ip_posid != pg_sys::InvalidOffsetNumber
             && match (*(*relation).rd_tableam).tuple_fetch_row_version {
                 Some(fetch) => fetch(relation, tid, &raw mut pg_sys::SnapshotAnyData, slot),
                 None => false,

@@ -102,9 +102,8 @@ unsafe fn passes_columns(columns: *mut pg_sys::List) -> bool {
     nodes::items::<pg_sys::TargetEntry>(columns).all(|entry| {
         // SAFETY: by contract; the cast follows the tag.
         unsafe {
-            nodes::cast::<pg_sys::Var, _>((*entry).expr, NodeTag::T_Var).is_some_and(|var| {
-                (*var).varno as i32 == pg_sys::OUTER_VAR && (*var).varattno == (*entry).resno
-            })
+            nodes::cast::<pg_sys::Var, _>((*entry).expr, NodeTag::T_Var)
+                .is_some_and(|var| (*var).varno == pg_sys::OUTER_VAR && (*var).varattno == (*entry).resno)
         }
     })
 }

@@ -66,7 +66,7 @@ pub unsafe fn identity(slot: *mut pg_sys::TupleTableSlot, orders: &Orders) -> Op
             return None;
         }
         let tid = *(*(*slot).tts_values.add(at)).cast_mut_ptr::<pg_sys::ItemPointerData>();
-        if tid.ip_posid == pg_sys::InvalidOffsetNumber as u16 {
+        if tid.ip_posid == pg_sys::InvalidOffsetNumber {
             return None;
         }
         let table = if orders.tableoid > 0 {

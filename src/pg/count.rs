@@ -146,7 +146,7 @@ impl Count {
                 Read::Enough => continue,
                 Read::Ended => {}
                 Read::Uncountable => {
-                    (self.here, self.gone_here, self.blind) = (0, 0, true);
+                    (self.here, self.gone_here) = (0, 0);
                     *self.estimated.get_or_insert(0) += sizes::catalogued_size(relation).round() as u64;
                 }
             }
