@@ -360,18 +360,33 @@ unsafe fn is_gone(tuple: &pg_sys::HeapTupleData, since: pg_sys::CommandId) -> bo
     // SAFETY: by contract; cmax is asked of what this transaction has deleted alone.
     unsafe {
         let header = tuple.t_data;
-        let other =
-            (pg_sys::HEAP_XMAX_INVALID | pg_sys::HEAP_XMAX_IS_MULTI | pg_sys::HEAP_XMAX_LOCK_ONLY) as u16;
         let next = (*header).t_ctid;
-        (*header).t_infomask & other == 0
+        let bits = u32::from((*header).t_infomask);
+        bits & (pg_sys::HEAP_XMAX_INVALID | pg_sys::HEAP_XMAX_LOCK_ONLY) == 0
             && next.ip_posid == tuple.t_self.ip_posid
             && next.ip_blkid.bi_lo == tuple.t_self.ip_blkid.bi_lo
             && next.ip_blkid.bi_hi == tuple.t_self.ip_blkid.bi_hi
-            && raw::TransactionIdIsCurrentTransactionId((*header).t_choice.t_heap.t_xmax)
+            && raw::TransactionIdIsCurrentTransactionId(deleter(header))
             && raw::HeapTupleHeaderGetCmax(header) >= since
-            && (u32::from((*header).t_infomask) & pg_sys::HEAP_UPDATED != 0
+            && (bits & pg_sys::HEAP_UPDATED != 0
                 || !raw::TransactionIdIsCurrentTransactionId((*header).t_choice.t_heap.t_xmin)
                 || raw::HeapTupleHeaderGetCmin(header) < since)
+    }
+}
+
+/// As HeapTupleHeaderGetUpdateXid.
+///
+/// # Safety
+/// `header` is a tuple's that somebody has deleted or updated.
+#[allow(ffi_unwind_calls, reason = "runs in frame::call and owns nothing")]
+unsafe fn deleter(header: pg_sys::HeapTupleHeader) -> pg_sys::TransactionId {
+    // SAFETY: by contract; others, or subtransactions, may have locked it as well.
+    unsafe {
+        if u32::from((*header).t_infomask) & pg_sys::HEAP_XMAX_IS_MULTI != 0 {
+            raw::HeapTupleGetUpdateXid(header)
+        } else {
+            (*header).t_choice.t_heap.t_xmax
+        }
     }
 }
 

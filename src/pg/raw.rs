@@ -309,6 +309,7 @@ unsafe extern "C-unwind" {
 
     // access/htup_details.h, access/genam.h
     pub fn HeapTupleHeaderGetCmin(header: pg_sys::HeapTupleHeader) -> pg_sys::CommandId;
+    pub fn HeapTupleGetUpdateXid(header: pg_sys::HeapTupleHeader) -> pg_sys::TransactionId;
     pub fn HeapTupleHeaderGetCmax(header: pg_sys::HeapTupleHeader) -> pg_sys::CommandId;
     pub fn index_rescan(
         scan: pg_sys::IndexScanDesc,
