@@ -138,7 +138,7 @@ VACUUM ANALYZE big;
 CREATE PROCEDURE flush() LANGUAGE sql AS 'SELECT pg_stat_force_next_flush()';
 CALL flush();
 BEGIN;
-SELECT pages_counted('DELETE FROM big WHERE id <= 25000');
+SELECT pages_counted('DELETE FROM big WHERE id <= 20000');
 SELECT pages_counted('DELETE FROM big WHERE id BETWEEN 25001 AND 55000');
 ROLLBACK;
 SET safedelete.max_fraction = 0.001;
