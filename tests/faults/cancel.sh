@@ -81,8 +81,8 @@ fi
 # A cancel, of every kind of statement.
 scenario cancel 57014 collect "$collect"
 scenario cancel 57014 replay "$replay"
-scenario cancel 57014 collect "DELETE FROM t WHERE stall(id, 'collect')"
-scenario cancel 57014 replay "DELETE FROM t WHERE id > 0"
+scenario cancel 57014 collect "DELETE FROM t USING one WHERE stall(id, 'collect')"
+scenario cancel 57014 replay "DELETE FROM t USING one WHERE id > 0"
 scenario cancel 57014 collect "UPDATE t SET v = v + g FROM generate_series(1, 2) g WHERE id > g AND stall(id, 'collect')"
 scenario cancel 57014 collect "SELECT update_t()"
 scenario cancel 57014 replay "MERGE INTO t USING generate_series(1, 19000) g ON t.id = g WHEN MATCHED THEN UPDATE SET v = v + 1"

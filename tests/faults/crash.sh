@@ -16,7 +16,7 @@ guards() {
 }
 
 for crash in "collect UPDATE t SET v = v + 1 WHERE stall(id, 'collect')" "replay UPDATE t SET v = v + 1 WHERE id > 0" \
-  "collect DELETE FROM t WHERE stall(id, 'collect')" "replay DELETE FROM t WHERE id > 0"; do
+  "collect DELETE FROM t USING one WHERE stall(id, 'collect')" "replay DELETE FROM t USING one WHERE id > 0"; do
   place=${crash%% *} statement=${crash#* }
   name="${statement%% *} killed in $place"
   before=$(rows_now)
@@ -66,7 +66,7 @@ done
 
 # The postmaster. A backend that waits sees that it is gone and ends; one that works goes on, and holds the shared
 # memory, so that no second server starts beside it.
-for crash in "collect UPDATE t SET v = v + 1 WHERE stall(id, 'collect')" "replay DELETE FROM t WHERE id > 0"; do
+for crash in "collect UPDATE t SET v = v + 1 WHERE stall(id, 'collect')" "replay DELETE FROM t USING one WHERE id > 0"; do
   place=${crash%% *} statement=${crash#* }
   name="${statement%% *} orphaned in $place"
   before=$(rows_now)
