@@ -24,9 +24,9 @@ use pgrx::pg_sys::NodeTag;
 use rustc_hash::{FxHashMap, FxHashSet};
 use safedelete_core::command::Command;
 
-use crate::dry_run;
 use crate::pg::context::Context;
 use crate::pg::{compat, frame, nodes, raw};
+use crate::rehearsal;
 pub use bound::judge_bound;
 use target::Target;
 
@@ -136,7 +136,7 @@ pub unsafe fn examine(query: *mut pg_sys::Query) -> Option<Finding> {
     // SAFETY: a Query that writes `entry`.
     let target = unsafe { Target::of_query(query, entry)? };
     let guarded = target.is_guarded(command);
-    if !guarded && !target.has_parts() && !dry_run::is_on() {
+    if !guarded && !target.has_parts() && !rehearsal::is_on() {
         return None;
     }
     let frozen = target.is_frozen();

@@ -8,110 +8,17 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use crate::pg::pg_sys;
 use pgrx::pg_sys::NodeTag;
-use safedelete_core::command::Command;
-use safedelete_core::event::Verdict;
 use safedelete_core::message::{Report, SQLSTATE_NOT_READY, SQLSTATE_NOT_SUPPORTED};
 
 use crate::check::script::{Part, Statement};
 use crate::pg::attempt::attempt;
-use crate::pg::local::Local;
-use crate::pg::{frame, nodes, raw, relations};
+use crate::pg::{frame, nodes, raw};
+use crate::rehearsal::{self, Note};
 use crate::{ledger, levels, settings};
 
 mod leftovers;
 
 use leftovers::Leftovers;
-
-/// What wrote.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum By {
-    Statement,
-    Cascade,
-    Trigger,
-}
-
-impl By {
-    /// What writes now.
-    pub fn now(referential: bool) -> By {
-        if referential {
-            return By::Cascade;
-        }
-        if trigger_depth() > RUN.with(|run| run.as_ref().map_or(0, |run| run.trigger_depth)) {
-            By::Trigger
-        } else {
-            By::Statement
-        }
-    }
-
-    pub fn word(self) -> &'static str {
-        match self {
-            By::Statement => "statement",
-            By::Cascade => "cascade",
-            By::Trigger => "trigger",
-        }
-    }
-}
-
-/// What was written in one table in one way.
-pub struct Note {
-    relation: pg_sys::Oid,
-    /// As regclass shows it; the table may be gone after the rollback.
-    pub name: String,
-    pub command: Command,
-    pub by: By,
-    pub rows: u64,
-    /// How many rows the table has; `None` for what has no size.
-    pub table_rows: Option<u64>,
-    /// The first word that a rule had to say.
-    pub told: Option<(Verdict, Report)>,
-}
-
-struct Run {
-    trigger_depth: i32,
-    notes: Vec<Note>,
-}
-
-static RUN: Local<Option<Run>> = Local::new(None);
-
-/// Whether a dry run is going on.
-#[inline]
-pub fn is_on() -> bool {
-    RUN.with(|run| run.is_some())
-}
-
-fn trigger_depth() -> i32 {
-    // SAFETY: the function reads a backend variable and no argument.
-    unsafe { pg_sys::pg_trigger_depth(std::ptr::null_mut()).value() as i32 }
-}
-
-/// Notes what a guarded write has come to. A part of a table is counted with the whole; it is noted
-/// where its own policy has a word to say.
-pub fn note(
-    relation: pg_sys::Oid,
-    command: Command,
-    by: By,
-    rows: u64,
-    table_rows: Option<u64>,
-    is_part: bool,
-    told: Option<(Verdict, Report)>,
-) {
-    let selected_nothing = rows == 0 && by != By::Statement;
-    if told.is_none() && (is_part || selected_nothing) {
-        return;
-    }
-    let name = relations::visible_name(relation);
-    RUN.with(|run| {
-        let Some(run) = run else { return };
-        let same = |note: &&mut Note| note.relation == relation && note.command == command && note.by == by;
-        match run.notes.iter_mut().find(same) {
-            Some(note) => {
-                note.rows += rows;
-                note.told = note.told.take().or(told);
-            }
-            None => run.notes.push(Note { relation, name, command, by, rows, table_rows, told }),
-        }
-    });
-}
 
 /// Runs a script and rolls it back; what it wrote, in the order in which it first wrote.
 ///
@@ -119,7 +26,7 @@ pub fn note(
 /// 55000 inside another dry run, 0A000 for transaction control. An error of a statement's own goes on as
 /// it came, after the rollback.
 pub fn run(text: &CStr) -> Result<Vec<Note>, Report> {
-    if is_on() {
+    if rehearsal::is_on() {
         let message = "dry_run cannot run inside another dry_run".to_owned();
         return Err(Report::plain(SQLSTATE_NOT_READY, message, None, None));
     }
@@ -161,20 +68,20 @@ struct Running;
 
 impl Running {
     fn begin() -> Running {
-        RUN.with(|run| *run = Some(Run { trigger_depth: trigger_depth(), notes: Vec::new() }));
+        rehearsal::begin();
         // Cached plans of functions lack the nodes that count.
         settings::forget_plans();
         Running
     }
 
     fn end(self) -> Vec<Note> {
-        RUN.with(Option::take).map_or_else(Vec::new, |run| run.notes)
+        rehearsal::end()
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        RUN.with(|run| *run = None);
+        rehearsal::end();
         // And those that were made meanwhile have too many.
         settings::forget_plans();
     }

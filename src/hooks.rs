@@ -12,8 +12,8 @@ use pgrx::pg_sys::NodeTag;
 
 use crate::analysis;
 use crate::guard::unique;
-use crate::pg::{frame, nodes, raw, roles};
-use crate::{ledger, levels, objects, policy, refusal, settings};
+use crate::pg::{frame, nodes, raw, report, roles};
+use crate::{ledger, levels, objects, policy, settings};
 
 static mut PREVIOUS_UTILITY: pg_sys::ProcessUtility_hook_type = None;
 static mut PREVIOUS_ACCESS: pg_sys::object_access_hook_type = None;
@@ -65,7 +65,7 @@ unsafe extern "C-unwind" fn process_utility(
         let truncates = nodes::tag(utility) == NodeTag::T_TruncateStmt;
         if truncates && let Some(frozen) = frame::guarded(|| objects::truncate::prepare(utility.cast()).err())
         {
-            refusal::raise(&frozen);
+            report::raise(&frozen);
         }
         match PREVIOUS_UTILITY {
             Some(previous) => previous(
@@ -90,7 +90,7 @@ unsafe extern "C-unwind" fn process_utility(
             ),
         }
         if truncates && let Some(frozen) = frame::guarded(|| objects::truncate::settle().err()) {
-            refusal::raise(&frozen);
+            report::raise(&frozen);
         }
         let own = levels::own_sum();
         levels::leave_utility(outer);
@@ -143,7 +143,7 @@ unsafe extern "C-unwind" fn object_access(
         if matches!(access, pg_sys::ObjectAccessType::OAT_TRUNCATE | pg_sys::ObjectAccessType::OAT_DROP) {
             let refused = frame::guarded(|| objects::accessed(access, class, object, part, argument).err());
             if let Some(frozen) = refused {
-                refusal::raise(&frozen);
+                report::raise(&frozen);
             }
         }
     }

@@ -17,6 +17,7 @@ mod pg;
 mod policy;
 mod record;
 mod refusal;
+mod rehearsal;
 mod script;
 mod settings;
 

@@ -25,7 +25,7 @@ pub mod whole;
 
 use crate::pg::pg_sys;
 
-use crate::refusal::Frozen;
+use crate::pg::report::Frozen;
 
 /// A relation is about to be emptied or dropped.
 ///

@@ -17,6 +17,7 @@ pub mod nodes;
 pub mod pg_sys;
 pub mod raw;
 pub mod relations;
+pub mod report;
 pub mod roles;
 pub mod sizes;
 pub mod text;

@@ -11,7 +11,7 @@ use super::target::{self, Target};
 use super::values;
 use crate::pg::local::Local;
 use crate::pg::nodes;
-use crate::{dry_run, settings};
+use crate::{rehearsal, settings};
 
 /// A table that is guarded by nothing but rule `where` and limits that leave one row free.
 #[derive(Clone, Copy)]
@@ -72,7 +72,7 @@ pub unsafe fn glance(query: *mut pg_sys::Query) -> Option<Finding> {
         if !guards
             || (*query).hasModifyingCTE
             || (*query).querySource != pg_sys::QuerySource::QSRC_ORIGINAL
-            || dry_run::is_on()
+            || rehearsal::is_on()
             || !target::is_keyed(
                 (*(*query).jointree).quals,
                 (*query).resultRelation,

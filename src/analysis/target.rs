@@ -16,7 +16,7 @@ use crate::ledger::Summed;
 use crate::pg::local::Local;
 use crate::pg::{compat, nodes, relations, trees};
 use crate::policy::{self, TablePolicy};
-use crate::{dry_run, exemption, settings};
+use crate::{exemption, rehearsal, settings};
 
 /// Of a relation's columns, counted from 0.
 #[derive(Default)]
@@ -214,7 +214,7 @@ impl Target {
         unsafe {
             let relation = (*entry).relid;
             let columns = columns(relation);
-            if columns.are_unguarded(relation) && !dry_run::is_on() {
+            if columns.are_unguarded(relation) && !rehearsal::is_on() {
                 return None;
             }
             let mut index = (*query).resultRelation;

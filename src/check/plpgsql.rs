@@ -16,8 +16,8 @@ use super::session::Session;
 use super::{Finding, Verdict, statement};
 use crate::pg::attempt::{Failure, attempt};
 use crate::pg::local::Local;
+use crate::pg::report;
 use crate::pg::{frame, growing, nodes, raw};
-use crate::refusal;
 
 type StatementHook = unsafe extern "C-unwind" fn(*mut c_void, *mut Stmt);
 
@@ -114,9 +114,9 @@ unsafe extern "C-unwind" fn began(state: *mut c_void, outermost: *mut Stmt) {
             Walk { state: state.cast(), session: &*SESSION.get(), findings: &mut findings }.walk(outermost);
             FOUND.with(|found| *found = Some(findings));
             let message = "safedelete.check has seen enough".to_owned();
-            refusal::freeze(&Report::plain(*b"SD000", message, None, None), None)
+            report::freeze(&Report::plain(*b"SD000", message, None, None), None)
         });
-        refusal::raise(&stop);
+        report::raise(&stop);
     }
 }
 

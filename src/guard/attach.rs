@@ -11,7 +11,7 @@ use crate::analysis::{Finding, Qualification};
 use crate::levels;
 use crate::pg::{compat, frame, nodes, raw, relations, trees};
 use crate::settings::{self, Scope};
-use crate::{dry_run, exemption, policy};
+use crate::{exemption, policy, rehearsal};
 
 /// Puts a guard above the input of each ModifyTable that has a finding.
 ///
@@ -20,7 +20,7 @@ use crate::{dry_run, exemption, policy};
 pub unsafe fn attach(plan: *mut pg_sys::PlannedStmt, findings: &[Option<Finding>]) {
     // SAFETY: a finished plan, ours to change until the planner hook returns.
     unsafe {
-        let counts_all = dry_run::is_on();
+        let counts_all = rehearsal::is_on();
         if !counts_all
             && let ([Some(finding)], Some(modify)) =
                 (findings, nodes::cast::<pg_sys::ModifyTable, _>((*plan).planTree, NodeTag::T_ModifyTable))

@@ -7,9 +7,9 @@ use safedelete_core::command::Command;
 use super::node::{GuardState, Stage};
 use super::orders::{Flow, Orders};
 use super::{beyond, made, measure, spool};
+use crate::pg::report::{self, Frozen};
 use crate::pg::{frame, raw};
 use crate::record::{self, stats::Counter};
-use crate::refusal::{self, Frozen};
 
 /// The next row of the child, as the macro ExecProcNode.
 ///
@@ -270,7 +270,7 @@ pub(super) unsafe fn count_in_parts(guard: *mut GuardState, leaf: pg_sys::Oid, r
             if task.is_null() { None } else { (*task).parts.as_mut()?.count(leaf, rows).err() }
         });
         if let Some(frozen) = refused {
-            refusal::raise(&frozen);
+            report::raise(&frozen);
         }
     }
 }
@@ -317,7 +317,7 @@ pub(super) unsafe fn check(guard: *mut GuardState) {
             }
         });
         if let Some(frozen) = refused {
-            refusal::raise(&frozen);
+            report::raise(&frozen);
         }
     }
 }
@@ -335,7 +335,7 @@ unsafe fn finish(guard: *mut GuardState) {
             if task.is_null() { None } else { (*task).finish((*guard).count, measure::deleted(guard)).err() }
         });
         if let Some(frozen) = refused {
-            refusal::raise(&frozen);
+            report::raise(&frozen);
         }
     }
 }
@@ -353,7 +353,7 @@ pub(super) unsafe fn count_more(guard: *mut GuardState, rows: u64) {
         let deletes = matches!((*guard).orders, Some(Orders { command: Command::Delete, .. }));
         let deleted = if deletes { rows } else { 0 };
         if let Some(frozen) = frame::guarded(|| (*(*guard).task).join_sum(rows, deleted).err()) {
-            refusal::raise(&frozen);
+            report::raise(&frozen);
         }
     }
 }

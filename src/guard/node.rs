@@ -17,8 +17,8 @@ use super::orders::{Flow, Orders};
 use super::spool::{self, Spool};
 use super::task::{self, Start, Task};
 use super::{explain, flow, made, measure};
+use crate::pg::report;
 use crate::pg::{frame, nodes, raw};
-use crate::refusal;
 
 /// What the node does with the next row.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -287,7 +287,7 @@ unsafe fn start(guard: *mut GuardState, estate: *mut pg_sys::EState, eflags: c_i
         (*callback).arg = guard.cast();
         match frame::guarded(|| task::start(orders, (*estate).es_param_list_info, eflags)) {
             Start::Pass => {}
-            Start::Refuse(frozen) => refusal::raise(&frozen),
+            Start::Refuse(frozen) => report::raise(&frozen),
             Start::Watch { task, threshold, spool } => {
                 (*guard).task = task;
                 (*guard).counts_parts = (*task).parts.is_some();

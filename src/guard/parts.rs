@@ -7,8 +7,8 @@ use rustc_hash::FxHashMap;
 use super::orders::Orders;
 use super::task::Task;
 use crate::pg::nodes;
+use crate::pg::report::Frozen;
 use crate::policy;
-use crate::refusal::Frozen;
 
 struct Part {
     relation: pg_sys::Oid,

@@ -10,8 +10,8 @@ use super::{made, measure, node};
 use crate::analysis::target;
 use crate::levels;
 use crate::pg::local::Local;
+use crate::pg::report::{self, Frozen};
 use crate::pg::{frame, nodes, raw};
-use crate::refusal::{self, Frozen};
 use crate::settings::{self, Scope};
 use crate::{authority, ledger, policy};
 
@@ -142,7 +142,7 @@ pub unsafe fn account(query: *mut pg_sys::QueryDesc, fires: bool) {
         };
         let refused: Option<Frozen> = frame::guarded(|| count(&written, eflags).err());
         if let Some(frozen) = refused {
-            refusal::raise(&frozen);
+            report::raise(&frozen);
         }
     }
 }

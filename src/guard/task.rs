@@ -15,12 +15,13 @@ use super::parts::Parts;
 use super::rows::Rows;
 use super::table::{Answer, Table};
 use crate::analysis::{self, Qualification, target};
-use crate::dry_run::{self, By};
 use crate::ledger;
 use crate::levels;
 use crate::pg::relations;
+use crate::pg::report::Frozen;
 use crate::record::{self, stats::Counter};
-use crate::refusal::{self, About, Frozen};
+use crate::refusal::{self, About};
+use crate::rehearsal::{self, By};
 use crate::settings::{self, Scope};
 use crate::{authority, policy};
 
@@ -69,7 +70,7 @@ pub struct Task {
 pub unsafe fn start(orders: &Orders, parameters: pg_sys::ParamListInfo, eflags: i32) -> Start {
     let effective = policy::effective(orders.relation);
     let guarded = effective.guards(orders.command);
-    let rehearses = dry_run::is_on();
+    let rehearses = rehearsal::is_on();
     let guarded = guarded && !(rehearses && target::is_unguarded(orders.relation));
     if (!guarded && !rehearses && orders.parts.is_null()) || levels::starts_postgres() {
         return Start::Pass;
@@ -251,7 +252,7 @@ impl Task {
         if self.rehearses {
             let by = By::now(self.referential);
             let size = self.table.size().map(Size::rows);
-            dry_run::note(self.relation, self.command, by, count, size, self.part_of.is_some(), told);
+            rehearsal::note(self.relation, self.command, by, count, size, self.part_of.is_some(), told);
             return Ok(free);
         }
         if let Some((how, report)) = told
@@ -407,7 +408,7 @@ impl Task {
             overridden: None,
             over: None,
             not_honoured: None,
-            rehearses: dry_run::is_on(),
+            rehearses: rehearsal::is_on(),
             part_of: None,
             distinct: None,
             parts: None,

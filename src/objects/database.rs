@@ -7,8 +7,9 @@ use safedelete_core::limit::Budget;
 use safedelete_core::message;
 use safedelete_core::mode::Mode;
 
+use crate::pg::report::Frozen;
 use crate::pg::text;
-use crate::refusal::{self, About, Frozen};
+use crate::refusal::{self, About};
 use crate::{authority, exemption, settings};
 
 /// Nobody counts another database's rows: only an unlimited budget fits.

@@ -10,8 +10,8 @@ use safedelete_core::limit::Size;
 
 use super::running::{self, Named};
 use super::whole;
+use crate::pg::report::Frozen;
 use crate::pg::{locks, nodes, trees};
-use crate::refusal::Frozen;
 use crate::{exemption, levels, policy};
 
 /// A table is about to be dropped.

@@ -9,9 +9,9 @@ use safedelete_core::command::Command;
 use super::reach::{self, Reach};
 use super::running::{self, Outlook};
 use super::whole;
+use crate::pg::report::Frozen;
 use crate::pg::{locks, relations, trees};
-use crate::refusal::Frozen;
-use crate::{dry_run, exemption, policy};
+use crate::{exemption, policy, rehearsal};
 
 /// A TRUNCATE is about to run.
 ///
@@ -110,7 +110,7 @@ pub fn accessed(table: pg_sys::Oid) -> Result<(), Frozen> {
         running::with(|running| running.forget(table));
         return Ok(());
     }
-    if is_partition && (dry_run::is_on() || !policy::has_own(table)) {
+    if is_partition && (rehearsal::is_on() || !policy::has_own(table)) {
         return Ok(());
     }
     locks::lock_exclusively(table);

@@ -9,8 +9,8 @@ use safedelete_core::message::Report;
 use crate::guard::task::Task;
 use crate::pg::count::Count;
 use crate::pg::relations;
-use crate::refusal::Frozen;
-use crate::{dry_run, exemption, policy};
+use crate::pg::report::Frozen;
+use crate::{exemption, policy, rehearsal};
 
 /// Whether a relation of this kind has rows that the command takes.
 pub fn holds_rows(command: Command, relation: pg_sys::Oid) -> bool {
@@ -28,12 +28,12 @@ pub fn is_guarded(command: Command, relation: pg_sys::Oid) -> bool {
 
 /// Whether anybody asks how many rows of a table go.
 pub fn is_counted(command: Command, relation: pg_sys::Oid) -> bool {
-    holds_rows(command, relation) && (is_guarded(command, relation) || dry_run::is_on())
+    holds_rows(command, relation) && (is_guarded(command, relation) || rehearsal::is_on())
 }
 
 /// How many rows have to be counted of what goes with a table, to know whether it may go.
 pub fn enough(command: Command, relation: pg_sys::Oid) -> u64 {
-    if dry_run::is_on() {
+    if rehearsal::is_on() {
         return u64::MAX;
     }
     Task::of_whole_table(command, relation, Size::Exact(0)).surely_within_budget().saturating_add(1)

@@ -149,7 +149,7 @@ impl Failure {
     }
 }
 
-/// The five letters of a packed SQLSTATE; see `refusal::pack`.
+/// The five letters of a packed SQLSTATE; see `report::pack`.
 fn unpack(packed: i32) -> [u8; 5] {
     std::array::from_fn(|i| ((packed >> (6 * i)) & 0x3f) as u8 + b'0')
 }

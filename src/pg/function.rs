@@ -28,14 +28,14 @@ macro_rules! function {
         pub unsafe extern "C-unwind" fn $name(call: $crate::pg::pg_sys::FunctionCallInfo) -> $crate::pg::pg_sys::Datum {
             let outcome = $crate::pg::frame::guarded(|| {
                 let body: fn($crate::pg::pg_sys::FunctionCallInfo) -> Result<$crate::pg::pg_sys::Datum, safedelete_core::message::Report> = $body;
-                body(call).map_err(|report| $crate::refusal::freeze(&report, None))
+                body(call).map_err(|report| $crate::pg::report::freeze(&report, None))
             });
             match outcome {
                 Ok(datum) => datum,
                 Err(frozen) => {
                     // SAFETY: this frame owns nothing.
                     #[allow(ffi_unwind_calls, reason = "a bare frame: it owns nothing")]
-                    unsafe { $crate::refusal::raise(&frozen) };
+                    unsafe { $crate::pg::report::raise(&frozen) };
                     $crate::pg::pg_sys::Datum::from(0)
                 }
             }

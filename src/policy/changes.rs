@@ -5,9 +5,10 @@
 use safedelete_core::event::{Encoded, Verdict};
 
 use crate::pg::local::Local;
+use crate::pg::report::{self, Frozen};
 use crate::pg::{frame, pg_sys, roles};
 use crate::record;
-use crate::refusal::{self, Frozen};
+use crate::refusal;
 
 struct Change {
     /// The subtransaction that made it, or that it has become part of.
@@ -61,7 +62,7 @@ fn tell(line: impl Fn(&Change) -> Frozen) {
     for change in CHANGES.with(std::mem::take) {
         let line = line(&change);
         record::keep_now(Verdict::Policy, change.event);
-        refusal::log_frozen(&line);
+        report::log_frozen(&line);
     }
 }
 

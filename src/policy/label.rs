@@ -13,8 +13,8 @@ use safedelete_core::message::{
 use safedelete_core::policy::{BadPolicy, Policy};
 
 use super::{Origin, changes};
-use crate::pg::{frame, relations, roles, text};
-use crate::{refusal, settings};
+use crate::pg::{frame, relations, report, roles, text};
+use crate::settings;
 
 const PROVIDER: &CStr = c"safedelete";
 
@@ -32,10 +32,10 @@ unsafe extern "C-unwind" fn relabel(object: *const pg_sys::ObjectAddress, label:
     unsafe {
         let refused = frame::guarded(|| {
             let outcome = write(&*object, text::from_server(label).as_deref());
-            outcome.err().map(|report| refusal::freeze(&report, None))
+            outcome.err().map(|report| report::freeze(&report, None))
         });
         if let Some(frozen) = refused {
-            refusal::raise(&frozen);
+            report::raise(&frozen);
         }
     }
 }
@@ -133,7 +133,7 @@ fn text(origin: Origin) -> Option<String> {
 
 fn warn_unreadable(origin: Origin, bad: &BadPolicy) {
     let object = origin.object();
-    refusal::warn(&Report::plain(
+    let warning = Report::plain(
         SQLSTATE_WARNING,
         format!("the policy on {object} cannot be read, so nothing may be modified there"),
         Some(format!("{}. {}", sentence(&bad.message), bad.detail)),
@@ -147,7 +147,8 @@ fn warn_unreadable(origin: Origin, bad: &BadPolicy) {
                 quoted(&relations::quoted_name(&relations::schema_name(schema)))
             ),
         }),
-    ));
+    );
+    report::warn(&warning, None);
 }
 
 fn sentence(text: &str) -> String {

@@ -9,7 +9,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use safedelete_core::event::{Encoded, Event, WORDS};
 
 use super::{Memory, memory, ring};
-use crate::refusal;
+use crate::pg::report;
 
 /// Below the data directory, where the postmaster is; pg_stat is where PostgreSQL keeps such files.
 const PATH: &str = "pg_stat/safedelete.events";
@@ -23,7 +23,7 @@ pub fn write() {
     let Some(memory) = memory() else { return };
     if let Err(error) = try_write(memory) {
         let _ = fs::remove_file(PART);
-        refusal::log(&format!("safedelete could not write its events to \"{PATH}\": {error}"));
+        report::log(&format!("safedelete could not write its events to \"{PATH}\": {error}"));
     }
 }
 
@@ -48,7 +48,7 @@ pub fn read() {
     match try_read(memory) {
         Ok(()) => {}
         Err(error) if error.kind() == io::ErrorKind::NotFound => return,
-        Err(error) => refusal::log(&format!("safedelete could not read its events from \"{PATH}\": {error}")),
+        Err(error) => report::log(&format!("safedelete could not read its events from \"{PATH}\": {error}")),
     }
     let _ = fs::remove_file(PATH);
 }

@@ -1,0 +1,111 @@
+//! Whether a dry run is going on, and what it has noted: while one is, nothing is refused, and what writes says
+//! here what it has come to. `dry_run` begins and ends one.
+
+use safedelete_core::command::Command;
+use safedelete_core::event::Verdict;
+use safedelete_core::message::Report;
+
+use crate::pg::local::Local;
+use crate::pg::{pg_sys, relations};
+
+/// What wrote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    Statement,
+    Cascade,
+    Trigger,
+}
+
+impl By {
+    /// What writes now.
+    pub fn now(referential: bool) -> By {
+        if referential {
+            return By::Cascade;
+        }
+        if trigger_depth() > RUN.with(|run| run.as_ref().map_or(0, |run| run.trigger_depth)) {
+            By::Trigger
+        } else {
+            By::Statement
+        }
+    }
+
+    pub fn word(self) -> &'static str {
+        match self {
+            By::Statement => "statement",
+            By::Cascade => "cascade",
+            By::Trigger => "trigger",
+        }
+    }
+}
+
+/// What was written in one table in one way.
+pub struct Note {
+    relation: pg_sys::Oid,
+    /// As regclass shows it; the table may be gone after the rollback.
+    pub name: String,
+    pub command: Command,
+    pub by: By,
+    pub rows: u64,
+    /// How many rows the table has; `None` for what has no size.
+    pub table_rows: Option<u64>,
+    /// The first word that a rule had to say.
+    pub told: Option<(Verdict, Report)>,
+}
+
+/// The dry run that goes on.
+struct Run {
+    trigger_depth: i32,
+    notes: Vec<Note>,
+}
+
+static RUN: Local<Option<Run>> = Local::new(None);
+
+/// Whether a dry run is going on.
+#[inline]
+pub fn is_on() -> bool {
+    RUN.with(|run| run.is_some())
+}
+
+fn trigger_depth() -> i32 {
+    // SAFETY: the function reads a backend variable and no argument.
+    unsafe { pg_sys::pg_trigger_depth(std::ptr::null_mut()).value() as i32 }
+}
+
+/// Notes what a guarded write has come to. A part of a table is counted with the whole; it is noted
+/// where its own policy has a word to say.
+pub fn note(
+    relation: pg_sys::Oid,
+    command: Command,
+    by: By,
+    rows: u64,
+    table_rows: Option<u64>,
+    is_part: bool,
+    told: Option<(Verdict, Report)>,
+) {
+    let selected_nothing = rows == 0 && by != By::Statement;
+    if told.is_none() && (is_part || selected_nothing) {
+        return;
+    }
+    let name = relations::visible_name(relation);
+    RUN.with(|run| {
+        let Some(run) = run else { return };
+        let same = |note: &&mut Note| note.relation == relation && note.command == command && note.by == by;
+        match run.notes.iter_mut().find(same) {
+            Some(note) => {
+                note.rows += rows;
+                note.told = note.told.take().or(told);
+            }
+            None => run.notes.push(Note { relation, name, command, by, rows, table_rows, told }),
+        }
+    });
+}
+
+/// A dry run begins: nothing is noted yet.
+pub fn begin() {
+    RUN.with(|run| *run = Some(Run { trigger_depth: trigger_depth(), notes: Vec::new() }));
+}
+
+/// It has ended; what was noted, in the order in which it was first written.
+pub fn end() -> Vec<Note> {
+    RUN.with(Option::take).map_or_else(Vec::new, |run| run.notes)
+}
