@@ -43,9 +43,9 @@ pub struct Stmt {
 pub struct Expr {
     pub query: *const c_char,
     pub mode: pg_sys::RawParseMode::Type,
-    #[cfg(not(feature = "pg18"))]
+    #[cfg(not(since_18))]
     pub plan: *mut c_void,
-    #[cfg(not(feature = "pg18"))]
+    #[cfg(not(since_18))]
     pub paramnos: *mut c_void,
     /// Before 18 set when the expression is first prepared.
     pub function: *mut c_void,

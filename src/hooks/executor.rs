@@ -120,40 +120,24 @@ unsafe fn may_rewrite(query: *mut pg_sys::QueryDesc) -> bool {
 }
 
 /// Why this hook: what a statement runs below itself belongs to its sum.
-#[cfg(not(feature = "pg18"))]
 #[allow(ffi_unwind_calls, reason = "a bare frame: it owns nothing and cannot panic")]
 unsafe extern "C-unwind" fn executor_run(
     query: *mut pg_sys::QueryDesc,
     direction: pg_sys::ScanDirection::Type,
     count: u64,
-    execute_once: bool,
+    #[cfg(not(since_18))] once: bool,
 ) {
     // SAFETY: PostgreSQL's arguments, passed on as they came.
     unsafe {
         let outer = levels::enter_query(query);
-        match PREVIOUS_RUN {
-            Some(previous) => previous(query, direction, count, execute_once),
-            None => raw::standard_ExecutorRun(query, direction, count, execute_once),
-        }
-        levels::leave(outer);
-    }
-}
-
-/// Why this hook: what a statement runs below itself belongs to its sum.
-#[cfg(feature = "pg18")]
-#[allow(ffi_unwind_calls, reason = "a bare frame: it owns nothing and cannot panic")]
-unsafe extern "C-unwind" fn executor_run(
-    query: *mut pg_sys::QueryDesc,
-    direction: pg_sys::ScanDirection::Type,
-    count: u64,
-) {
-    // SAFETY: PostgreSQL's arguments, passed on as they came.
-    unsafe {
-        let outer = levels::enter_query(query);
-        match PREVIOUS_RUN {
-            Some(previous) => previous(query, direction, count),
-            None => raw::standard_ExecutorRun(query, direction, count),
-        }
+        let run = PREVIOUS_RUN.unwrap_or(raw::standard_ExecutorRun);
+        run(
+            query,
+            direction,
+            count,
+            #[cfg(not(since_18))]
+            once,
+        );
         levels::leave(outer);
     }
 }

@@ -1,4 +1,4 @@
-//! Where PostgreSQL 15, 16, 17 and 18 differ; nothing else asks for a major.
+//! Where the majors of PostgreSQL differ, by the cfgs of build.rs; nothing else asks for a major.
 
 use super::pg_sys;
 use pgrx::pg_sys::NodeTag;
@@ -10,12 +10,12 @@ use super::{nodes, raw};
 /// # Safety
 /// `query` is a Query of a MERGE.
 pub unsafe fn merge_condition(query: *mut pg_sys::Query) -> *mut pg_sys::Node {
-    #[cfg(any(feature = "pg15", feature = "pg16"))]
+    #[cfg(not(since_17))]
     // SAFETY: transformMergeStmt never leaves jointree NULL.
     unsafe {
         (*(*query).jointree).quals
     }
-    #[cfg(any(feature = "pg17", feature = "pg18"))]
+    #[cfg(since_17)]
     // SAFETY: a Query.
     unsafe {
         (*query).mergeJoinCondition
@@ -28,12 +28,12 @@ pub unsafe fn merge_condition(query: *mut pg_sys::Query) -> *mut pg_sys::Node {
 /// # Safety
 /// `query` is a Query of a MERGE.
 pub unsafe fn merge_view_condition(query: *mut pg_sys::Query) -> *mut pg_sys::Node {
-    #[cfg(any(feature = "pg15", feature = "pg16"))]
+    #[cfg(not(since_17))]
     {
         let _ = query;
         std::ptr::null_mut()
     }
-    #[cfg(any(feature = "pg17", feature = "pg18"))]
+    #[cfg(since_17)]
     // SAFETY: transformMergeStmt never leaves jointree NULL.
     unsafe {
         (*(*query).jointree).quals
@@ -45,12 +45,12 @@ pub unsafe fn merge_view_condition(query: *mut pg_sys::Query) -> *mut pg_sys::No
 /// # Safety
 /// `action` is a MergeAction.
 pub unsafe fn not_matched_by_source(action: *mut pg_sys::MergeAction) -> bool {
-    #[cfg(any(feature = "pg15", feature = "pg16"))]
+    #[cfg(not(since_17))]
     {
         let _ = action;
         false
     }
-    #[cfg(any(feature = "pg17", feature = "pg18"))]
+    #[cfg(since_17)]
     // SAFETY: a MergeAction.
     unsafe {
         (*action).matchKind == pg_sys::MergeMatchKind::MERGE_WHEN_NOT_MATCHED_BY_SOURCE
@@ -68,12 +68,12 @@ pub unsafe fn column_is_not_null(descriptor: pg_sys::TupleDesc, index: usize) ->
     if attribute.attisdropped || !attribute.attnotnull {
         return false;
     }
-    #[cfg(feature = "pg18")]
+    #[cfg(since_18)]
     // SAFETY: by contract; 'v' is ATTNULLABLE_VALID.
     unsafe {
         (*(*descriptor).compact_attrs.as_ptr().add(index)).attnullability == b'v' as core::ffi::c_char
     }
-    #[cfg(not(feature = "pg18"))]
+    #[cfg(not(since_18))]
     true
 }
 
@@ -90,7 +90,7 @@ pub unsafe fn column_length(descriptor: pg_sys::TupleDesc, index: usize) -> i16 
 /// The B-tree strategies of an operator, as a bit for each number.
 pub fn btree_strategies(operator: pg_sys::Oid) -> u32 {
     let mut strategies = 0;
-    #[cfg(not(feature = "pg18"))]
+    #[cfg(not(since_18))]
     // SAFETY: a catalog cache look-up that gives a list of OpBtreeInterpretation.
     unsafe {
         for found in
@@ -99,7 +99,7 @@ pub fn btree_strategies(operator: pg_sys::Oid) -> u32 {
             strategies |= 1 << (*found).strategy;
         }
     }
-    #[cfg(feature = "pg18")]
+    #[cfg(since_18)]
     // SAFETY: a catalog cache look-up that gives a list of OpIndexInterpretation; CompareType
     // numbers the B-tree operators as B-tree strategies do, and 6 is "not equal".
     unsafe {
@@ -143,12 +143,12 @@ pub unsafe fn children(plan: *mut pg_sys::Plan) -> Vec<*mut pg_sys::Plan> {
 /// `plan` is a finished plan; no frame above owns anything.
 #[allow(ffi_unwind_calls, reason = "see the contract")]
 pub unsafe fn check_permissions(plan: *mut pg_sys::PlannedStmt) {
-    #[cfg(feature = "pg15")]
+    #[cfg(not(since_16))]
     // SAFETY: by contract.
     unsafe {
         raw::ExecCheckRTPerms((*plan).rtable, true);
     }
-    #[cfg(not(feature = "pg15"))]
+    #[cfg(since_16)]
     // SAFETY: by contract.
     unsafe {
         raw::ExecCheckPermissions((*plan).rtable, (*plan).permInfos, true);
@@ -163,24 +163,30 @@ pub unsafe fn check_permissions(plan: *mut pg_sys::PlannedStmt) {
 pub unsafe fn next_sorted(sort: *mut pg_sys::Tuplesortstate) -> Option<u64> {
     let (mut value, mut is_null) = (pg_sys::Datum::null(), false);
     let nothing = std::ptr::null_mut();
-    #[cfg(feature = "pg15")]
     // SAFETY: by contract.
-    let found = unsafe { raw::tuplesort_getdatum(sort, true, &mut value, &mut is_null, nothing) };
-    #[cfg(not(feature = "pg15"))]
-    // SAFETY: by contract.
-    let found = unsafe { raw::tuplesort_getdatum(sort, true, false, &mut value, &mut is_null, nothing) };
+    let found = unsafe {
+        raw::tuplesort_getdatum(
+            sort,
+            true,
+            #[cfg(since_16)]
+            false,
+            &mut value,
+            &mut is_null,
+            nothing,
+        )
+    };
     found.then(|| value.value() as u64)
 }
 
 /// # Safety
 /// `descriptor` has column `index` (from 0).
 unsafe fn attribute<'a>(descriptor: pg_sys::TupleDesc, index: usize) -> &'a pg_sys::FormData_pg_attribute {
-    #[cfg(feature = "pg18")]
+    #[cfg(since_18)]
     // SAFETY: by contract.
     unsafe {
         &*pg_sys::TupleDescAttr(descriptor, index as i32)
     }
-    #[cfg(not(feature = "pg18"))]
+    #[cfg(not(since_18))]
     // SAFETY: by contract.
     unsafe {
         &*(*descriptor).attrs.as_ptr().add(index)
@@ -209,7 +215,7 @@ pub unsafe fn replace_new(
             0,
             entry,
             (*query).targetList,
-            #[cfg(feature = "pg18")]
+            #[cfg(since_18)]
             index,
             pg_sys::ReplaceVarsNoMatchOption::REPLACEVARS_CHANGE_VARNO,
             index,
@@ -224,7 +230,7 @@ pub unsafe fn replace_new(
 /// # Safety
 /// `entry` is of the query's range table.
 pub unsafe fn required_permissions(query: *mut pg_sys::Query, entry: *mut pg_sys::RangeTblEntry) -> u64 {
-    #[cfg(feature = "pg15")]
+    #[cfg(not(since_16))]
     // SAFETY: by contract.
     unsafe {
         let _ = query;
@@ -232,7 +238,7 @@ pub unsafe fn required_permissions(query: *mut pg_sys::Query, entry: *mut pg_sys
         let of_view = if view.is_null() { None } else { nodes::range_table_entry((*view).rtable, 1) };
         u64::from((*entry).requiredPerms | of_view.map_or(0, |old| (*old).requiredPerms))
     }
-    #[cfg(not(feature = "pg15"))]
+    #[cfg(since_16)]
     // SAFETY: by contract; the index counts from 1, 0 is none.
     unsafe {
         let number = (*entry).perminfoindex as usize;
@@ -245,11 +251,11 @@ pub unsafe fn required_permissions(query: *mut pg_sys::Query, entry: *mut pg_sys
 
 /// The B-tree strategy of a row comparison.
 pub fn row_compare_strategy(compare: &pg_sys::RowCompareExpr) -> u32 {
-    #[cfg(feature = "pg18")]
+    #[cfg(since_18)]
     {
         compare.cmptype as u32
     }
-    #[cfg(not(feature = "pg18"))]
+    #[cfg(not(since_18))]
     {
         compare.rctype
     }
@@ -260,7 +266,7 @@ pub fn row_compare_strategy(compare: &pg_sys::RowCompareExpr) -> u32 {
 /// # Safety
 /// `entry` is a range table entry.
 pub unsafe fn group_expressions(entry: *mut pg_sys::RangeTblEntry) -> *mut pg_sys::List {
-    #[cfg(feature = "pg18")]
+    #[cfg(since_18)]
     // SAFETY: by contract; groupexprs belongs to the kind.
     unsafe {
         if (*entry).rtekind == pg_sys::RTEKind::RTE_GROUP {
@@ -276,12 +282,12 @@ pub unsafe fn group_expressions(entry: *mut pg_sys::RangeTblEntry) -> *mut pg_sy
 /// # Safety
 /// `entry` is an entry of a table.
 pub unsafe fn live_tuples(entry: *mut pg_sys::PgStat_StatTabEntry) -> i64 {
-    #[cfg(feature = "pg15")]
+    #[cfg(not(since_16))]
     // SAFETY: by contract.
     unsafe {
         (*entry).n_live_tuples
     }
-    #[cfg(not(feature = "pg15"))]
+    #[cfg(since_16)]
     // SAFETY: by contract.
     unsafe {
         (*entry).live_tuples
@@ -294,7 +300,7 @@ pub unsafe fn live_tuples(entry: *mut pg_sys::PgStat_StatTabEntry) -> i64 {
 /// # Safety
 /// `pending` is find_tabstat_entry's answer.
 pub unsafe fn pending_deletes(pending: *mut pg_sys::PgStat_TableStatus) -> i64 {
-    #[cfg(feature = "pg15")]
+    #[cfg(not(since_16))]
     // SAFETY: by contract; the open (sub)transactions' counts are beside.
     unsafe {
         let mut deleted = (*pending).t_counts.t_tuples_deleted;
@@ -305,7 +311,7 @@ pub unsafe fn pending_deletes(pending: *mut pg_sys::PgStat_TableStatus) -> i64 {
         }
         deleted
     }
-    #[cfg(not(feature = "pg15"))]
+    #[cfg(since_16)]
     // SAFETY: by contract; a copy that has the open (sub)transactions' counts.
     unsafe {
         let deleted = (*pending).counts.tuples_deleted;
@@ -326,10 +332,10 @@ pub unsafe fn membership(tuple: pg_sys::HeapTuple) -> Option<pg_sys::Oid> {
         let cache = pg_sys::SysCacheIdentifier::AUTHMEMMEMROLE as i32;
         pg_sys::SysCacheGetAttr(cache, tuple, number, &mut is_null).value()
     };
-    #[cfg(feature = "pg15")]
+    #[cfg(not(since_16))]
     let (role, is_member) = (column(1), true);
     // After the row's own OID: role, member, grantor, and whether it carries ADMIN, INHERIT, SET.
-    #[cfg(not(feature = "pg15"))]
+    #[cfg(since_16)]
     let (role, is_member) = {
         let option = |number| column(number) as u8 != 0;
         (column(2), !option(5) || option(6) || option(7))
@@ -342,21 +348,21 @@ pub fn setting_extra(bytes: usize) -> *mut core::ffi::c_void {
     #[allow(ffi_unwind_calls, reason = "raises nothing below ERROR")]
     // SAFETY: PostgreSQL frees it.
     unsafe {
-        #[cfg(feature = "pg15")]
+        #[cfg(not(since_16))]
         return raw::malloc(bytes);
-        #[cfg(not(feature = "pg15"))]
+        #[cfg(since_16)]
         raw::guc_malloc(pgrx::PgLogLevel::LOG as core::ffi::c_int, bytes)
     }
 }
 
 /// Whether this session holds a lock, in this mode itself.
 pub fn holds_lock(tag: &pg_sys::LOCKTAG, mode: pg_sys::LOCKMODE) -> bool {
-    #[cfg(any(feature = "pg15", feature = "pg16"))]
+    #[cfg(not(since_17))]
     // SAFETY: looks into the table of the session's own locks.
     unsafe {
         pg_sys::LockHeldByMe(tag, mode)
     }
-    #[cfg(any(feature = "pg17", feature = "pg18"))]
+    #[cfg(since_17)]
     // SAFETY: as above.
     unsafe {
         pg_sys::LockHeldByMe(tag, mode, false)
@@ -372,7 +378,7 @@ pub struct ConstraintForm {
     pub contype: core::ffi::c_char,
     condeferrable: bool,
     condeferred: bool,
-    #[cfg(feature = "pg18")]
+    #[cfg(since_18)]
     conenforced: bool,
     convalidated: bool,
     pub conrelid: pg_sys::Oid,

@@ -104,9 +104,9 @@ functions! {
     fn get_namespace_name(nspid: Oid) -> *mut c_char;
     fn get_namespace_oid(nspname: *const c_char, missing_ok: bool) -> Oid;
     fn get_negator(opno: Oid) -> Oid;
-    #[cfg(any(feature = "pg15", feature = "pg16", feature = "pg17"))]
+    #[cfg(not(since_18))]
     fn get_op_btree_interpretation(opno: Oid) -> *mut List;
-    #[cfg(feature = "pg18")]
+    #[cfg(since_18)]
     fn get_op_index_interpretation(opno: Oid) -> *mut List;
     fn get_op_opfamily_strategy(opno: Oid, opfamily: Oid) -> c_int;
     fn get_opcode(opno: Oid) -> RegProcedure;
@@ -150,9 +150,9 @@ functions! {
         filename: *const c_char, funcname: *const c_char, signal_not_found: bool,
         filehandle: *mut *mut c_void
     ) -> *mut c_void;
-    #[cfg(any(feature = "pg15", feature = "pg16"))]
+    #[cfg(not(since_17))]
     fn LockHeldByMe(tag: *const LOCKTAG, mode: LOCKMODE) -> bool;
-    #[cfg(any(feature = "pg17", feature = "pg18"))]
+    #[cfg(since_17)]
     fn LockHeldByMe(tag: *const LOCKTAG, mode: LOCKMODE, or_stronger: bool) -> bool;
     fn LockRelationOid(relid: Oid, lockmode: LOCKMODE);
     fn LockRelease(tag: *const LOCKTAG, mode: LOCKMODE, of_session: bool) -> bool;
@@ -170,9 +170,9 @@ functions! {
     ) -> *mut Const;
     fn makeDefElem(name: *mut c_char, arg: *mut Node, location: c_int) -> *mut DefElem;
     fn makeParamList(num_params: c_int) -> ParamListInfo;
-    #[cfg(any(feature = "pg15", feature = "pg16"))]
+    #[cfg(not(since_17))]
     fn makeRangeVarFromNameList(names: *mut List) -> *mut RangeVar;
-    #[cfg(any(feature = "pg17", feature = "pg18"))]
+    #[cfg(since_17)]
     fn makeRangeVarFromNameList(names: *const List) -> *mut RangeVar;
     fn makeString(text: *mut c_char) -> *mut String;
     fn makeVar(
@@ -241,15 +241,15 @@ functions! {
     fn table_open(relation_id: Oid, lockmode: LOCKMODE) -> Relation;
     fn text_to_cstring(t: *const text) -> *mut c_char;
     fn try_relation_open(relation_id: Oid, lockmode: LOCKMODE) -> Relation;
-    #[cfg(feature = "pg18")]
+    #[cfg(since_18)]
     fn TupleDescAttr(
         tupdesc: TupleDesc, i: c_int
     ) -> *mut FormData_pg_attribute = "TupleDescAttr__pgrx_cshim";
-    #[cfg(any(feature = "pg15", feature = "pg16"))]
+    #[cfg(not(since_17))]
     fn tuplestore_putvalues(
         state: *mut Tuplestorestate, tdesc: TupleDesc, values: *mut Datum, isnull: *mut bool
     );
-    #[cfg(any(feature = "pg17", feature = "pg18"))]
+    #[cfg(since_17)]
     fn tuplestore_putvalues(
         state: *mut Tuplestorestate, tdesc: TupleDesc, values: *const Datum, isnull: *const bool
     );

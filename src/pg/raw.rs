@@ -37,7 +37,7 @@ unsafe extern "C-unwind" {
         levels: c_int,
         entry: *mut pg_sys::RangeTblEntry,
         list: *mut pg_sys::List,
-        #[cfg(feature = "pg18")] result_relation: c_int,
+        #[cfg(since_18)] result_relation: c_int,
         otherwise: pg_sys::ReplaceVarsNoMatchOption::Type,
         otherwise_varno: c_int,
         has_sublinks: *mut bool,
@@ -52,18 +52,11 @@ unsafe extern "C-unwind" {
 
     // executor/executor.h
     pub fn standard_ExecutorStart(query: *mut pg_sys::QueryDesc, eflags: c_int);
-    #[cfg(not(feature = "pg18"))]
     pub fn standard_ExecutorRun(
         query: *mut pg_sys::QueryDesc,
         direction: pg_sys::ScanDirection::Type,
         count: u64,
-        execute_once: bool,
-    );
-    #[cfg(feature = "pg18")]
-    pub fn standard_ExecutorRun(
-        query: *mut pg_sys::QueryDesc,
-        direction: pg_sys::ScanDirection::Type,
-        count: u64,
+        #[cfg(not(since_18))] once: bool,
     );
     pub fn standard_ExecutorFinish(query: *mut pg_sys::QueryDesc);
     pub fn ExecInitNode(
@@ -115,19 +108,10 @@ unsafe extern "C-unwind" {
     ) -> *mut pg_sys::Tuplesortstate;
     pub fn tuplesort_putdatum(state: *mut pg_sys::Tuplesortstate, value: pg_sys::Datum, is_null: bool);
     pub fn tuplesort_performsort(state: *mut pg_sys::Tuplesortstate);
-    #[cfg(feature = "pg15")]
     pub fn tuplesort_getdatum(
         state: *mut pg_sys::Tuplesortstate,
         forward: bool,
-        value: *mut pg_sys::Datum,
-        is_null: *mut bool,
-        abbreviated: *mut pg_sys::Datum,
-    ) -> bool;
-    #[cfg(not(feature = "pg15"))]
-    pub fn tuplesort_getdatum(
-        state: *mut pg_sys::Tuplesortstate,
-        forward: bool,
-        copy: bool,
+        #[cfg(since_16)] copy: bool,
         value: *mut pg_sys::Datum,
         is_null: *mut bool,
         abbreviated: *mut pg_sys::Datum,
@@ -138,9 +122,9 @@ unsafe extern "C-unwind" {
     pub fn hash_bytes_extended(bytes: *const u8, length: c_int, seed: u64) -> u64;
 
     // nodes/nodeFuncs.h: macros over the _impl functions from 16 on
-    #[cfg_attr(not(feature = "pg15"), link_name = "expression_tree_walker_impl")]
+    #[cfg_attr(since_16, link_name = "expression_tree_walker_impl")]
     pub fn expression_tree_walker(node: *mut pg_sys::Node, walker: Walker, context: *mut c_void) -> bool;
-    #[cfg_attr(not(feature = "pg15"), link_name = "query_tree_walker_impl")]
+    #[cfg_attr(since_16, link_name = "query_tree_walker_impl")]
     pub fn query_tree_walker(
         query: *mut pg_sys::Query,
         walker: Walker,
@@ -148,14 +132,14 @@ unsafe extern "C-unwind" {
         flags: c_int,
     ) -> bool;
 
-    #[cfg_attr(not(feature = "pg15"), link_name = "planstate_tree_walker_impl")]
+    #[cfg_attr(since_16, link_name = "planstate_tree_walker_impl")]
     pub fn planstate_tree_walker(
         state: *mut pg_sys::PlanState,
         walker: StateWalker,
         context: *mut c_void,
     ) -> bool;
 
-    #[cfg_attr(not(feature = "pg15"), link_name = "expression_tree_mutator_impl")]
+    #[cfg_attr(since_16, link_name = "expression_tree_mutator_impl")]
     pub fn expression_tree_mutator(
         node: *mut pg_sys::Node,
         mutator: Mutator,
@@ -328,18 +312,18 @@ unsafe extern "C-unwind" {
     pub fn pg_trigger_depth(call: pg_sys::FunctionCallInfo) -> pg_sys::Datum;
 
     // stdlib.h, utils/guc.h
-    #[cfg(feature = "pg15")]
+    #[cfg(not(since_16))]
     pub fn malloc(size: usize) -> *mut c_void;
-    #[cfg(not(feature = "pg15"))]
+    #[cfg(since_16)]
     pub fn guc_malloc(level: c_int, size: usize) -> *mut c_void;
 
     // utils/inval.h
     pub fn AcceptInvalidationMessages();
 
     // executor/executor.h
-    #[cfg(feature = "pg15")]
+    #[cfg(not(since_16))]
     pub fn ExecCheckRTPerms(table: *mut pg_sys::List, raise: bool) -> bool;
-    #[cfg(not(feature = "pg15"))]
+    #[cfg(since_16)]
     pub fn ExecCheckPermissions(table: *mut pg_sys::List, infos: *mut pg_sys::List, raise: bool) -> bool;
 
     // executor/execPartition.h
