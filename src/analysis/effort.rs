@@ -4,13 +4,10 @@
 //! the condition counts as restricting. A hostile text so costs some milliseconds more than PostgreSQL's
 //! own work on it.
 
-use core::ffi::c_void;
 use std::cell::Cell;
 
-use crate::pg::pg_sys;
-use pgrx::pg_sys::NodeTag;
-
-use crate::pg::{frame, nodes, raw};
+use crate::pg::nodes::{self, Kind, Node, Visitor, Walk};
+use crate::pg::{frame, pg_sys, raw};
 
 /// Steps for a condition of no size, and more for each of its nodes: a written one takes at most two.
 const STEPS: u64 = 20_000;
@@ -112,56 +109,46 @@ struct Measure {
 
 fn measure(node: *mut pg_sys::Node, most: u64) -> Size {
     let mut measure = Measure { nodes: 0, most, depth: 0, deepest: 0 };
-    let context: *mut Measure = &mut measure;
-    frame::call(|| {
-        #[allow(ffi_unwind_calls, reason = "inside frame::call; the closure owns nothing")]
-        // SAFETY: the walker only reads the tree and writes `measure`.
-        unsafe {
-            measurer(node, context.cast())
-        }
-    });
+    // SAFETY: a tree of the statement's.
+    if let Some(node) = unsafe { Node::of(node) } {
+        nodes::walk(node, &mut measure);
+    }
     Size { nodes: measure.nodes, depth: measure.deepest }
 }
 
-#[allow(ffi_unwind_calls, reason = "a bare frame: it owns nothing and cannot panic")]
-unsafe extern "C-unwind" fn measurer(node: *mut pg_sys::Node, context: *mut c_void) -> bool {
-    // SAFETY: a node or NULL; `context` is the Measure of `measure`.
-    unsafe {
-        let measure = &mut *context.cast::<Measure>();
-        measure.nodes += 1;
-        if measure.nodes > measure.most {
-            return true;
+impl<'t> Visitor<'t> for Measure {
+    fn enter(&mut self, node: Node<'t>) -> Walk {
+        self.nodes += 1;
+        if self.nodes > self.most {
+            return Walk::Stop;
         }
-        match nodes::tag(node) {
-            NodeTag::T_Invalid | NodeTag::T_IntList | NodeTag::T_OidList => false,
-            NodeTag::T_Query => raw::query_tree_walker(node.cast(), measurer, context, 0),
-            NodeTag::T_BoolExpr | NodeTag::T_ScalarArrayOpExpr => {
-                measure.depth += 1;
-                measure.deepest = measure.deepest.max(measure.depth);
-                if nodes::tag(node) == NodeTag::T_ScalarArrayOpExpr {
-                    let op = node.cast::<pg_sys::ScalarArrayOpExpr>();
-                    measure.nodes += listed(nodes::items(op.read().args).nth(1));
-                }
-                let stopped = raw::expression_tree_walker(node, measurer, context);
-                (*context.cast::<Measure>()).depth -= 1;
-                stopped
-            }
-            _ => raw::expression_tree_walker(node, measurer, context),
+        if let Some(op) = node.as_a::<pg_sys::ScalarArrayOpExpr>() {
+            self.nodes += listed(op.args().get(1));
+        }
+        if is_level(node) {
+            self.depth += 1;
+            self.deepest = self.deepest.max(self.depth);
+        }
+        Walk::Into
+    }
+
+    fn leave(&mut self, node: Node<'t>) {
+        if is_level(node) {
+            self.depth -= 1;
         }
     }
 }
 
+fn is_level(node: Node) -> bool {
+    matches!(node.kind(), Kind::BoolExpr(_) | Kind::ScalarArrayOpExpr(_))
+}
+
 /// The elements of a constant list, as far as the prover looks at them.
-///
-/// # Safety
-/// An expression.
-unsafe fn listed(list: Option<*mut pg_sys::Node>) -> u64 {
-    let Some(list) = list.and_then(|list| nodes::cast::<pg_sys::Const, _>(list, NodeTag::T_Const)) else {
-        return 0;
-    };
-    // SAFETY: the tag says Const; the list of a ScalarArrayOpExpr is an array, whose dimensions are read
-    // where it is not compressed or out of line.
-    unsafe { nodes::plain_array_length(list) }
+fn listed(list: Option<Node>) -> u64 {
+    let Some(list) = list.and_then(|list| list.as_a::<pg_sys::Const>()) else { return 0 };
+    // SAFETY: the list of a ScalarArrayOpExpr is an array, whose dimensions are read where it is not compressed or
+    // out of line.
+    unsafe { nodes::plain_array_length(list.as_ptr()) }
         .filter(|length| *length <= LONGEST_LIST)
         .unwrap_or(LONGEST_LIST)
 }

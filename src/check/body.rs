@@ -10,7 +10,8 @@ use super::script::{Script, Source};
 use super::session::Session;
 use super::statement::{self, Parameters};
 use super::{Finding, Verdict, plpgsql};
-use crate::pg::{frame, growing, nodes, raw, relations, text};
+use crate::pg::nodes::{Node, Walk};
+use crate::pg::{growing, nodes, relations, text};
 
 /// A DO block.
 ///
@@ -154,43 +155,14 @@ fn of_statement(session: &Session, node: *mut pg_sys::Node, source: Source, find
 /// SQL. Its name, with its schema's.
 pub fn unread_function(query: *mut pg_sys::Query) -> Option<String> {
     let mut found = pg_sys::InvalidOid;
-    let context: *mut pg_sys::Oid = &mut found;
-    frame::call(|| {
-        #[allow(ffi_unwind_calls, reason = "inside frame::call; the closure owns nothing")]
-        // SAFETY: the walker only reads the tree and writes `found`.
-        unsafe {
-            raw::query_tree_walker(query, function_walker, context.cast(), 0)
-        }
-    });
-    (found != pg_sys::InvalidOid).then(|| relations::function_name(found))
-}
-
-#[allow(ffi_unwind_calls, reason = "a bare frame: it owns nothing and cannot panic")]
-unsafe extern "C-unwind" fn function_walker(
-    node: *mut pg_sys::Node,
-    context: *mut core::ffi::c_void,
-) -> bool {
-    // SAFETY: a node or NULL; `context` is the Oid of unread_function.
-    unsafe {
-        match nodes::tag(node) {
-            NodeTag::T_Invalid => false,
-            NodeTag::T_Query => raw::query_tree_walker(node.cast(), function_walker, context, 0),
-            _ => {
-                if raw::check_functions_in_node(node, runs_sql, context) {
-                    return true;
-                }
-                raw::expression_tree_walker(node, function_walker, context)
-            }
-        }
-    }
-}
-
-/// A checker for check_functions_in_node.
-unsafe extern "C-unwind" fn runs_sql(function: pg_sys::Oid, context: *mut core::ffi::c_void) -> bool {
-    let found = frame::guarded(|| relations::may_run_sql(function));
-    if found {
-        // SAFETY: `context` is the Oid of unread_function.
-        unsafe { *context.cast::<pg_sys::Oid>() = function };
-    }
-    found
+    // SAFETY: a Query of the statement that is checked.
+    let query: Node<pg_sys::Query> = unsafe { Node::of(query)? };
+    nodes::walk(query.any(), &mut |node: Node| {
+        let runs_sql = nodes::calls(node, |function| {
+            found = function;
+            relations::may_run_sql(function)
+        });
+        if runs_sql { Walk::Stop } else { Walk::Into }
+    })
+    .then(|| relations::function_name(found))
 }

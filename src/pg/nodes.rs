@@ -1,7 +1,193 @@
-//! Reading PostgreSQL's node trees: tags, lists, casts.
+//! PostgreSQL's node trees, with types. `Node<'t, OpExpr>` is an OpExpr of a tree that stays as it is for `'t`;
+//! `Node<'t>` is any node, and [`Node::kind`] tells which. Where a tree comes from PostgreSQL, [`Node::of`] takes it
+//! in hand, and what is read of it from there on needs no trust: a type implies its tag, and each pointer of a node is
+//! one that [`kinds`] declares. Handles own nothing, so bare frames may hold them.
+
+#[allow(dead_code, reason = "every pointer that is declared may be read")]
+mod kinds;
+mod walk;
+
+use std::hash::{Hash, Hasher};
+use std::marker::PhantomData;
+use std::ops::Deref;
+use std::ptr::NonNull;
+
+use pgrx::pg_sys::NodeTag;
 
 use super::pg_sys;
-use pgrx::pg_sys::NodeTag;
+pub use kinds::Kind;
+pub use walk::{Visitor, Walk, calls, walk};
+
+/// A node type that a tag of its own belongs to.
+///
+/// # Safety
+/// Every node with the tag is a `Self`.
+pub unsafe trait Tagged {
+    const TAG: NodeTag;
+}
+
+/// A node of a tree; its fields are read through [`Deref`], its pointers through the functions of their names.
+pub struct Node<'t, T = pg_sys::Node>(NonNull<T>, PhantomData<&'t T>);
+
+impl<'t, T> Node<'t, T> {
+    /// Takes a tree in hand; `None` for NULL.
+    ///
+    /// # Safety
+    /// NULL, or a T whose pointers are as PostgreSQL's headers declare them, and theirs. For `'t` nothing of it is
+    /// freed, and nobody changes it but through these handles.
+    #[inline(always)]
+    pub unsafe fn of(node: *mut T) -> Option<Node<'t, T>> {
+        Some(Node(NonNull::new(node)?, PhantomData))
+    }
+
+    #[inline(always)]
+    pub fn as_ptr(self) -> *mut T {
+        self.0.as_ptr()
+    }
+
+    /// The same, as any node.
+    #[inline(always)]
+    pub fn any(self) -> Node<'t> {
+        Node(self.0.cast(), PhantomData)
+    }
+}
+
+#[allow(dead_code, reason = "what handles can")]
+impl<'t> Node<'t> {
+    #[inline(always)]
+    pub fn tag(self) -> NodeTag {
+        self.type_
+    }
+
+    /// The node as a T where it is one.
+    #[inline(always)]
+    pub fn as_a<T: Tagged>(self) -> Option<Node<'t, T>> {
+        (self.tag() == T::TAG).then_some(Node(self.0.cast(), PhantomData))
+    }
+
+    #[inline(always)]
+    pub fn is_a<T: Tagged>(self) -> bool {
+        self.tag() == T::TAG
+    }
+
+    /// Without casts that change a value's type but not the value.
+    #[inline]
+    pub fn without_relabel(mut self) -> Node<'t> {
+        while let Some(inner) = self.as_a::<pg_sys::RelabelType>().and_then(|relabel| relabel.arg()) {
+            self = inner;
+        }
+        self
+    }
+}
+
+impl<T> Deref for Node<'_, T> {
+    type Target = T;
+
+    #[inline(always)]
+    fn deref(&self) -> &T {
+        // SAFETY: a T that stays for 't, by the contract of `of`; what changes nodes holds no reference into them.
+        unsafe { self.0.as_ref() }
+    }
+}
+
+impl<T> Clone for Node<'_, T> {
+    #[inline(always)]
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Node<'_, T> {}
+
+/// The same node, not an equal one.
+impl<T> PartialEq for Node<'_, T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+
+impl<T> Eq for Node<'_, T> {}
+
+impl<T> Hash for Node<'_, T> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
+
+/// A list of nodes of a tree; NULL is the empty one.
+pub struct Nodes<'t, T = pg_sys::Node>(*mut pg_sys::List, PhantomData<&'t T>);
+
+#[allow(dead_code, reason = "what handles can")]
+impl<'t, T> Nodes<'t, T> {
+    /// # Safety
+    /// NULL or a list of Ts, as in [`Node::of`].
+    #[inline(always)]
+    pub unsafe fn of(list: *mut pg_sys::List) -> Nodes<'t, T> {
+        Nodes(list, PhantomData)
+    }
+
+    #[inline(always)]
+    pub fn as_ptr(self) -> *mut pg_sys::List {
+        self.0
+    }
+
+    #[inline(always)]
+    pub fn len(self) -> usize {
+        length(self.0)
+    }
+
+    pub fn is_empty(self) -> bool {
+        self.len() == 0
+    }
+
+    /// The list as a node; `None` for the empty one.
+    #[inline(always)]
+    pub fn as_node(self) -> Option<Node<'t>> {
+        Some(Node(NonNull::new(self.0.cast())?, PhantomData))
+    }
+
+    /// The element at a place, from 0.
+    #[inline(always)]
+    pub fn get(self, at: usize) -> Option<Node<'t, T>> {
+        if at >= self.len() {
+            return None;
+        }
+        // SAFETY: a List holds `length` cells at `elements`; by contract a T or NULL is in each.
+        unsafe { Node::of((*(*self.0).elements.add(at)).ptr_value.cast()) }
+    }
+
+    /// The element that PostgreSQL counts from 1, as range table indexes and column numbers.
+    #[inline(always)]
+    pub fn number(self, number: u32) -> Option<Node<'t, T>> {
+        self.get((number as usize).checked_sub(1)?)
+    }
+
+    pub fn first(self) -> Option<Node<'t, T>> {
+        self.get(0)
+    }
+
+    /// Both of two.
+    pub fn pair(self) -> Option<(Node<'t, T>, Node<'t, T>)> {
+        if self.len() == 2 { self.get(0).zip(self.get(1)) } else { None }
+    }
+
+    /// The elements in order, without NULLs.
+    #[inline(always)]
+    pub fn iter(self) -> impl DoubleEndedIterator<Item = Node<'t, T>> + Clone {
+        (0..self.len()).filter_map(move |at| self.get(at))
+    }
+}
+
+impl<T> Clone for Nodes<'_, T> {
+    #[inline(always)]
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Nodes<'_, T> {}
+
+// The same without handles, for the rooms that are all memory of PostgreSQL's: hooks, guard, record.
 
 /// The tag of a node; `T_Invalid` for NULL.
 pub fn tag<T>(node: *const T) -> NodeTag {
