@@ -72,10 +72,12 @@ demo: install
 test-core:
 	cargo test --locked --package safedelete-core --target-dir target/core
 
-# The build with in-server tests is set aside before the plain one is installed.
+# The build with in-server tests, beside the plain one, which is what the other tests and users load. All but the
+# library itself is compiled once for both, and the library without optimization: that takes a few seconds.
 build-inserver: setup
-	$(CARGO) build --locked --release --features "pg$(PG_MAJOR) pg_test"
-	@mkdir -p $(TARGET)/inserver && cp $(TARGET)/release/libsafedelete.so $(TARGET)/inserver/
+	CARGO_BUILD_BUILD_DIR=$${CARGO_BUILD_BUILD_DIR:-$(TARGET)} $(CARGO) build --locked --release \
+	  --features "pg$(PG_MAJOR) pg_test" --target-dir $(TARGET)/inserver \
+	  --config 'profile.release.package.safedelete={opt-level=0,debug-assertions=true,overflow-checks=true}'
 
 test: setup test-core build-inserver install
 	@tests/run
@@ -148,7 +150,7 @@ bench: install
 lint: setup
 	cargo fmt --all --check
 	tests/boundary
-	CARGO_TARGET_DIR=target/lint PGRX_PG_CONFIG_PATH=$(PG_CONFIG) cargo clippy --locked --workspace --all-targets --features "pg$(PG_MAJOR) pg_test" -- -D warnings
+	$(CARGO) clippy --locked --release --workspace --all-targets --features "pg$(PG_MAJOR) pg_test" -- -D warnings
 
 clean:
 	rm -rf target tests/results
