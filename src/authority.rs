@@ -4,6 +4,8 @@
 use crate::pg::pg_sys;
 use safedelete_core::limit::Budget;
 use safedelete_core::message::{NotHonoured, Why};
+use safedelete_core::mode::Mode;
+use safedelete_core::standing::Standing;
 
 use crate::levels;
 use crate::pg::local::Local;
@@ -11,17 +13,40 @@ use crate::pg::roles;
 use crate::policy;
 use crate::settings;
 
-/// The role a statement is judged by: the current user, or for a foreign-key action the role of
-/// the statement that fired it (the action itself runs as the owner of the child).
-pub fn role(referential: bool) -> pg_sys::Oid {
-    if referential { levels::firing_role() } else { roles::current().0 }
+/// Whose write it is.
+#[derive(Clone, Copy)]
+pub struct Writer {
+    pub role: pg_sys::Oid,
+    /// Its writes are not checked.
+    pub bypassed: bool,
+}
+
+impl Writer {
+    /// The role a statement is judged by: the current user, or for a foreign-key action the role of
+    /// the statement that fired it (the action itself runs as the owner of the child).
+    pub fn now(referential: bool) -> Writer {
+        let role = if referential { levels::firing_role() } else { roles::current().0 };
+        Writer { role, bypassed: bypasses(role) }
+    }
+
+    /// What a verdict hangs on, of a write under this mode. Who is not checked needs no budget.
+    pub fn standing(self, mode: Mode, table: Option<pg_sys::Oid>) -> Standing {
+        let budget = if self.bypassed { Ok(None) } else { budget(self.role, table) };
+        Standing { mode, bypassed: self.bypassed, budget }
+    }
+
+    /// Whether a write of any number of rows may be refused. A budget is asked for only where it might be unlimited.
+    pub fn may_be_refused(self, mode: Mode, table: pg_sys::Oid) -> bool {
+        let unasked = Standing { mode, bypassed: self.bypassed, budget: Ok(None) };
+        unasked.may_refuse() && (settings::allow_rows() >= 0 || self.standing(mode, Some(table)).may_refuse())
+    }
 }
 
 /// What was found of a role, as of a generation of settings and memberships.
 static LAST: Local<(pg_sys::Oid, u32, u32, bool)> = Local::new((pg_sys::InvalidOid, 0, 0, false));
 
 /// Whether the role's writes are not checked.
-pub fn bypasses(role: pg_sys::Oid) -> bool {
+fn bypasses(role: pg_sys::Oid) -> bool {
     if !settings::has_bypass_roles() {
         return false;
     }
@@ -37,8 +62,7 @@ pub fn bypasses(role: pg_sys::Oid) -> bool {
 
 /// What an override is worth for a role and a table (`None`: for what is no table): a declared budget that
 /// counts, `None` where there is none and one may be declared, or why one does not count or would not.
-/// Every verdict and every HINT asks here.
-pub fn budget(role: pg_sys::Oid, table: Option<pg_sys::Oid>) -> Result<Option<Budget>, NotHonoured> {
+fn budget(role: pg_sys::Oid, table: Option<pg_sys::Oid>) -> Result<Option<Budget>, NotHonoured> {
     let declared = settings::allow_rows();
     let refused = |why| Err(NotHonoured { why, declared: declared != 0 });
     if let Some(object) = table.and_then(policy::forbids_override) {

@@ -21,6 +21,7 @@ mod whole;
 
 use std::ffi::CStr;
 
+use safedelete_core::event;
 use safedelete_core::message::{Report, Rule};
 
 use crate::pg::context::Context;
@@ -42,6 +43,13 @@ impl Verdict {
             Verdict::Refused => "refused",
             Verdict::Unknown => "unknown",
         }
+    }
+}
+
+impl From<event::Verdict> for Verdict {
+    /// What goes through is ok, whatever lets it.
+    fn from(verdict: event::Verdict) -> Verdict {
+        if verdict == event::Verdict::Refused { Verdict::Refused } else { Verdict::Ok }
     }
 }
 

@@ -11,3 +11,4 @@ pub mod mode;
 pub mod names;
 pub mod policy;
 pub mod split;
+pub mod standing;

@@ -18,6 +18,17 @@ pub enum Budget {
     Unlimited,
 }
 
+impl Budget {
+    /// Whether so many rows are within it (`None`: nobody counts them).
+    pub fn holds(self, rows: Option<u64>) -> bool {
+        match (self, rows) {
+            (Budget::Unlimited, _) => true,
+            (Budget::Rows(most), Some(rows)) => rows <= most,
+            (Budget::Rows(_), None) => false,
+        }
+    }
+}
+
 /// How many rows a table holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Size {
@@ -152,17 +163,6 @@ impl Bounds {
     }
 }
 
-/// What an honoured budget makes of a limit: it replaces the limit where it is larger.
-pub fn with_budget(limit: Option<Limit>, budget: Budget) -> Option<Limit> {
-    match (limit, budget) {
-        (None, _) | (_, Budget::Unlimited) => None,
-        (Some(limit), Budget::Rows(rows)) if rows > limit.rows => {
-            Some(Limit { rows, source: Source::AllowRows })
-        }
-        (limit, _) => limit,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -187,14 +187,6 @@ mod tests {
         assert_eq!(bounds(None, 1.0, 100).limit(Some(Size::Exact(40))), None);
         assert_eq!(bounds(None, 0.5, 100).limit(None), None);
         assert_eq!(bounds(Some(0), 1.0, 100).limit(None).unwrap().rows, 0);
-    }
-
-    #[test]
-    fn a_budget_never_lowers_a_limit() {
-        let limit = bounds(None, 0.5, 100).limit(Some(Size::Exact(20000)));
-        assert_eq!(with_budget(limit, Budget::Rows(1)), limit);
-        assert_eq!(with_budget(limit, Budget::Rows(19999)).unwrap().source, Source::AllowRows);
-        assert_eq!(with_budget(limit, Budget::Unlimited), None);
     }
 
     proptest! {

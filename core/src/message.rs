@@ -4,6 +4,7 @@
 
 use crate::command::Command;
 use crate::limit::{Bounds, Budget, Limit, Size, Source};
+use crate::standing::Standing;
 
 /// SQLSTATE of rule `where` (cardinality_violation, which PostgREST answers with 400).
 pub const SQLSTATE_WHERE: [u8; 5] = *b"21000";
@@ -409,14 +410,15 @@ pub fn drop_database(database: &str, not_honoured: Option<&NotHonoured>) -> Repo
     }
 }
 
-/// EXPLAIN's form of the limits of a write before the size of its table is asked for, and of a budget
-/// that counts where it is larger.
-pub fn explain_bounds(terms: &Terms, budget: Option<Budget>) -> String {
+/// EXPLAIN's form of the limits of a write before the size of its table is asked for: none that binds nobody, and a
+/// budget that counts where it is larger.
+pub fn explain_bounds(terms: &Terms, standing: &Standing) -> String {
     let bounds = &terms.bounds;
-    let budget = match budget {
-        Some(Budget::Unlimited) => return "none (allow_rows)".to_owned(),
-        Some(Budget::Rows(count)) => Some(count),
-        None => None,
+    let budget = match standing.budget {
+        _ if standing.bypassed => return "none (bypass_role)".to_owned(),
+        Ok(Some(Budget::Unlimited)) => return "none (allow_rows)".to_owned(),
+        Ok(Some(Budget::Rows(count))) => Some(count),
+        Ok(None) | Err(_) => None,
     };
     let mut limits = Vec::new();
     if let Some(max) = bounds.max_rows {
@@ -482,6 +484,7 @@ pub fn explain_source(limit: &Limit, terms: &Terms) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mode::Mode;
 
     const BOUNDS: Bounds = Bounds { max_rows: None, max_fraction: 0.1, min_rows: 100 };
     const TERMS: Terms = Terms { bounds: BOUNDS, max_rows: None, max_fraction: None, min_rows: None };
@@ -564,21 +567,25 @@ mod tests {
     }
 
     #[test]
-    fn explain_tells_the_bounds_as_they_are() {
+    fn explain_tells_the_bounds_as_they_bind() {
         let bounds =
             |max_rows, max_fraction| Terms::of_settings(Bounds { max_rows, max_fraction, min_rows: 1000 });
-        assert_eq!(explain_bounds(&bounds(None, 1.0), None), "none");
+        let standing = |budget| Standing { mode: Mode::Enforce, bypassed: false, budget: Ok(budget) };
+        let bypassed = Standing { bypassed: true, ..standing(None) };
+        assert_eq!(explain_bounds(&bounds(None, 1.0), &standing(None)), "none");
         assert_eq!(
-            explain_bounds(&bounds(None, 0.29), None),
+            explain_bounds(&bounds(None, 0.29), &standing(None)),
             "29% of the rows (max_fraction), at least 1000 rows (min_rows)"
         );
         assert_eq!(
-            explain_bounds(&bounds(Some(5000), 0.5), Some(Budget::Rows(2000))),
+            explain_bounds(&bounds(Some(5000), 0.5), &standing(Some(Budget::Rows(2000)))),
             "5000 rows (max_rows); 50% of the rows (max_fraction), at least 2000 rows (allow_rows)"
         );
         let terms = Terms { max_rows: Some("schema \"audit\"".into()), ..bounds(Some(3), 1.0) };
-        assert_eq!(explain_bounds(&terms, None), "3 rows (max_rows, policy on schema \"audit\")");
-        assert_eq!(explain_bounds(&terms, Some(Budget::Unlimited)), "none (allow_rows)");
+        assert_eq!(explain_bounds(&terms, &standing(None)), "3 rows (max_rows, policy on schema \"audit\")");
+        assert_eq!(explain_bounds(&terms, &standing(Some(Budget::Unlimited))), "none (allow_rows)");
+        assert_eq!(explain_bounds(&terms, &bypassed), "none (bypass_role)");
+        assert_eq!(explain_bounds(&bounds(None, 0.5), &bypassed), "none (bypass_role)");
     }
 
     #[test]

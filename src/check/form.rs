@@ -4,13 +4,14 @@
 use crate::pg::pg_sys;
 use pgrx::pg_sys::NodeTag;
 use safedelete_core::command::Command;
-use safedelete_core::message::{self, Unqualified};
-use safedelete_core::mode::Mode;
+use safedelete_core::message::Unqualified;
+use safedelete_core::standing::Ruling;
 
 use super::session::{Created, Session};
 use super::{Finding, Verdict, whole};
+use crate::authority::Writer;
 use crate::pg::{nodes, relations, text};
-use crate::{authority, exemption, policy, settings};
+use crate::{exemption, policy, settings};
 
 /// A statement that cannot be analysed, and whose form shows that it has no WHERE.
 pub fn judge(session: &Session, command: Command, name: *mut pg_sys::RangeVar) -> Finding {
@@ -39,21 +40,13 @@ pub fn judge(session: &Session, command: Command, name: *mut pg_sys::RangeVar) -
     };
     let known = (relation != pg_sys::InvalidOid).then_some(relation);
     let effective = known.map_or_else(settings::effective, policy::effective);
-    let role = authority::role(false);
-    let budget = authority::budget(role, known);
-    if exempt
-        || !effective.guards(command)
-        || !effective.require_where
-        || effective.mode != Mode::Enforce
-        || authority::bypasses(role)
-        || matches!(budget, Ok(Some(_)))
-    {
-        return unknown("it cannot be analysed before it runs; it has no WHERE clause");
+    if !exempt && effective.guards(command) && effective.require_where {
+        let standing = Writer::now(false).standing(effective.mode, known);
+        if let (Ruling::Refuse(_), report) = standing.unqualified(command, &table, &Unqualified::NoWhere) {
+            return finding.told(Verdict::Refused, report);
+        }
     }
-    finding.told(
-        Verdict::Refused,
-        message::unqualified(command, &table, &Unqualified::NoWhere, budget.err().as_ref()),
-    )
+    unknown("it cannot be analysed before it runs; it has no WHERE clause")
 }
 
 /// The first DELETE or UPDATE without a WHERE, as far as the bare parse tree shows it.

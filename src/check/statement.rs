@@ -8,20 +8,21 @@ use pgrx::pg_sys::NodeTag;
 use safedelete_core::command::Command;
 use safedelete_core::event;
 use safedelete_core::limit::{Budget, Size};
-use safedelete_core::message::{self, Report, Rule};
-use safedelete_core::mode::Mode;
+use safedelete_core::message::{Report, Rule};
+use safedelete_core::standing::Ruling;
 
 use super::script::Source;
 use super::session::Session;
 use super::{Finding, Verdict, body, check_for_interrupts, form, whole};
 use crate::analysis::{self, Qualification};
+use crate::authority::Writer;
 use crate::guard::attach::{self, Estimate};
 use crate::guard::table;
 use crate::guard::task::{self, Task};
 use crate::pg::attempt::{Failure, attempt};
 use crate::pg::relations;
 use crate::pg::{compat, frame, nodes, raw, text};
-use crate::{authority, policy};
+use crate::policy;
 
 /// The findings of a statement: one, or one for each table that it writes.
 pub fn judge(session: &mut Session, node: *mut pg_sys::Node, source: Source) -> Vec<Finding> {
@@ -410,19 +411,14 @@ fn by_where(write: &analysis::Finding) -> Option<Option<(Verdict, Report)>> {
         return Some(None);
     }
     let why = task::unqualified_by(write.qualification, write.relation)?;
-    let role = authority::role(false);
-    let report = |not_honoured| {
-        message::unqualified(write.command, &relations::name(write.relation), &why, not_honoured)
-    };
-    let budget = authority::budget(role, Some(write.relation));
-    let enforced = policy::effective(write.relation).mode == Mode::Enforce;
-    if authority::bypasses(role) || !enforced || matches!(budget, Ok(Some(Budget::Unlimited))) {
-        return Some(Some((Verdict::Ok, report(None))));
-    }
-    if let Ok(Some(Budget::Rows(rows))) = budget {
+    let mode = policy::effective(write.relation).mode;
+    let standing = Writer::now(false).standing(mode, Some(write.relation));
+    let (ruling, report) = standing.unqualified(write.command, &relations::name(write.relation), &why);
+    if let Ruling::Through(_, Budget::Rows(_)) = ruling {
         // Every row, within a declared number of them.
-        let fits = table::cheap(write.relation, write.only).is_none_or(|size| size.rows() <= rows);
-        return Some(Some((if fits { Verdict::Ok } else { Verdict::Unknown }, report(None))));
+        let size = table::cheap(write.relation, write.only).map_or(0, Size::rows);
+        let refused = matches!(standing.rule(Some(size)), Ruling::Refuse(_));
+        return Some(Some((if refused { Verdict::Unknown } else { Verdict::Ok }, report)));
     }
-    Some(Some((Verdict::Refused, report(budget.err().as_ref()))))
+    Some(Some((ruling.verdict().into(), report)))
 }

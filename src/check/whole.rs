@@ -2,17 +2,15 @@
 
 use crate::pg::pg_sys;
 use safedelete_core::command::Command;
-use safedelete_core::event;
-use safedelete_core::limit::Budget;
 use safedelete_core::message;
-use safedelete_core::mode::Mode;
 
-use super::{Finding, Verdict};
+use super::Finding;
+use crate::authority::Writer;
 use crate::objects::reach::{self, Obstacle};
 use crate::objects::whole;
 use crate::pg::attempt::attempt;
 use crate::pg::{nodes, relations, text, trees};
-use crate::{authority, policy, settings};
+use crate::{policy, settings};
 
 /// # Safety
 /// `truncate` is a TRUNCATE.
@@ -68,8 +66,7 @@ fn of_whole(command: Command, table: pg_sys::Oid, members: Vec<pg_sys::Oid>) -> 
     };
     match outcome {
         None => finding,
-        Some((event::Verdict::Refused, report)) => finding.told(Verdict::Refused, report),
-        Some((_, report)) => finding.told(Verdict::Ok, report),
+        Some((verdict, report)) => finding.told(verdict.into(), report),
     }
 }
 
@@ -133,14 +130,11 @@ pub unsafe fn drop_objects(command: &str, drop: *mut pg_sys::DropStmt) -> Vec<Fi
 pub unsafe fn drop_database(command: &str, drop: *mut pg_sys::DropdbStmt) -> Finding {
     let effective = settings::effective();
     let finding = Finding::ok(command);
-    let role = authority::role(false);
-    if !effective.guards(Command::Drop) || authority::bypasses(role) {
+    if !effective.guards(Command::Drop) {
         return finding;
     }
     // SAFETY: by contract.
     let name = text::from_server(unsafe { (*drop).dbname }).unwrap_or_default();
-    let budget = authority::budget(role, None);
-    let passes = matches!(budget, Ok(Some(Budget::Unlimited))) || effective.mode != Mode::Enforce;
-    let report = message::drop_database(&name, budget.err().as_ref());
-    finding.told(if passes { Verdict::Ok } else { Verdict::Refused }, report)
+    let (ruling, report) = Writer::now(false).standing(effective.mode, None).drop_database(&name);
+    finding.told(ruling.verdict().into(), report)
 }

@@ -4,16 +4,17 @@
 use core::ffi::CStr;
 
 use crate::pg::pg_sys;
-use safedelete_core::limit::{Budget, Size};
+use safedelete_core::limit::Size;
 use safedelete_core::message;
 
 use super::node::GuardState;
 use super::orders::{Flow, Orders};
 use super::volatile;
 use crate::analysis::Qualification;
+use crate::authority::Writer;
 use crate::pg::relations;
 use crate::pg::{frame, nodes, text};
-use crate::{authority, ledger, policy};
+use crate::{ledger, policy};
 
 /// A bare frame: ExplainCustomScan.
 pub unsafe extern "C-unwind" fn explain(
@@ -41,11 +42,10 @@ pub unsafe extern "C-unwind" fn explain(
 /// # Safety
 /// `es` is EXPLAIN's state.
 unsafe fn show(orders: &Orders, count: u64, counted: Option<(Size, u64)>, es: *mut pg_sys::ExplainState) {
-    let budget = authority::budget(authority::role(false), Some(orders.relation)).ok().flatten();
     // SAFETY: by contract.
     unsafe {
         if policy::effective(orders.relation).guards(orders.command) {
-            property(c"Limit", &limit_of(orders.relation, budget), es);
+            property(c"Limit", &limit_of(orders.relation), es);
         }
         let parts: Vec<_> = nodes::oids(orders.parts).map(|part| c_string(&limit_of_part(part))).collect();
         if !parts.is_empty() {
@@ -109,13 +109,14 @@ unsafe fn show_early(
 
 /// A part of the table that has a policy of its own, with its limit.
 fn limit_of_part(part: pg_sys::Oid) -> String {
-    format!("{} {}", relations::name(part), limit_of(part, None))
+    format!("{} {}", relations::name(part), limit_of(part))
 }
 
-/// What bounds a write of a table, in words: no table is counted to tell it.
-fn limit_of(relation: pg_sys::Oid, budget: Option<Budget>) -> String {
-    let bounds = policy::effective(relation).bounds;
-    message::explain_bounds(&policy::terms(relation, bounds), budget)
+/// What bounds a write of a table by the current role, in words: no table is counted to tell it.
+fn limit_of(relation: pg_sys::Oid) -> String {
+    let effective = policy::effective(relation);
+    let standing = Writer::now(false).standing(effective.mode, Some(relation));
+    message::explain_bounds(&policy::terms(relation, effective.bounds), &standing)
 }
 
 /// # Safety

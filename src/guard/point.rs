@@ -8,12 +8,13 @@ use safedelete_core::command::Command;
 use super::task::Task;
 use super::{made, measure, node};
 use crate::analysis::target;
+use crate::authority::Writer;
 use crate::levels;
 use crate::pg::local::Local;
 use crate::pg::report::{self, Frozen};
 use crate::pg::{frame, nodes, raw};
 use crate::settings::{self, Scope};
-use crate::{authority, ledger, policy};
+use crate::{ledger, policy};
 
 /// The write that was planned before a policy changed that it may hang on.
 static PLANNED_BEFORE: Local<*mut pg_sys::QueryDesc> = Local::new(std::ptr::null_mut());
@@ -237,7 +238,7 @@ fn count(written: &Written, eflags: i32) -> Result<(), Frozen> {
         return Ok(());
     }
     let referential = levels::is_referential(eflags);
-    let bypassed = settings::has_bypass_roles() && authority::bypasses(authority::role(referential));
+    let bypassed = settings::has_bypass_roles() && Writer::now(referential).bypassed;
     if !effective.guards(command) || levels::current().is_postgres() || bypassed {
         if deleted == 0 {
             ledger::note_written(None, by);

@@ -6,24 +6,26 @@
 use crate::pg::pg_sys;
 use safedelete_core::command::Command;
 use safedelete_core::event::Verdict;
-use safedelete_core::limit::{self, Bounds, Budget, Limit, Size, Source};
+use safedelete_core::limit::{Bounds, Budget, Limit, Size, Source};
 use safedelete_core::message::{self, NotHonoured, Reach, Report, Unqualified};
 use safedelete_core::mode::Mode;
+use safedelete_core::standing::{Ruling, Standing};
 
 use super::orders::{Flow, Orders};
 use super::parts::Parts;
 use super::rows::Rows;
 use super::table::{Answer, Table};
 use crate::analysis::{self, Qualification, target};
+use crate::authority::Writer;
 use crate::ledger;
 use crate::levels;
 use crate::pg::relations;
 use crate::pg::report::Frozen;
+use crate::policy;
 use crate::record::{self, stats::Counter};
 use crate::refusal::{self, About};
 use crate::rehearsal::{self, By};
 use crate::settings::{self, Scope};
-use crate::{authority, policy};
 
 /// How an execution goes on.
 #[derive(Clone, Copy)]
@@ -44,8 +46,7 @@ pub struct Task {
     relation: pg_sys::Oid,
     bounds: Bounds,
     mode: Mode,
-    role: pg_sys::Oid,
-    bypassed: bool,
+    writer: Writer,
     referential: bool,
     modifies: bool,
     table: Table,
@@ -80,27 +81,19 @@ pub unsafe fn start(orders: &Orders, parameters: pg_sys::ParamListInfo, eflags: 
     }
     let mode = effective.mode;
     let referential = levels::is_referential(eflags);
-    let role = authority::role(referential);
-    let bypassed = authority::bypasses(role);
+    let writer = Writer::now(referential);
     let mut overridden = None;
     if guarded && !referential && effective.require_where {
         // SAFETY: by contract.
-        if let Some(why) = unsafe { unqualified(orders, parameters) }
-            && !relations::is_new(orders.relation)
-        {
-            let report = |not_honoured: Option<&NotHonoured>| {
-                message::unqualified(orders.command, &relations::name(orders.relation), &why, not_honoured)
-            };
-            let unlimited = Budget::Unlimited;
-            overridden = Some(match (bypassed, authority::budget(role, Some(orders.relation)), mode) {
-                (true, ..) => (Verdict::Bypassed, report(None), unlimited),
-                (_, Ok(Some(budget)), _) => (Verdict::Overridden, report(None), budget),
-                (_, _, Mode::Log) => (Verdict::Logged, report(None), unlimited),
-                (_, _, Mode::Warn) => (Verdict::Warned, report(None), unlimited),
-                (_, refused, _) if rehearses => (Verdict::Refused, report(refused.err().as_ref()), unlimited),
-                (_, refused, _) => {
-                    let report = report(refused.err().as_ref());
-                    return Start::Refuse(refusal::refuse(&report, About::Table(orders.relation), role));
+        if let Some(why) = unsafe { unqualified(orders, parameters) } {
+            let standing = writer.standing(mode, Some(orders.relation));
+            let name = relations::name(orders.relation);
+            overridden = Some(match standing.unqualified(orders.command, &name, &why) {
+                (Ruling::Through(how, budget), report) => (how, report, budget),
+                (Ruling::Refuse(_), report) if rehearses => (Verdict::Refused, report, Budget::Unlimited),
+                (Ruling::Refuse(_), report) => {
+                    let about = About::Table(orders.relation);
+                    return Start::Refuse(refusal::refuse(&report, about, writer.role));
                 }
             });
         }
@@ -110,22 +103,16 @@ pub unsafe fn start(orders: &Orders, parameters: pg_sys::ParamListInfo, eflags: 
     if bounds.unlimited() && overridden.is_none() && parts.is_none() && !rehearses {
         return Start::Pass;
     }
-    let declared_all = || {
-        settings::allow_rows() < 0
-            && matches!(authority::budget(role, Some(orders.relation)), Ok(Some(Budget::Unlimited)))
-    };
-    let unlimited = match overridden {
-        Some((.., budget)) => budget == Budget::Unlimited,
-        None => declared_all(),
-    };
-    let may_refuse = (mode == Mode::Enforce && !unlimited) || parts.as_ref().is_some_and(Parts::may_refuse);
+    let may_refuse = match overridden {
+        Some((.., Budget::Unlimited)) => false,
+        _ => writer.may_be_refused(mode, orders.relation),
+    } || parts.as_ref().is_some_and(Parts::may_refuse);
     let task = Task {
         command: orders.command,
         relation: orders.relation,
         bounds,
         mode,
-        role,
-        bypassed,
+        writer,
         referential,
         modifies: orders.flow == Flow::Parent,
         table: Table::new(orders.relation, orders.only),
@@ -138,7 +125,7 @@ pub unsafe fn start(orders: &Orders, parameters: pg_sys::ParamListInfo, eflags: 
         parts,
     };
     let threshold = task.first_threshold();
-    let spool = orders.flow == Flow::Rows && may_refuse && !referential && !bypassed && !rehearses;
+    let spool = orders.flow == Flow::Rows && may_refuse && !referential && !rehearses;
     Start::Watch { task: Box::into_raw(Box::new(task)), threshold, spool }
 }
 
@@ -163,10 +150,11 @@ unsafe fn unqualified(orders: &Orders, parameters: pg_sys::ParamListInfo) -> Opt
     unqualified_by(qualification, orders.relation)
 }
 
-/// What rule `where` says of a finding.
+/// What rule `where` says of a finding. A table of this transaction is free.
 pub fn unqualified_by(qualification: Qualification, relation: pg_sys::Oid) -> Option<Unqualified> {
     match qualification {
         Qualification::Qualified | Qualification::Deferred => None,
+        _ if relations::is_new(relation) => None,
         Qualification::NoWhere => Some(Unqualified::NoWhere),
         // Column 0 is the row itself.
         Qualification::MatchesEveryRow
@@ -232,7 +220,7 @@ impl Task {
 
     /// These rows join the sum, and what went through is told.
     pub fn join_sum(&mut self, count: u64, deleted: u64) -> Result<(), Frozen> {
-        let sum = if self.bypassed {
+        let sum = if self.writer.bypassed {
             // Not checked, and so nobody's sum; told where it is over a limit by itself.
             ledger::sum(self.table.of()).saturating_add(count)
         } else {
@@ -258,7 +246,7 @@ impl Task {
         if let Some((how, report)) = told
             && ledger::report_once(self.relation)
         {
-            refusal::tell(how, &report, About::Table(self.relation), self.role);
+            refusal::tell(how, &report, About::Table(self.relation), self.writer.role);
         }
         Ok(free)
     }
@@ -290,66 +278,51 @@ impl Task {
     /// `count` rows of this statement, `sum` with those before it.
     fn judge(&mut self, count: u64, sum: u64) -> Result<u64, Frozen> {
         let before = sum - count.min(sum);
-        if let Some((.., Budget::Rows(rows))) = self.overridden
+        if let Some((.., budget @ Budget::Rows(rows))) = self.overridden
             && sum > rows
         {
             // Without a qualifying WHERE there is no other limit: the budget is the sum's.
-            let limit = Limit { rows, source: Source::AllowRows };
+            let standing =
+                Standing { mode: self.mode, bypassed: self.writer.bypassed, budget: Ok(Some(budget)) };
             self.overridden = None;
-            return self.over_limit(sum, limit, count, None);
+            return self.over_limit(&standing, sum, Limit { rows, source: Source::AllowRows }, count);
         }
         let left = match self.overridden {
             Some((.., Budget::Rows(rows))) => rows - before.min(rows),
             _ => u64::MAX,
         };
-        let next = |until: u64| if until == u64::MAX { until } else { until - before };
-        let limit = match self.within(sum) {
-            Ok(until) => return Ok(next(until).min(left)),
-            Err(limit) => limit,
+        let next = match self.within(sum) {
+            Ok(u64::MAX) => u64::MAX,
+            Ok(until) => until - before,
+            Err(limit) => {
+                let standing = self.writer.standing(self.mode, Some(self.relation));
+                self.over_limit(&standing, sum, limit, count)?
+            }
         };
-        if self.bypassed {
-            self.over = Some((Verdict::Bypassed, limit));
-            return Ok(u64::MAX);
-        }
-        let (limit, not_honoured) = match authority::budget(self.role, Some(self.relation)) {
-            Ok(Some(budget)) => match limit::with_budget(Some(limit), budget) {
-                Some(wider) if sum > wider.rows => (wider, None),
-                wider => {
-                    self.over = Some((Verdict::Overridden, limit));
-                    let next = wider.map_or(u64::MAX, |wider| wider.rows - before);
-                    return Ok(next.min(left));
-                }
-            },
-            Ok(None) => (limit, None),
-            Err(why) => (limit, Some(why)),
-        };
-        if self.refuses()
-            && matches!(limit.source, Source::Fraction { table } | Source::MinRows { table } if table.is_final())
-            && self.table.recount().is_some()
-        {
-            // The table may have grown since another statement of the sum counted it.
-            return self.judge(count, sum);
-        }
-        self.over_limit(sum, limit, count, not_honoured.as_ref())
+        Ok(next.min(left))
     }
 
-    /// What `mode` makes of a count over the limit.
-    fn over_limit(
-        &mut self,
-        sum: u64,
-        limit: Limit,
-        count: u64,
-        not_honoured: Option<&NotHonoured>,
-    ) -> Result<u64, Frozen> {
-        let how = match self.mode {
-            Mode::Enforce if self.rehearses => {
-                self.not_honoured = not_honoured.cloned();
-                Verdict::Refused
+    /// What becomes of a sum that is over a limit: the refusal, or how many rows may come before it is judged again.
+    fn over_limit(&mut self, standing: &Standing, sum: u64, limit: Limit, count: u64) -> Result<u64, Frozen> {
+        let (ruling, limit) = standing.over(sum, limit);
+        let how = ruling.verdict();
+        match ruling {
+            Ruling::Refuse(not_honoured) if self.rehearses => self.not_honoured = not_honoured,
+            Ruling::Refuse(not_honoured) => {
+                if matches!(limit.source, Source::Fraction { table } | Source::MinRows { table } if table.is_final())
+                    && self.table.recount().is_some()
+                {
+                    // The table may have grown since another statement of the sum counted it.
+                    return self.judge(count, sum);
+                }
+                return Err(self.refuse(sum, &limit, count, not_honoured.as_ref()));
             }
-            Mode::Enforce => return Err(self.refuse(sum, &limit, count, not_honoured)),
-            Mode::Warn => Verdict::Warned,
-            _ => Verdict::Logged,
-        };
+            Ruling::Through(_, Budget::Rows(rows)) => {
+                self.over = Some((how, limit));
+                return Ok(rows - (sum - count.min(sum)));
+            }
+            Ruling::Through(_, Budget::Unlimited) => {}
+        }
         self.over = Some((how, limit));
         Ok(u64::MAX)
     }
@@ -388,20 +361,18 @@ impl Task {
     #[cold]
     fn refuse(&mut self, sum: u64, limit: &Limit, count: u64, not_honoured: Option<&NotHonoured>) -> Frozen {
         let report = self.report(sum, limit, count, not_honoured);
-        refusal::refuse(&report, About::Table(self.relation), self.role)
+        refusal::refuse(&report, About::Table(self.relation), self.writer.role)
     }
 
     /// The task of a write that carries no node.
     pub fn of_point_write(command: Command, relation: pg_sys::Oid, only: bool, referential: bool) -> Task {
-        let role = authority::role(referential);
         let effective = policy::effective(relation);
         Task {
             command,
             relation,
             bounds: effective.bounds,
             mode: effective.mode,
-            role,
-            bypassed: authority::bypasses(role),
+            writer: Writer::now(referential),
             referential,
             modifies: true,
             table: Table::new(relation, only),
@@ -425,19 +396,14 @@ impl Task {
         if self.command == Command::Delete { rows } else { 0 }
     }
 
-    /// Whether a count over the limit is refused.
-    fn refuses(&self) -> bool {
-        self.may_refuse() && !self.rehearses
-    }
-
     /// Whether its rows join the sum: not those of who is not checked.
     pub fn joins_sum(&self) -> bool {
-        !self.bypassed
+        !self.writer.bypassed
     }
 
     /// Whether it may end in a refusal.
     pub fn may_refuse(&self) -> bool {
-        self.mode == Mode::Enforce && !self.bypassed
+        self.writer.may_be_refused(self.mode, self.relation)
     }
 
     /// The task of TRUNCATE and DROP, which take a table of this size whole.
@@ -464,7 +430,7 @@ impl Task {
     /// The same with the budget that is declared and honoured.
     pub fn surely_within_budget(&self) -> u64 {
         let within = self.surely_within();
-        match authority::budget(self.role, Some(self.relation)) {
+        match self.writer.standing(self.mode, Some(self.relation)).budget {
             Ok(Some(Budget::Rows(rows))) => within.max(rows.saturating_sub(ledger::sum(self.table.of()))),
             _ => within,
         }

@@ -2,19 +2,18 @@
 
 use crate::pg::pg_sys;
 use safedelete_core::command::Command;
-use safedelete_core::event::Verdict;
-use safedelete_core::limit::Budget;
-use safedelete_core::message;
-use safedelete_core::mode::Mode;
+use safedelete_core::standing::Ruling;
 
+use crate::authority::Writer;
 use crate::pg::report::Frozen;
 use crate::pg::text;
 use crate::refusal::{self, About};
-use crate::{authority, exemption, settings};
+use crate::{exemption, settings};
 
 /// Nobody counts another database's rows: only an unlimited budget fits.
 pub fn dropped(database: pg_sys::Oid) -> Result<(), Frozen> {
-    if !settings::effective().guards(Command::Drop) {
+    let effective = settings::effective();
+    if !effective.guards(Command::Drop) {
         return Ok(());
     }
     // SAFETY: reads a backend variable. PostgreSQL refuses to drop the database it is in.
@@ -23,23 +22,13 @@ pub fn dropped(database: pg_sys::Oid) -> Result<(), Frozen> {
     }
     // SAFETY: a catalog look-up that gives NULL where there is none.
     let name = text::from_server(unsafe { pg_sys::get_database_name(database) }).unwrap_or_default();
-    let role = authority::role(false);
-    let tell = |how| refusal::tell(how, &message::drop_database(&name, None), About::Database(&name), role);
-    if authority::bypasses(role) {
-        tell(Verdict::Bypassed);
-        return Ok(());
-    }
-    match (authority::budget(role, None), settings::mode()) {
-        (Ok(Some(Budget::Unlimited)), _) => tell(Verdict::Overridden),
-        (_, Mode::Log) => tell(Verdict::Logged),
-        (_, Mode::Warn) => tell(Verdict::Warned),
-        (budget, _) => {
-            return Err(refusal::refuse(
-                &message::drop_database(&name, budget.err().as_ref()),
-                About::Database(&name),
-                role,
-            ));
+    let writer = Writer::now(false);
+    let about = About::Database(&name);
+    match writer.standing(effective.mode, None).drop_database(&name) {
+        (Ruling::Refuse(_), report) => Err(refusal::refuse(&report, about, writer.role)),
+        (Ruling::Through(how, _), report) => {
+            refusal::tell(how, &report, about, writer.role);
+            Ok(())
         }
     }
-    Ok(())
 }
