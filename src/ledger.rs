@@ -2,15 +2,14 @@
 //! modified, over all the statements below it. What a subtransaction undoes is given back. What is
 //! learned of a table's size is kept beside its sum, so that it is read once.
 
-use rustc_hash::FxHashMap as HashMap;
+use rustc_hash::{FxBuildHasher, FxHashMap as HashMap};
 
 use crate::pg::pg_sys;
-use once_cell::unsync::Lazy;
 use safedelete_core::command::{Command, Commands};
 use safedelete_core::limit::Size;
 
 use crate::levels::{self, Owner};
-use crate::pg::local::Local;
+use crate::pg::local::{Lent, Local};
 use crate::pg::{frame, memory};
 use crate::settings::{self, Scope};
 
@@ -92,8 +91,8 @@ struct Ledger {
     undo: Vec<(pg_sys::SubTransactionId, Counted)>,
 }
 
-static LEDGER: Local<Lazy<Ledger>> =
-    Local::new(Lazy::new(|| Ledger { sums: HashMap::default(), undo: Vec::new() }));
+static LEDGER: Lent<Ledger> =
+    Lent::new(Ledger { sums: HashMap::with_hasher(FxBuildHasher), undo: Vec::new() });
 /// Whether there is a sum or an open subtransaction.
 static IN_USE: Local<bool> = Local::new(false);
 
@@ -171,22 +170,20 @@ pub fn is_in_use() -> bool {
 pub fn add_free(command: Command, of: Summed, rows: u64, deleted: u64) -> bool {
     let key = (owner(), of);
     let generation = settings::generation();
-    LEDGER.with(|ledger| {
-        let Ledger { sums, undo } = &mut **ledger;
-        match sums.get_mut(&key) {
-            Some(entry)
-                if undo.is_empty()
-                    && entry.free.as_of == generation
-                    && entry.rows + rows <= entry.free.until
-                    && entry.free.commands.contains(command) =>
-            {
-                entry.rows += rows;
-                entry.deleted += deleted;
-                true
-            }
-            _ => false,
+    let counted = LEDGER.try_with(|Ledger { sums, undo }| match sums.get_mut(&key) {
+        Some(entry)
+            if undo.is_empty()
+                && entry.free.as_of == generation
+                && entry.rows + rows <= entry.free.until
+                && entry.free.commands.contains(command) =>
+        {
+            entry.rows += rows;
+            entry.deleted += deleted;
+            true
         }
-    })
+        _ => false,
+    });
+    counted == Some(true)
 }
 
 /// Writes of one row by these commands need not be judged up to this sum.
@@ -288,7 +285,6 @@ pub unsafe extern "C-unwind" fn transaction_event(event: pg_sys::XactEvent::Type
         XACT_EVENT_COMMIT | XACT_EVENT_PARALLEL_COMMIT | XACT_EVENT_PREPARE => {
             if is_in_use() {
                 frame::undisturbed((), clear);
-                levels::transaction_committed();
             }
             levels::transaction_ended();
         }
@@ -310,6 +306,8 @@ fn clear() {
         ledger.sums.clear();
         ledger.undo.clear();
     });
+    // Those that are open are open here as well.
+    levels::forget_subtransactions();
 }
 
 /// A bare frame for RegisterSubXactCallback.

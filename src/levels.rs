@@ -6,7 +6,7 @@
 use crate::pg::pg_sys;
 use safedelete_core::command::Command;
 
-use crate::pg::local::Local;
+use crate::pg::local::{Lent, Local};
 use crate::pg::{nodes, raw, roles};
 
 mod outermost;
@@ -65,7 +65,7 @@ const EMPTY: Background = Background {
 static CURRENT: Local<Level> = Local::new(OUTSIDE);
 static BACKGROUND: Local<Background> = Local::new(EMPTY);
 /// The level each open subtransaction started at.
-static SUBTRANSACTIONS: Local<Vec<(pg_sys::SubTransactionId, Level, Background)>> = Local::new(Vec::new());
+static SUBTRANSACTIONS: Lent<Vec<(pg_sys::SubTransactionId, Level, Background)>> = Lent::new(Vec::new());
 /// The command at which the client's statement began.
 static BEGAN: Local<pg_sys::CommandId> = Local::new(0);
 
@@ -406,7 +406,7 @@ pub fn enter_as_clients() -> Clients {
     let began = BEGAN.get();
     // SAFETY: NULL is no statement, so nothing is copied.
     let outer = unsafe { enter_utility(std::ptr::null_mut(), false) };
-    CURRENT.with(|level| level.owner = Owner::new());
+    CURRENT.set(Level { owner: Owner::new(), ..CURRENT.get() });
     #[allow(ffi_unwind_calls, reason = "raises nothing where the command id is not to be used")]
     // SAFETY: reads the transaction's state.
     BEGAN.set(unsafe { raw::GetCurrentCommandId(false) });
@@ -504,15 +504,14 @@ pub fn transaction_ended() {
     outermost::transaction_ended();
 }
 
-/// A transaction has committed, and with it its subtransactions.
-pub fn transaction_committed() {
+/// A transaction has ended, and with it its subtransactions.
+pub fn forget_subtransactions() {
     SUBTRANSACTIONS.with(Vec::clear);
 }
 
 /// ROLLBACK inside a procedure aborts a transaction while statements run; an error that reached the
 /// client's loop left them all, and the loop has cleared the context stack.
 pub fn transaction_aborted() {
-    SUBTRANSACTIONS.with(Vec::clear);
     // SAFETY: reads a backend variable.
     if unsafe { pg_sys::error_context_stack.is_null() } {
         go_back((OUTSIDE, EMPTY));

@@ -10,14 +10,13 @@ pub mod label;
 use std::rc::Rc;
 
 use crate::pg::pg_sys;
-use once_cell::unsync::Lazy;
-use rustc_hash::FxHashMap as HashMap;
+use rustc_hash::{FxBuildHasher, FxHashMap as HashMap};
 use safedelete_core::command::Command;
 use safedelete_core::limit::Bounds;
 use safedelete_core::message::Terms;
 use safedelete_core::policy::{self, Effective, Key, Policy};
 
-use crate::pg::local::Local;
+use crate::pg::local::{Lent, Local};
 use crate::pg::{relations, trees};
 use crate::settings;
 
@@ -51,21 +50,23 @@ pub struct TablePolicy {
     labelled: Option<Rc<[pg_sys::Oid]>>,
 }
 
-#[derive(Default)]
 struct Cache {
     tables: HashMap<pg_sys::Oid, TablePolicy>,
     /// Labels that many tables hang on: of schemas and of partitioned tables.
     far: HashMap<Origin, Option<Rc<Policy>>>,
-    /// A label has been read: until then the settings alone say what is in force.
-    in_use: bool,
 }
 
-static CACHE: Local<Lazy<Cache>> = Local::new(Lazy::new(Cache::default));
+static CACHE: Lent<Cache> = Lent::new(Cache {
+    tables: HashMap::with_hasher(FxBuildHasher),
+    far: HashMap::with_hasher(FxBuildHasher),
+});
+/// A label has been read: until then the settings alone say what is in force.
+static IN_USE: Local<bool> = Local::new(false);
 
 /// Whether any label has been read in this session.
 #[inline]
 pub fn in_use() -> bool {
-    CACHE.with(|cache| Lazy::get(cache).is_some_and(|cache| cache.in_use))
+    IN_USE.get()
 }
 
 /// Whether a command may be looked at on some table.
@@ -192,7 +193,7 @@ fn read(table: pg_sys::Oid) -> TablePolicy {
         lay(&policy, schema);
     }
     if layers.is_some() {
-        CACHE.with(|cache| cache.in_use = true);
+        IN_USE.set(true);
     }
     TablePolicy { layers: layers.map(Rc::new), labelled: (!labelled.is_empty()).then(|| labelled.into()) }
 }

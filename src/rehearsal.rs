@@ -5,7 +5,7 @@ use safedelete_core::command::Command;
 use safedelete_core::event::Verdict;
 use safedelete_core::message::Report;
 
-use crate::pg::local::Local;
+use crate::pg::local::{Lent, Local};
 use crate::pg::{pg_sys, relations};
 
 /// What wrote.
@@ -22,11 +22,7 @@ impl By {
         if referential {
             return By::Cascade;
         }
-        if trigger_depth() > RUN.with(|run| run.as_ref().map_or(0, |run| run.trigger_depth)) {
-            By::Trigger
-        } else {
-            By::Statement
-        }
+        if trigger_depth() > RUN.get().unwrap_or(0) { By::Trigger } else { By::Statement }
     }
 
     pub fn word(self) -> &'static str {
@@ -52,18 +48,14 @@ pub struct Note {
     pub told: Option<(Verdict, Report)>,
 }
 
-/// The dry run that goes on.
-struct Run {
-    trigger_depth: i32,
-    notes: Vec<Note>,
-}
-
-static RUN: Local<Option<Run>> = Local::new(None);
+/// How deep in triggers the dry run began that goes on.
+static RUN: Local<Option<i32>> = Local::new(None);
+static NOTES: Lent<Vec<Note>> = Lent::new(Vec::new());
 
 /// Whether a dry run is going on.
 #[inline]
 pub fn is_on() -> bool {
-    RUN.with(|run| run.is_some())
+    RUN.get().is_some()
 }
 
 fn trigger_depth() -> i32 {
@@ -83,29 +75,30 @@ pub fn note(
     told: Option<(Verdict, Report)>,
 ) {
     let selected_nothing = rows == 0 && by != By::Statement;
-    if told.is_none() && (is_part || selected_nothing) {
+    if !is_on() || (told.is_none() && (is_part || selected_nothing)) {
         return;
     }
     let name = relations::visible_name(relation);
-    RUN.with(|run| {
-        let Some(run) = run else { return };
+    NOTES.with(|notes| {
         let same = |note: &&mut Note| note.relation == relation && note.command == command && note.by == by;
-        match run.notes.iter_mut().find(same) {
+        match notes.iter_mut().find(same) {
             Some(note) => {
                 note.rows += rows;
                 note.told = note.told.take().or(told);
             }
-            None => run.notes.push(Note { relation, name, command, by, rows, table_rows, told }),
+            None => notes.push(Note { relation, name, command, by, rows, table_rows, told }),
         }
     });
 }
 
 /// A dry run begins: nothing is noted yet.
 pub fn begin() {
-    RUN.with(|run| *run = Some(Run { trigger_depth: trigger_depth(), notes: Vec::new() }));
+    NOTES.with(Vec::clear);
+    RUN.set(Some(trigger_depth()));
 }
 
 /// It has ended; what was noted, in the order in which it was first written.
 pub fn end() -> Vec<Note> {
-    RUN.with(Option::take).map_or_else(Vec::new, |run| run.notes)
+    RUN.set(None);
+    NOTES.with(std::mem::take)
 }

@@ -13,7 +13,7 @@ use safedelete_core::mode::Mode;
 use safedelete_core::names::TableName;
 use safedelete_core::policy::Effective;
 
-use crate::pg::local::Local;
+use crate::pg::local::{Lent, Local};
 use crate::pg::{pg_sys, raw, text};
 
 pub use define::define;
@@ -63,11 +63,11 @@ static EVENTS_MAX: GucSetting<i32> = GucSetting::<i32>::new(1000);
 static ALLOW_ROWS_BY: Local<pg_sys::Oid> = Local::new(pg_sys::InvalidOid);
 static REASON_BY: Local<pg_sys::Oid> = Local::new(pg_sys::InvalidOid);
 
-static PARSED_COMMANDS: Local<Commands> = Local::new(Commands::DEFAULT);
-static PARSED_EXEMPT_TABLES: Local<Vec<TableName>> = Local::new(Vec::new());
-static PARSED_BYPASS_ROLE: Local<Vec<String>> = Local::new(Vec::new());
-static PARSED_OVERRIDE_ROLE: Local<Vec<String>> = Local::new(Vec::new());
-static PARSED_POLICY_ROLE: Local<Vec<String>> = Local::new(Vec::new());
+static PARSED_COMMANDS: Lent<Commands> = Lent::new(Commands::DEFAULT);
+static PARSED_EXEMPT_TABLES: Lent<Vec<TableName>> = Lent::new(Vec::new());
+static PARSED_BYPASS_ROLE: Lent<Vec<String>> = Lent::new(Vec::new());
+static PARSED_OVERRIDE_ROLE: Lent<Vec<String>> = Lent::new(Vec::new());
+static PARSED_POLICY_ROLE: Lent<Vec<String>> = Lent::new(Vec::new());
 
 pub fn mode() -> Mode {
     match MODE.get() {
@@ -111,7 +111,7 @@ fn require_where() -> bool {
 
 #[inline]
 pub fn commands() -> Commands {
-    PARSED_COMMANDS.get()
+    PARSED_COMMANDS.with(|commands| *commands)
 }
 
 /// `max_rows`, `max_fraction` and `min_rows`.
@@ -200,7 +200,7 @@ pub fn generation() -> u32 {
 }
 
 pub fn changed() {
-    GENERATION.with(|generation| *generation = generation.wrapping_add(1));
+    GENERATION.set(GENERATION.get().wrapping_add(1));
 }
 
 /// Cached plans were made for the old value: they carry guards, or lack them.

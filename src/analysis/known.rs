@@ -45,7 +45,7 @@ pub fn remember(target: &Target) {
         guards_update: target.is_guarded(Command::Update),
         checked: target.checked(),
     };
-    TABLES.with(|tables| tables[slot(target.relation)] = known);
+    TABLES.put(slot(target.relation), known);
 }
 
 /// What a write of a known table by key is found to be; `None` where it has to be examined.
@@ -59,7 +59,7 @@ pub unsafe fn glance(query: *mut pg_sys::Query) -> Option<Finding> {
     unsafe {
         let entry = nodes::range_table_entry((*query).rtable, (*query).resultRelation as u32)?;
         let relation = (*entry).relid;
-        let known = TABLES.with(|tables| tables[slot(relation)]);
+        let known = TABLES.at(slot(relation));
         if known.relation != relation || known.as_of != settings::generation() {
             return None;
         }

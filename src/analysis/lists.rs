@@ -23,7 +23,7 @@ fn slot(operator: pg_sys::Oid) -> usize {
 /// Whether an operator is known to restrict. For bare frames.
 #[inline]
 pub fn is_known_to_restrict(operator: pg_sys::Oid) -> bool {
-    OPERATORS.with(|operators| operators[slot(operator)] == (operator, true))
+    OPERATORS.at(slot(operator)) == (operator, true)
 }
 
 /// Whether `x op ANY (list)` restricts whatever is listed.
@@ -32,7 +32,7 @@ pub fn restricts(operator: pg_sys::Oid) -> bool {
         return true;
     }
     let restricts = operator.to_u32() != pg_sys::BooleanEqualOperator && !is_inequality(operator);
-    OPERATORS.with(|operators| operators[slot(operator)] = (operator, restricts));
+    OPERATORS.put(slot(operator), (operator, restricts));
     restricts
 }
 

@@ -1,19 +1,18 @@
 //! The table a statement writes, and the facts of its columns that rule `where` judges by: which
 //! cannot be NULL, and which a CHECK constraint speaks of.
 
-use rustc_hash::FxHashMap as HashMap;
+use rustc_hash::{FxBuildHasher, FxHashMap as HashMap};
 use std::cell::Cell;
 use std::rc::Rc;
 
 use crate::pg::pg_sys;
-use once_cell::unsync::Lazy;
 use pgrx::pg_sys::NodeTag;
 use safedelete_core::command::Command;
 
 use super::premises::is_evaluable;
 use super::{Place, lists};
 use crate::ledger::Summed;
-use crate::pg::local::Local;
+use crate::pg::local::Lent;
 use crate::pg::{compat, nodes, relations, trees};
 use crate::policy::{self, TablePolicy};
 use crate::{exemption, rehearsal, settings};
@@ -46,8 +45,8 @@ pub struct Check {
 
 type Cache = HashMap<pg_sys::Oid, Rc<Columns>>;
 
-static CACHE: Local<Lazy<Cache>> = Local::new(Lazy::new(HashMap::default));
-static LAST: Local<Option<(pg_sys::Oid, Rc<Columns>)>> = Local::new(None);
+static CACHE: Lent<Cache> = Lent::new(HashMap::with_hasher(FxBuildHasher));
+static LAST: Lent<Option<(pg_sys::Oid, Rc<Columns>)>> = Lent::new(None);
 
 /// Forgets a relation's facts, or everyone's. Called by the relcache callback; raises nothing.
 pub fn forget(relation: pg_sys::Oid) {
@@ -77,7 +76,7 @@ pub fn known_summed(relation: pg_sys::Oid, only: bool) -> Option<Summed> {
     if !only {
         return Some(Summed { relation, only });
     }
-    let has_children = CACHE.with(|cache| Some(Lazy::get(cache)?.get(&relation)?.has_children))?;
+    let has_children = CACHE.try_with(|cache| Some(cache.get(&relation)?.has_children))??;
     Some(Summed { relation, only: has_children })
 }
 

@@ -15,9 +15,8 @@ use super::script::Source;
 use super::session::Session;
 use super::{Finding, Verdict, statement};
 use crate::pg::attempt::{Failure, attempt};
-use crate::pg::local::Local;
-use crate::pg::report;
-use crate::pg::{frame, growing, nodes, raw};
+use crate::pg::local::{Lent, Local};
+use crate::pg::{frame, growing, nodes, raw, report};
 
 type StatementHook = unsafe extern "C-unwind" fn(*mut c_void, *mut Stmt);
 
@@ -45,7 +44,7 @@ static PLUGIN: Local<Plugin> = Local::new(Plugin {
 static SESSION: Local<*const Session> = Local::new(std::ptr::null());
 
 /// What the hook has found; `None` until it comes.
-static FOUND: Local<Option<Vec<Finding>>> = Local::new(None);
+static FOUND: Lent<Option<Vec<Finding>>> = Lent::new(None);
 
 /// The findings of a DO block, or why it could not be looked into.
 ///
@@ -79,7 +78,7 @@ static BEFORE: Local<*mut c_void> = Local::new(std::ptr::null_mut());
 
 impl Installed {
     fn begin() -> Installed {
-        let ours = PLUGIN.with(std::ptr::from_mut).cast();
+        let ours = PLUGIN.as_ptr().cast();
         let place = place();
         // SAFETY: PL/pgSQL's rendezvous variable, which lives as long as the backend.
         unsafe {

@@ -3,11 +3,10 @@
 //! index is kept, for every point write asks it.
 
 use crate::pg::pg_sys;
-use once_cell::unsync::Lazy;
 use pgrx::pg_sys::NodeTag;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxBuildHasher, FxHashMap};
 
-use crate::pg::local::Local;
+use crate::pg::local::{Lent, Local};
 use crate::pg::{nodes, relations};
 use crate::settings;
 
@@ -17,14 +16,16 @@ struct Index {
     families: Option<Vec<pg_sys::Oid>>,
 }
 
-#[derive(Default)]
 struct Known {
     indexes: FxHashMap<pg_sys::Oid, Index>,
     /// Whether an operator is a family's equality.
     equalities: FxHashMap<(pg_sys::Oid, pg_sys::Oid), bool>,
 }
 
-static KNOWN: Local<Lazy<Known>> = Local::new(Lazy::new(Known::default));
+static KNOWN: Lent<Known> = Lent::new(Known {
+    indexes: FxHashMap::with_hasher(FxBuildHasher),
+    equalities: FxHashMap::with_hasher(FxBuildHasher),
+});
 /// A scan with one condition `column op value`: whether the operator makes it find one row at most, as
 /// of a generation of what other sessions have changed.
 #[derive(Clone, Copy)]
@@ -63,7 +64,7 @@ pub fn forget(relation: pg_sys::Oid) {
 #[inline]
 pub fn known_lookup(index: pg_sys::Oid, quals: *mut pg_sys::List) -> Option<bool> {
     let operator = single_operator(quals)?;
-    let last = LAST.with(|last| last[slot(index)]);
+    let last = LAST.at(slot(index));
     (last.index == index && last.operator == operator && last.as_of == settings::generation())
         .then_some(last.verdict)
 }
@@ -82,7 +83,7 @@ pub unsafe fn most_rows(index: pg_sys::Oid, quals: *mut pg_sys::List) -> Option<
     if let Some(operator) = single_operator(quals) {
         // One condition binds all columns or it does not, whichever column it is on.
         let verdict = most.is_some();
-        LAST.with(|last| last[slot(index)] = Asked { index, operator, as_of, verdict });
+        LAST.put(slot(index), Asked { index, operator, as_of, verdict });
     }
     most
 }

@@ -5,7 +5,7 @@
 
 use super::Summed;
 use crate::levels::Owner;
-use crate::pg::local::Local;
+use crate::pg::local::Lent;
 use crate::pg::pg_sys;
 
 /// Commands in a row, of one statement of the client's.
@@ -18,7 +18,7 @@ struct Written {
 }
 
 /// In the order of commands, which a transaction numbers.
-static WRITTEN: Local<Vec<Written>> = Local::new(Vec::new());
+static WRITTEN: Lent<Vec<Written>> = Lent::new(Vec::new());
 
 /// Notes a command that has written rows: for nobody's sum, or for one name of a tree.
 pub(super) fn note(owner: Owner, of: Option<Summed>, command: pg_sys::CommandId) {
@@ -43,11 +43,13 @@ pub(super) fn note(owner: Owner, of: Option<Summed>, command: pg_sys::CommandId)
 
 /// Whether a sum has not counted what a command wrote. Owns and allocates nothing.
 pub(super) fn is_uncounted(owner: Owner, of: Summed, command: pg_sys::CommandId) -> bool {
-    WRITTEN.with(|written| {
+    let uncounted = WRITTEN.try_with(|written| {
         let until = written.partition_point(|one| one.first <= command);
         let mut noted = written[..until].iter().rev().take_while(|one| one.last >= command).peekable();
         noted.peek().is_some() && !noted.any(|one| one.owner == owner && one.of == Some(of))
-    })
+    });
+    // Then it counts.
+    uncounted != Some(false)
 }
 
 /// A statement of the client's has ended.

@@ -20,10 +20,8 @@ impl Owner {
     /// A number that no other owner has.
     pub(super) fn new() -> Owner {
         // Odd, so that no portal's address is the same.
-        NEXT.with(|next| {
-            *next += 2;
-            Owner(*next)
-        })
+        NEXT.set(NEXT.get() + 2);
+        Owner(NEXT.get())
     }
 
     /// Whether this is the active portal.
@@ -262,7 +260,9 @@ fn call_begins() -> Option<Owner> {
     #[allow(ffi_unwind_calls, reason = "reads a backend variable")]
     // SAFETY: see the reason.
     let came = unsafe { raw::GetCurrentStatementStartTimestamp() };
-    CALL.with(|last| last.replace((call, came))).map(|(before, _)| before)
+    let before = CALL.get();
+    CALL.set(Some((call, came)));
+    before.map(|(before, _)| before)
 }
 
 /// The owner of a query that has finished outside of everything, if its sum goes with it.

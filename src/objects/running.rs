@@ -9,7 +9,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use safedelete_core::limit::Size;
 
 use crate::levels;
-use crate::pg::local::Local;
+use crate::pg::local::Lent;
 
 /// What is known before a command's first relation is told of.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -47,7 +47,7 @@ pub struct Running {
     pub postponed: Vec<(pg_sys::Oid, Size)>,
 }
 
-static RUNNING: Local<Vec<Running>> = Local::new(Vec::new());
+static RUNNING: Lent<Vec<Running>> = Lent::new(Vec::new());
 
 /// Calls `use_it` with what the running command has met. It must not call PostgreSQL.
 pub fn with<T>(use_it: impl FnOnce(&mut Running) -> T) -> T {

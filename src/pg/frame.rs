@@ -144,7 +144,9 @@ fn end(payload: Box<dyn Any + Send>) -> End {
     if payload.is::<OutOfMemory>() {
         return End::OutOfMemory;
     }
-    PANIC.with(|panic| panic.tell(&*payload));
+    let mut panic = PANIC.get();
+    panic.tell(&*payload);
+    PANIC.set(panic);
     End::Panic
 }
 
@@ -198,21 +200,19 @@ fn swallow(end: End) {
 /// No frame above may own anything that an error would have to give back.
 #[allow(ffi_unwind_calls, reason = "PostgreSQL's own error reporting; see the contract")]
 unsafe fn report_panic(level: PgLogLevel) {
-    let (code, text, file, line) = PANIC.with(|panic| {
-        let text = |text: &[u8]| text.as_ptr().cast::<c_char>();
-        (panic.sqlstate, text(&panic.text), text(&panic.file), panic.line)
-    });
-    // SAFETY: what ereport expands to; the texts are NUL-terminated and never go.
+    let panic = PANIC.as_ptr();
+    // SAFETY: what ereport expands to; the texts are NUL-terminated, and stay where they are.
     unsafe {
         if raw::errstart(level as c_int, std::ptr::null()) {
-            raw::errcode(code);
-            raw::errmsg_internal(c"%s".as_ptr(), text);
-            raw::errfinish(file, line, c"safedelete".as_ptr());
+            raw::errcode((*panic).sqlstate);
+            raw::errmsg_internal(c"%s".as_ptr(), (&raw const (*panic).text).cast::<c_char>());
+            raw::errfinish((&raw const (*panic).file).cast(), (*panic).line, c"safedelete".as_ptr());
         }
     }
 }
 
 /// The last panic, in memory that is always there.
+#[derive(Clone, Copy)]
 struct Panic {
     sqlstate: c_int,
     text: [u8; 512],
@@ -258,9 +258,9 @@ fn keep(place: &mut [u8], text: &str) {
 pub fn keep_panics() {
     std::panic::set_hook(Box::new(|info| {
         let (file, line) = info.location().map_or(("", 0), |place| (place.file(), place.line()));
-        PANIC.with(|panic| {
-            keep(&mut panic.file, file);
-            panic.line = line as c_int;
-        });
+        let mut panic = PANIC.get();
+        keep(&mut panic.file, file);
+        panic.line = line as c_int;
+        PANIC.set(panic);
     }));
 }

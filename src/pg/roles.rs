@@ -3,12 +3,11 @@
 use std::ffi::CString;
 use std::rc::Rc;
 
-use once_cell::unsync::Lazy;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxBuildHasher, FxHashMap};
 
 use super::pg_sys;
 
-use super::local::Local;
+use super::local::{Lent, Local};
 use super::{compat, raw, text};
 
 /// Whether `member` is in one of `roles`: directly or not, whatever INHERIT says, and a role is in
@@ -27,8 +26,8 @@ pub fn is_member_of_any(member: pg_sys::Oid, roles: &[String]) -> bool {
 }
 
 /// What roles are members of, until pg_auth_members or the database's owner changes.
-static MEMBERSHIPS: Local<Lazy<FxHashMap<pg_sys::Oid, Rc<[pg_sys::Oid]>>>> =
-    Local::new(Lazy::new(FxHashMap::default));
+static MEMBERSHIPS: Lent<FxHashMap<pg_sys::Oid, Rc<[pg_sys::Oid]>>> =
+    Lent::new(FxHashMap::with_hasher(FxBuildHasher));
 static GENERATION: Local<u32> = Local::new(0);
 
 /// Counts the changes of memberships, so that what was worked out from them can be kept until then.
@@ -38,12 +37,8 @@ pub fn generation() -> u32 {
 
 /// Called by the callback of their catalog cache; raises nothing.
 pub fn changed() {
-    GENERATION.with(|generation| *generation = generation.wrapping_add(1));
-    MEMBERSHIPS.with(|known| {
-        if let Some(known) = Lazy::get_mut(known) {
-            known.clear();
-        }
-    });
+    GENERATION.set(GENERATION.get().wrapping_add(1));
+    MEMBERSHIPS.with(FxHashMap::clear);
 }
 
 /// A role, and every role that it is a member of; the walk of roles_is_member_of, which counts a grant

@@ -4,7 +4,7 @@
 
 use safedelete_core::event::{Encoded, Verdict};
 
-use crate::pg::local::Local;
+use crate::pg::local::{Lent, Local};
 use crate::pg::report::{self, Frozen};
 use crate::pg::{frame, pg_sys, roles};
 use crate::record;
@@ -21,7 +21,7 @@ struct Change {
     prepared: Frozen,
 }
 
-static CHANGES: Local<Vec<Change>> = Local::new(Vec::new());
+static CHANGES: Lent<Vec<Change>> = Lent::new(Vec::new());
 static LISTENS: Local<bool> = Local::new(false);
 
 /// A policy is written; `object` as in `table "public.events"`.
