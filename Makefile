@@ -11,9 +11,8 @@ override PG_MAJOR := $(shell $(PG_CONFIG) --version 2>/dev/null | sed -E 's/^[^0
 TARGET = target/pg$(PG_MAJOR)
 CARGO = PGRX_PG_CONFIG_PATH=$(PG_CONFIG) CARGO_TARGET_DIR=$(TARGET) cargo
 
-.PHONY: help setup all build build-inserver install uninstall demo picture test test-core test-docs test-upgrade \
-	test-postgres test-postgres-cassert test-clients test-incidents test-comparison test-company test-around test-faults test-fuzz \
-	test-valgrind package test-package tree test-tree pgxn test-pgrx lint bench clean
+.PHONY: help setup all build build-inserver install uninstall demo picture test test-core test-postgres-cassert \
+	package test-package tree test-tree pgxn test-pgrx lint bench clean
 help:
 	@sed -nE 's/^## ?//p' Makefile
 
@@ -42,7 +41,7 @@ help:
 
 # Installs what is missing, or says what to install.
 setup:
-	@packaging/setup
+	@tools/setup
 
 # What the PGXN client calls.
 all: build
@@ -82,42 +81,12 @@ build-inserver: setup
 test: setup test-core build-inserver install
 	@tests/run
 
-test-postgres: install
-	@tests/postgres/run
+# tests/NAME/run, or tests/long/NAME/run.
+test-%: install
+	@tests/run $*
 
 test-postgres-cassert: setup
-	@tests/postgres/cassert
-
-test-docs: install
-	@tests/run docs
-	@docs/demo/picture --check
-
-test-upgrade: install
-	@tests/run upgrade
-
-test-clients: install
-	@tests/clients/run
-
-test-incidents: install
-	@tests/incidents/run
-
-test-comparison: install
-	@tests/comparison/run
-
-test-company: install
-	@tests/company/run
-
-test-around: install
-	@tests/around/run
-
-test-faults: install
-	@tests/faults/run
-
-test-fuzz: install
-	@tests/fuzz/run
-
-test-valgrind: install
-	@tests/valgrind/run
+	@tests/long/postgres/cassert
 
 picture: install
 	@docs/demo/picture
@@ -144,12 +113,10 @@ pgxn:
 
 bench: install
 	@bench/all
-	@bench/policies
-	@bench/check
 
 lint: setup
 	cargo fmt --all --check
-	tests/boundary
+	tools/boundary
 	$(CARGO) clippy --locked --release --workspace --all-targets --features "pg$(PG_MAJOR) pg_test" -- -D warnings
 
 clean:

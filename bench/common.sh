@@ -3,7 +3,7 @@
 #   LIBRARIES                 what is measured: plain, control, safedelete, and the peers that bench/peers has built
 #   servers [setting ...]     one server for each, all alike but for the library, from copies of one data directory;
 #                             the function setup, which the benchmark defines, prints the SQL that fills it
-#   on LIBRARY COMMAND...     runs a client of that server
+#   on LIBRARY COMMAND...     runs a client of that server (tests/lib/server.sh)
 #   figures NAME SETTINGS     begins target/bench/pgMAJOR/NAME.csv
 #   figure CASE LIBRARY ROUND VALUE
 #                             adds a line to it; the function cases prints 'CASE|LABEL|UNIT|BAR' of each
@@ -17,8 +17,7 @@
 set -euo pipefail
 BENCH=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 PG_CONFIG=${PG_CONFIG:-pg_config}
-# shellcheck source=../tests/server.sh
-. "$BENCH/../tests/server.sh"
+. "$BENCH/../tests/lib/server.sh"
 BENCH_NAME=bench/$(basename "$0")
 BENCH_LIBRARY=${BENCH_LIBRARY:-$("$PG_CONFIG" --pkglibdir)/safedelete.so}
 PEERS=$BENCH/../target/peers/pg$PG_MAJOR
@@ -42,20 +41,7 @@ SETTINGS=(
   "jit = off" "max_parallel_workers_per_gather = 0" "max_parallel_maintenance_workers = 0" "bgwriter_lru_maxpages = 0"
   "checkpoint_timeout = '1d'" "max_wal_size = '16GB'" "min_wal_size = '1GB'" "max_connections = 50")
 
-on() { # LIBRARY COMMAND...
-  PGHOST=$SERVER_DIR/$1 "${@:2}"
-}
 sql() { psql -X -q -At -v ON_ERROR_STOP=1 "$@"; }
-
-servers_stop() {
-  set +e
-  local library
-  for library in $LIBRARIES; do
-    [ ! -e "$SERVER_DIR/$library/data/postmaster.pid" ] ||
-      as_owner "$PG_BIN/pg_ctl" -D "$SERVER_DIR/$library/data" -m immediate stop >/dev/null 2>&1
-  done
-  server_stop
-}
 
 server_node() { # LIBRARY [setting ...]
   local dir=$SERVER_DIR/$1 preload= library=$1
@@ -66,27 +52,19 @@ server_node() { # LIBRARY [setting ...]
     safedelete) preload=$dir/safedelete.so && install -m 755 "$BENCH_LIBRARY" "$preload" ;;
     *) preload=$dir/$library.so && install -m 755 "$PEERS/$library.so" "$preload" ;;
   esac
-  { printf '%s\n' "listen_addresses = ''" "unix_socket_directories = '$dir'" "shared_preload_libraries = '$preload'"
-    printf '%s\n' "${SETTINGS[@]}" "$@"; } | as_owner tee -a "$dir/data/postgresql.conf" >/dev/null
-  as_owner "$PG_BIN/pg_ctl" -D "$dir/data" -l "$dir/log" -w -t 60 start >"$dir/ctl.log" 2>&1 ||
-    { cat "$dir/ctl.log" "$dir/log" >&2; return 1; }
+  configure "$dir" "shared_preload_libraries = '$preload'" "${SETTINGS[@]}" "$@"
+  node_start "$library"
 }
 
 servers() { # [setting ...]
   local library dir refused
   server_dir
-  trap servers_stop EXIT
-  export PGPORT=5432 PGUSER=postgres PGDATABASE=postgres
-  unset PGOPTIONS PGSERVICE PGPASSWORD 2>/dev/null || true
-  PATH=$PG_BIN:$PATH
+  clients
   for library in $LIBRARIES; do
-    as_owner mkdir -p "$SERVER_DIR/$library"
-    chmod 755 "$SERVER_DIR/$library"
+    node_directory "$library" >/dev/null
   done
   dir=$SERVER_DIR/plain
-  as_owner "$PG_BIN/initdb" -D "$dir/data" -U postgres -A trust --encoding=UTF8 --locale=C --no-sync \
-    >"$dir/initdb.log" 2>&1 ||
-    { cat "$dir/initdb.log" >&2; return 1; }
+  node_init plain
   as_owner cp "$dir/data/postgresql.conf" "$dir/postgresql.conf"
   server_node plain "$@"
   { echo "CREATE TABLE guarded (id int);"; setup; } | on plain sql >"$dir/setup.log" 2>&1 ||
@@ -94,7 +72,7 @@ servers() { # [setting ...]
   for library in $(on plain sql -c "SELECT datname FROM pg_database WHERE datallowconn"); do
     on plain sql -d "$library" -c "VACUUM (FREEZE, ANALYZE)"
   done
-  as_owner "$PG_BIN/pg_ctl" -D "$dir/data" -w -m fast stop >/dev/null
+  node_stop plain
   as_owner cp "$dir/postgresql.conf" "$dir/data/postgresql.conf"
   for library in $LIBRARIES; do
     [ "$library" = plain ] || as_owner cp -a "$dir/data" "$SERVER_DIR/$library/data"
