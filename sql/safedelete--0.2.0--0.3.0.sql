@@ -58,3 +58,13 @@ BEGIN
       HINT = format('Run this, and then ALTER EXTENSION again: CREATE SCHEMA IF NOT EXISTS safedelete; REVOKE CREATE ON SCHEMA safedelete FROM %s CASCADE;', grantees);
   END IF;
 END $$;
+
+-- What a statement expects of itself. A guarded statement has these taken out of its condition; what is run raises, once,
+-- and for NULL as well.
+CREATE FUNCTION safedelete.exactly(n bigint) RETURNS boolean
+LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL SAFE AS 'MODULE_PATHNAME', 'safedelete_exactly';
+COMMENT ON FUNCTION safedelete.exactly(bigint) IS 'in a WHERE clause: the number of rows that the statement is to write, or it fails';
+
+CREATE FUNCTION safedelete.at_most(n bigint) RETURNS boolean
+LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL SAFE AS 'MODULE_PATHNAME', 'safedelete_at_most';
+COMMENT ON FUNCTION safedelete.at_most(bigint) IS 'in a WHERE clause: the most rows that the statement may write, or it fails';

@@ -6,6 +6,7 @@
 
 mod bound;
 mod effort;
+pub mod expected;
 mod form;
 mod itself;
 pub mod known;
@@ -23,10 +24,11 @@ use crate::pg::pg_sys;
 use pgrx::pg_sys::NodeTag;
 use rustc_hash::{FxHashMap, FxHashSet};
 use safedelete_core::command::Command;
+use safedelete_core::mode::Mode;
 
 use crate::pg::context::Context;
 use crate::pg::{compat, frame, nodes, raw};
-use crate::rehearsal;
+use crate::{policy, rehearsal, settings};
 pub use bound::judge_bound;
 use target::Target;
 
@@ -67,6 +69,8 @@ pub struct Finding {
     /// Where deferred, what `kept` makes: the conditions of each way to a row (one for DELETE and UPDATE, one
     /// for each action of MERGE), each of which must restrict.
     pub conditions: *mut pg_sys::List,
+    /// What the statement itself says of its number of rows: the calls that `expected::take` gives.
+    pub expected: *mut pg_sys::List,
 }
 
 impl Finding {
@@ -84,6 +88,7 @@ impl Finding {
             qualification: Qualification::Qualified,
             target_index,
             conditions: std::ptr::null_mut(),
+            expected: std::ptr::null_mut(),
         }
     }
 }
@@ -133,10 +138,23 @@ pub unsafe fn examine(query: *mut pg_sys::Query) -> Option<Finding> {
     let entry = unsafe { nodes::range_table_entry((*query).rtable, (*query).resultRelation as u32)? };
     // SAFETY: as above.
     let (relation, only) = unsafe { ((*entry).relid, !(*entry).inh) };
+    let expected = if settings::is_off() && policy::effective(relation).mode == Mode::Off {
+        // Nobody would enforce it: where it stands, it raises.
+        std::ptr::null_mut()
+    } else {
+        // SAFETY: the planner's Query, which it scribbles on, too.
+        unsafe { expected::take(query) }
+    };
     // SAFETY: a Query that writes `entry`.
-    let target = unsafe { Target::of_query(query, entry)? };
+    let Some(target) = (unsafe { Target::of_query(query, entry) }) else {
+        return (!expected.is_null()).then(|| Finding {
+            guarded: false,
+            expected,
+            ..Finding::of_keyed(command, relation, only, 0)
+        });
+    };
     let guarded = target.is_guarded(command);
-    if !guarded && !target.has_parts() && !rehearsal::is_on() {
+    if !guarded && !target.has_parts() && !rehearsal::is_on() && expected.is_null() {
         return None;
     }
     let frozen = target.is_frozen();
@@ -145,6 +163,7 @@ pub unsafe fn examine(query: *mut pg_sys::Query) -> Option<Finding> {
     let mut finding = Finding {
         guarded,
         frozen,
+        expected,
         sets_volatile,
         // SAFETY: as above.
         joins_view: unsafe { (*entry).relkind as u8 == pg_sys::RELKIND_VIEW && is_joined(query) },
@@ -166,8 +185,10 @@ pub unsafe fn examine(query: *mut pg_sys::Query) -> Option<Finding> {
     // What is made on the way to the finding is given back.
     let aside = Context::new(c"safedelete analysis");
     // SAFETY: as above.
-    let (qualification, deferred) =
-        aside.within(|| unsafe { judge_statement(query, entry, command, &target) })?;
+    let judged = aside.within(|| unsafe { judge_statement(query, entry, command, &target) });
+    let Some((qualification, deferred)) = judged else {
+        return (!expected.is_null()).then_some(Finding { guarded: false, ..finding });
+    };
     finding.qualification = qualification;
     if qualification == Qualification::Deferred {
         finding.conditions = kept(&deferred, &target);

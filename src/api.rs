@@ -2,5 +2,6 @@
 //! lives here. Their declarations, with what is written in SQL itself, are in sql/.
 
 mod checks;
+mod expectations;
 mod policies;
 mod reports;

@@ -16,10 +16,12 @@
 //! * parts.rs counts by itself a part of the table that has a policy of its own;
 //! * point.rs accounts for writes of at most one row, which carry no node;
 //! * unique.rs tells which index scans find at most one row;
+//! * expected.rs holds a statement to the number of rows that it says itself;
 //! * explain.rs shows the node, and volatile.rs what it runs earlier than PostgreSQL would.
 
 pub mod attach;
 mod beyond;
+mod expected;
 mod explain;
 mod flow;
 mod made;

@@ -4,6 +4,7 @@
 
 pub mod command;
 pub mod event;
+pub mod expectation;
 pub mod limit;
 pub mod log;
 pub mod message;

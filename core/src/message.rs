@@ -10,6 +10,8 @@ use crate::standing::Standing;
 pub const SQLSTATE_WHERE: [u8; 5] = *b"21000";
 /// SQLSTATE of rule `rows`.
 pub const SQLSTATE_ROWS: [u8; 5] = *b"SD001";
+/// SQLSTATE of an expectation that is not met.
+pub const SQLSTATE_EXPECTATION: [u8; 5] = *b"SD002";
 /// invalid_parameter_value: a policy or an argument that cannot be read.
 pub const SQLSTATE_INVALID: [u8; 5] = *b"22023";
 /// insufficient_privilege
@@ -22,11 +24,15 @@ pub const SQLSTATE_WARNING: [u8; 5] = *b"01000";
 /// needs preloading
 pub const SQLSTATE_NOT_READY: [u8; 5] = *b"55000";
 
-/// The two rules.
+/// The two rules, a session's own ceiling, and a statement's own expectations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rule {
     Where,
     Rows,
+    /// `own_max_rows`
+    Own,
+    Exactly,
+    AtMost,
 }
 
 impl Rule {
@@ -34,12 +40,17 @@ impl Rule {
         match self {
             Rule::Where => "where",
             Rule::Rows => "rows",
+            Rule::Own => "own",
+            Rule::Exactly => "exactly",
+            Rule::AtMost => "at_most",
         }
     }
 
     /// The rule that `rule as u64` numbers.
     pub fn from_code(code: u64) -> Option<Rule> {
-        [Rule::Where, Rule::Rows].into_iter().find(|rule| *rule as u64 == code)
+        [Rule::Where, Rule::Rows, Rule::Own, Rule::Exactly, Rule::AtMost]
+            .into_iter()
+            .find(|rule| *rule as u64 == code)
     }
 }
 
@@ -211,7 +222,7 @@ fn named(key: &str, policy_on: Option<&str>) -> String {
     }
 }
 
-fn rows(count: u64) -> String {
+pub(crate) fn rows(count: u64) -> String {
     if count == 1 { "1 row".to_owned() } else { format!("{count} rows") }
 }
 

@@ -7,7 +7,7 @@ use safedelete_core::command::Command;
 
 use super::orders::{Flow, Orders};
 use super::{node, repeats, split, unique};
-use crate::analysis::{Finding, Qualification};
+use crate::analysis::{Finding, Qualification, expected};
 use crate::levels;
 use crate::pg::{compat, frame, nodes, raw, relations, trees};
 use crate::settings::{self, Scope};
@@ -25,7 +25,7 @@ pub unsafe fn attach(plan: *mut pg_sys::PlannedStmt, findings: &[Option<Finding>
             && let ([Some(finding)], Some(modify)) =
                 (findings, nodes::cast::<pg_sys::ModifyTable, _>((*plan).planTree, NodeTag::T_ModifyTable))
             && (*modify).canSetTag
-            && is_point_write(plan, modify, finding)
+            && point_write(plan, modify, finding).is_some_and(|most| meets_expectation(finding, most))
         {
             // Nearly every write ends here.
             return;
@@ -42,7 +42,7 @@ pub unsafe fn attach(plan: *mut pg_sys::PlannedStmt, findings: &[Option<Finding>
                 continue;
             };
             let parts = parts_with_policy(plan, modify, &finding);
-            if finding.guarded || counts_all || !parts.is_empty() {
+            if finding.guarded || counts_all || !parts.is_empty() || !finding.expected.is_null() {
                 let id = next_id.get_or_insert_with(|| highest_id(plan) + 1);
                 wrap(plan, modify, finding, &parts, *id);
                 *id += 1;
@@ -157,22 +157,33 @@ pub unsafe fn is_known_point_write(plan: *mut pg_sys::PlannedStmt) -> bool {
     }
 }
 
-/// Whether the plan writes at most one row, or no more than are free whatever the table's size, and
-/// nothing hangs on counting them here.
+/// Whether so many rows are met by what the statement expects, whatever is bound.
+///
+/// # Safety
+/// `finding` is the statement's.
+#[inline]
+unsafe fn meets_expectation(finding: &Finding, most: u64) -> bool {
+    // SAFETY: by contract.
+    finding.expected.is_null()
+        || unsafe { expected::surely_met_up_to(finding.expected) }.is_some_and(|met| most <= met)
+}
+
+/// How many rows the plan writes at most, where that is one, or no more than are free whatever the table's
+/// size, and nothing hangs on counting them here.
 ///
 /// # Safety
 /// `modify` is of a finished plan.
-unsafe fn is_point_write(
+unsafe fn point_write(
     plan: *mut pg_sys::PlannedStmt,
     modify: *mut pg_sys::ModifyTable,
     finding: &Finding,
-) -> bool {
+) -> Option<u64> {
     if !matches!(finding.command, Command::Delete | Command::Update)
         || finding.qualification != Qualification::Qualified
         || settings::scope() == Scope::Transaction
         || finding.frozen
     {
-        return false;
+        return None;
     }
     // SAFETY: a plan's nodes; each cast follows the tag. A writable CTE is never a point write here:
     // es_processed counts the main ModifyTable alone.
@@ -200,12 +211,13 @@ unsafe fn is_point_write(
         // a scan has found it can be told afterwards.
         let told_afterwards = matches!(nodes::tag(input), NodeTag::T_IndexScan | NodeTag::T_TidScan);
         let most = most.filter(|most| (*most <= 1 && told_afterwards) || levels::plans_clients_own());
-        let few = most.is_some_and(|most| {
-            most <= 1 || most <= policy::effective(finding.relation).bounds.surely_within()
-        });
-        few && !(levels::current().is_explaining()
-            && relations::has_cascades(finding.relation, finding.command == Command::Delete))
-            && (writes_named_alone(modify) || parts_with_policy(plan, modify, finding).is_empty())
+        let few = most
+            .filter(|most| *most <= 1 || *most <= policy::effective(finding.relation).bounds.surely_within());
+        few.filter(|_| {
+            !(levels::current().is_explaining()
+                && relations::has_cascades(finding.relation, finding.command == Command::Delete))
+                && (writes_named_alone(modify) || parts_with_policy(plan, modify, finding).is_empty())
+        })
     }
 }
 
@@ -344,7 +356,7 @@ unsafe fn wrap(
         };
         (*modify).plan.lefttree = {
             let given = given.unwrap_or(std::ptr::null_mut());
-            frame::call(|| node::make(input, given, orders.write(), id)).cast()
+            frame::call(|| node::make(input, given, orders.write(), finding.expected, id)).cast()
         };
     }
 }

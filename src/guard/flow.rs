@@ -6,7 +6,7 @@ use safedelete_core::command::Command;
 
 use super::node::{GuardState, Stage};
 use super::orders::{Flow, Orders};
-use super::{beyond, made, measure, spool};
+use super::{beyond, expected, made, measure, spool};
 use crate::pg::report::{self, Frozen};
 use crate::pg::{frame, raw};
 use crate::record::{self, stats::Counter};
@@ -237,6 +237,7 @@ unsafe fn count(guard: *mut GuardState, slot: *mut pg_sys::TupleTableSlot) {
         }
         if (*guard).looks && made::came(guard, slot) {
             (*guard).made += 1;
+            expected::check(guard);
             if (*guard).counts_parts
                 && let Some(orders) = &(*guard).orders
             {
@@ -303,6 +304,9 @@ unsafe fn note_made_in_parts(guard: *mut GuardState, leaf: pg_sys::Oid) {
 pub(super) unsafe fn check(guard: *mut GuardState) {
     // SAFETY: by contract; the task lives as long as the execution.
     unsafe {
+        if !(*guard).task.is_null() {
+            expected::check(guard);
+        }
         let refused: Option<Frozen> = frame::guarded(|| {
             let task = (*guard).task;
             if task.is_null() {
@@ -332,7 +336,11 @@ unsafe fn finish(guard: *mut GuardState) {
     unsafe {
         let refused: Option<Frozen> = frame::guarded(|| {
             let task = (*guard).task;
-            if task.is_null() { None } else { (*task).finish((*guard).count, measure::deleted(guard)).err() }
+            if task.is_null() {
+                return None;
+            }
+            let met = (*task).meets((*guard).count + (*guard).made);
+            met.and_then(|()| (*task).finish((*guard).count, measure::deleted(guard))).err()
         });
         if let Some(frozen) = refused {
             report::raise(&frozen);
@@ -354,6 +362,25 @@ pub(super) unsafe fn count_more(guard: *mut GuardState, rows: u64) {
         let deleted = if deletes { rows } else { 0 };
         if let Some(frozen) = frame::guarded(|| (*(*guard).task).join_sum(rows, deleted).err()) {
             report::raise(&frozen);
+        }
+    }
+}
+
+/// Counts what is left of the input, and keeps none of it.
+///
+/// # Safety
+/// As `execute`.
+pub(super) unsafe fn count_to_the_end(guard: *mut GuardState) {
+    // SAFETY: by contract.
+    unsafe {
+        loop {
+            let slot = next_row((*guard).scan.ss.ps.lefttree);
+            if is_empty(slot) {
+                return;
+            }
+            if is_new(guard, slot) {
+                (*guard).count += 1;
+            }
         }
     }
 }

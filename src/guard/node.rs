@@ -16,7 +16,7 @@ use super::beyond::{self, Beyond};
 use super::orders::{Flow, Orders};
 use super::spool::{self, Spool};
 use super::task::{self, Start, Task};
-use super::{explain, flow, made, measure};
+use super::{expected, explain, flow, made, measure};
 use crate::pg::report;
 use crate::pg::{frame, nodes, raw};
 
@@ -98,7 +98,8 @@ pub fn register() {
     unsafe { pg_sys::RegisterCustomScanMethods(&SCAN_METHODS.0) };
 }
 
-/// Makes the plan node above `input`; what it `given`, where it is not the input's columns.
+/// Makes the plan node above `input`; what it `given`, where it is not the input's columns; and what the
+/// statement `expected` of its number of rows.
 ///
 /// # Safety
 /// `input` is a node of a finished plan; no frame above owns anything, up to `frame::call`.
@@ -107,6 +108,7 @@ pub unsafe fn make(
     input: *mut pg_sys::Plan,
     given: *mut pg_sys::List,
     private: *mut pg_sys::List,
+    expected: *mut pg_sys::List,
     id: c_int,
 ) -> *mut pg_sys::CustomScan {
     // SAFETY: palloc0 gives a zeroed node; the lists hold TargetEntries.
@@ -135,6 +137,7 @@ pub unsafe fn make(
             }
         }
         (*node).custom_private = private;
+        (*node).custom_exprs = expected;
         (*node).methods = &SCAN_METHODS.0;
         node
     }
@@ -285,7 +288,8 @@ unsafe fn start(guard: *mut GuardState, estate: *mut pg_sys::EState, eflags: c_i
             raw::palloc0(size_of::<pg_sys::MemoryContextCallback>()).cast::<pg_sys::MemoryContextCallback>();
         (*callback).func = Some(drop_task);
         (*callback).arg = guard.cast();
-        match frame::guarded(|| task::start(orders, (*estate).es_param_list_info, eflags)) {
+        let expectation = expected::evaluate(guard);
+        match frame::guarded(|| task::start(orders, (*estate).es_param_list_info, eflags, expectation)) {
             Start::Pass => {}
             Start::Refuse(frozen) => report::raise(&frozen),
             Start::Watch { task, threshold, spool } => {

@@ -6,6 +6,7 @@
 use crate::pg::pg_sys;
 use safedelete_core::command::Command;
 use safedelete_core::event::Verdict;
+use safedelete_core::expectation::{self, Expectation, Selected, Unmet};
 use safedelete_core::limit::{Bounds, Budget, Limit, Size, Source};
 use safedelete_core::message::{self, NotHonoured, Reach, Report, Unqualified};
 use safedelete_core::mode::Mode;
@@ -58,6 +59,10 @@ pub struct Task {
     not_honoured: Option<NotHonoured>,
     /// Nothing is refused, told or kept: what would be is asked for by `outcome`, or noted.
     rehearses: bool,
+    /// What the statement says of its own number of rows, whatever the rules say.
+    expectation: Option<Expectation>,
+    /// The command is guarded here, so its rows join the sum.
+    guarded: bool,
     /// The table that the statement names, where this is a part of it.
     part_of: Option<pg_sys::Oid>,
     pub distinct: Option<Rows>,
@@ -68,12 +73,18 @@ pub struct Task {
 ///
 /// # Safety
 /// `parameters` are the execution's.
-pub unsafe fn start(orders: &Orders, parameters: pg_sys::ParamListInfo, eflags: i32) -> Start {
+pub unsafe fn start(
+    orders: &Orders,
+    parameters: pg_sys::ParamListInfo,
+    eflags: i32,
+    expectation: Option<Expectation>,
+) -> Start {
     let effective = policy::effective(orders.relation);
     let guarded = effective.guards(orders.command);
     let rehearses = rehearsal::is_on();
     let guarded = guarded && !(rehearses && target::is_unguarded(orders.relation));
-    if (!guarded && !rehearses && orders.parts.is_null()) || levels::starts_postgres() {
+    let expects = expectation.is_some();
+    if (!guarded && !rehearses && orders.parts.is_null() && !expects) || levels::starts_postgres() {
         return Start::Pass;
     }
     if !rehearses {
@@ -100,7 +111,7 @@ pub unsafe fn start(orders: &Orders, parameters: pg_sys::ParamListInfo, eflags: 
     }
     let bounds = if guarded { effective.bounds } else { Bounds::UNLIMITED };
     let parts = if orders.parts.is_null() { None } else { Parts::start(orders, referential) };
-    if bounds.unlimited() && overridden.is_none() && parts.is_none() && !rehearses {
+    if bounds.unlimited() && overridden.is_none() && parts.is_none() && !rehearses && !expects {
         return Start::Pass;
     }
     let may_refuse = match overridden {
@@ -120,11 +131,14 @@ pub unsafe fn start(orders: &Orders, parameters: pg_sys::ParamListInfo, eflags: 
         over: None,
         not_honoured: None,
         rehearses,
+        expectation,
+        guarded,
         part_of: None,
         distinct: orders.repeats.then(Rows::default),
         parts,
     };
     let threshold = task.first_threshold();
+use safedelete_core::expectation::{self, Expectation, Selected, Unmet};
     let spool = orders.flow == Flow::Rows && may_refuse && !referential && !rehearses;
     Start::Watch { task: Box::into_raw(Box::new(task)), threshold, spool }
 }
@@ -173,11 +187,39 @@ impl Task {
     /// A count that needs no look at the table's size.
     pub fn first_threshold(&self) -> u64 {
         let within = self.bounds.surely_within().saturating_sub(ledger::sum(self.table.of()));
-        match self.overridden {
+        let within = match self.overridden {
             Some((.., Budget::Rows(rows))) => within.min(rows.saturating_sub(ledger::sum(self.table.of()))),
             Some((.., Budget::Unlimited)) => u64::MAX,
             None => within,
+        };
+        within.min(self.expected_at_most())
+    }
+
+    /// Up to how many rows the statement's own expectation is met.
+    pub fn expected_at_most(&self) -> u64 {
+        match self.expectation {
+            Some(expectation) if !self.rehearses => expectation.most(),
+            _ => u64::MAX,
         }
+    }
+
+    /// What so many rows, and perhaps more, break of the statement's own expectation.
+    pub fn breaks(&self, rows: u64) -> Option<Unmet> {
+        self.expectation?.broken_by(rows).filter(|_| !self.rehearses)
+    }
+
+    /// Whether these rows, which are all, are as the statement expects.
+    pub fn meets(&mut self, rows: u64) -> Result<(), Frozen> {
+        match self.expectation.and_then(|expectation| expectation.unmet_by(rows)) {
+            Some(unmet) if !self.rehearses => Err(self.refuse_unmet(unmet, Selected::Rows(rows))),
+            _ => Ok(()),
+        }
+    }
+
+    /// The error of an expectation that is not met.
+    pub fn refuse_unmet(&self, unmet: Unmet, selected: Selected) -> Frozen {
+        let report = expectation::unmet(self.command, &relations::name(self.relation), unmet, selected);
+        refusal::refuse(&report, About::Table(self.relation), self.writer.role)
     }
 
     /// Up to which sum the bounds allow, or the limit that `sum` is over.
@@ -207,7 +249,8 @@ impl Task {
 
     /// The count has passed its threshold: the refusal, or the next threshold.
     pub fn check(&mut self, count: u64) -> Result<u64, Frozen> {
-        self.judge(count, ledger::sum(self.table.of()).saturating_add(count))
+        let threshold = self.judge(count, ledger::sum(self.table.of()).saturating_add(count))?;
+        Ok(threshold.min(self.expected_at_most()))
     }
 
     /// All rows are counted, `deleted` of which are to go: they join the sum, and what went through is told.
@@ -220,7 +263,7 @@ impl Task {
 
     /// These rows join the sum, and what went through is told.
     pub fn join_sum(&mut self, count: u64, deleted: u64) -> Result<(), Frozen> {
-        let sum = if self.writer.bypassed {
+        let sum = if self.writer.bypassed || !self.guarded {
             // Not checked, and so nobody's sum; told where it is over a limit by itself.
             ledger::sum(self.table.of()).saturating_add(count)
         } else {
@@ -253,6 +296,12 @@ impl Task {
 
     /// What became of the rows that have been judged; `None` where no rule has a word to say.
     fn outcome(&mut self, count: u64, sum: u64) -> Option<(Verdict, Report)> {
+        if let Some(unmet) = self.expectation.and_then(|expectation| expectation.unmet_by(count)) {
+            // A rehearsal's.
+            let table = relations::name(self.relation);
+            let report = expectation::unmet(self.command, &table, unmet, Selected::Rows(count));
+            return Some((Verdict::Refused, report));
+        }
         if let Some((how, report, _)) = &self.overridden {
             return Some((*how, report.clone().of_rows(sum)));
         }
@@ -380,6 +429,8 @@ impl Task {
             over: None,
             not_honoured: None,
             rehearses: rehearsal::is_on(),
+            expectation: None,
+            guarded: true,
             part_of: None,
             distinct: None,
             parts: None,
@@ -398,7 +449,7 @@ impl Task {
 
     /// Whether its rows join the sum: not those of who is not checked.
     pub fn joins_sum(&self) -> bool {
-        !self.writer.bypassed
+        !self.writer.bypassed && self.guarded
     }
 
     /// Whether it may end in a refusal.

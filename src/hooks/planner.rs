@@ -4,7 +4,7 @@ use core::ffi::{c_char, c_int};
 
 use crate::pg::pg_sys;
 
-use crate::analysis::{self, Finding, known};
+use crate::analysis::{self, Finding, expected, known};
 use crate::guard::attach;
 use crate::pg::{frame, raw};
 
@@ -81,7 +81,9 @@ unsafe fn plan_write(
     // SAFETY: by contract.
     unsafe {
         // Planning scribbles on the Query, so it is looked at before.
-        if let Some(finding) = known::glance(parse) {
+        if !expected::may_be_in(parse)
+            && let Some(finding) = known::glance(parse)
+        {
             let plan = next_planner(parse, query_string, cursor_options, bound_params);
             if !attach::is_known_point_write(plan) {
                 frame::guarded(|| attach::attach(plan, &[Some(finding)]));

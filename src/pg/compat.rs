@@ -22,6 +22,23 @@ pub unsafe fn merge_condition(query: *mut pg_sys::Query) -> *mut pg_sys::Node {
     }
 }
 
+/// Where MERGE's join condition stands.
+///
+/// # Safety
+/// As `merge_condition`.
+pub unsafe fn merge_condition_place(query: *mut pg_sys::Query) -> *mut *mut pg_sys::Node {
+    #[cfg(any(feature = "pg15", feature = "pg16"))]
+    // SAFETY: as in `merge_condition`.
+    unsafe {
+        &raw mut (*(*query).jointree).quals
+    }
+    #[cfg(any(feature = "pg17", feature = "pg18"))]
+    // SAFETY: a Query.
+    unsafe {
+        &raw mut (*query).mergeJoinCondition
+    }
+}
+
 /// The conditions of MERGE's target that stand in the join tree: those of an updatable view, which
 /// the rewriter puts there from 17 on.
 ///

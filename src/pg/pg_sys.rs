@@ -55,9 +55,11 @@ functions! {
     fn canonicalize_qual(qual: *mut Expr, is_check: bool) -> *mut Expr;
     fn ChangeVarNodes(node: *mut Node, old_varno: c_int, new_varno: c_int, sublevels_up: c_int);
     fn check_stack_depth();
+    fn checkExprHasSubLink(node: *mut Node) -> bool;
     fn ConditionalLockRelationOid(relid: Oid, lockmode: LOCKMODE) -> bool;
     fn contain_mutable_functions(clause: *mut Node) -> bool;
     fn contain_subplans(clause: *mut Node) -> bool;
+    fn contain_var_clause(node: *mut Node) -> bool;
     fn contain_volatile_functions(clause: *mut Node) -> bool;
     fn copyObjectImpl(obj: *const c_void) -> *mut c_void;
     fn CreateCommandTag(parsetree: *mut Node) -> CommandTag::Type;

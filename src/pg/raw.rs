@@ -28,6 +28,7 @@ unsafe extern "C-unwind" {
         weak: bool,
     ) -> bool;
     pub fn contain_volatile_functions(node: *mut pg_sys::Node) -> bool;
+    pub fn expression_planner(expression: *mut pg_sys::Expr) -> *mut pg_sys::Expr;
     pub fn negate_clause(node: *mut pg_sys::Node) -> *mut pg_sys::Node;
 
     // rewrite/rewriteManip.h
@@ -51,6 +52,7 @@ unsafe extern "C-unwind" {
     pub fn get_typtype(kind: pg_sys::Oid) -> c_char;
 
     // executor/executor.h
+    pub fn ExecInitExpr(node: *mut pg_sys::Expr, parent: *mut pg_sys::PlanState) -> *mut pg_sys::ExprState;
     pub fn standard_ExecutorStart(query: *mut pg_sys::QueryDesc, eflags: c_int);
     pub fn standard_ExecutorRun(
         query: *mut pg_sys::QueryDesc,

@@ -52,6 +52,15 @@ pub unsafe fn raise(frozen: &Frozen) {
     unsafe { report(PgLogLevel::ERROR as c_int, frozen) }
 }
 
+/// Raises an error from guarded code: it unwinds to the frame that PostgreSQL has called.
+pub fn raise_here(what: &Report) {
+    let frozen = freeze(what, None);
+    frame::call(|| {
+        // SAFETY: inside frame::call; the closure owns nothing.
+        unsafe { raise(&frozen) }
+    });
+}
+
 /// # Safety
 /// As for `raise` where `level` is ERROR.
 #[allow(ffi_unwind_calls, reason = "PostgreSQL's own error reporting; see the contract")]
