@@ -4,13 +4,14 @@
 use core::ffi::CStr;
 
 use crate::pg::pg_sys;
+use pgrx::pg_sys::NodeTag;
 use safedelete_core::limit::Size;
 use safedelete_core::message;
 
 use super::node::GuardState;
 use super::orders::{Flow, Orders};
 use super::volatile;
-use crate::analysis::Qualification;
+use crate::analysis::{Qualification, expected};
 use crate::authority::Writer;
 use crate::pg::relations;
 use crate::pg::{frame, nodes, text};
@@ -29,6 +30,7 @@ pub unsafe extern "C-unwind" fn explain(
             if let Some(orders) = &(*guard).orders {
                 let task = (*guard).task;
                 let counted = if task.is_null() { None } else { (*task).counted() };
+                show_expected((*(*guard).scan.ss.ps.plan.cast::<pg_sys::CustomScan>()).custom_exprs, es);
                 show(orders, (*guard).count, counted, es);
                 if orders.flow == Flow::Rows && policy::effective(orders.relation).guards(orders.command) {
                     let statement = (*(*guard).scan.ss.ps.state).es_plannedstmt;
@@ -37,6 +39,31 @@ pub unsafe extern "C-unwind" fn explain(
             }
         }
     });
+}
+
+/// What the statement says of its number of rows.
+///
+/// # Safety
+/// `calls` are the guard's `custom_exprs`; `es` is EXPLAIN's state.
+unsafe fn show_expected(calls: *mut pg_sys::List, es: *mut pg_sys::ExplainState) {
+    // SAFETY: by contract; a call has one argument, which names no column.
+    unsafe {
+        let said = nodes::items::<pg_sys::FuncExpr>(calls).filter_map(|call| {
+            let argument = (*(*(*call).args).elements).ptr_value.cast::<pg_sys::Node>();
+            let number = match nodes::cast::<pg_sys::Const, _>(argument, NodeTag::T_Const) {
+                Some(known) if !(*known).constisnull => ((*known).constvalue.value() as i64).to_string(),
+                _ => {
+                    let shown = pg_sys::deparse_expression(argument, std::ptr::null_mut(), false, false);
+                    text::from_server(shown)?
+                }
+            };
+            Some(expected::word(call)?.of(&number))
+        });
+        let said = said.collect::<Vec<_>>().join(", ");
+        if !said.is_empty() {
+            property(c"Expected Rows", &said, es);
+        }
+    }
 }
 
 /// # Safety

@@ -138,8 +138,7 @@ pub unsafe fn start(
         parts,
     };
     let threshold = task.first_threshold();
-use safedelete_core::expectation::{self, Expectation, Selected, Unmet};
-    let spool = orders.flow == Flow::Rows && may_refuse && !referential && !rehearses;
+    let spool = orders.flow == Flow::Rows && (may_refuse || expects) && !referential && !rehearses;
     Start::Watch { task: Box::into_raw(Box::new(task)), threshold, spool }
 }
 

@@ -69,6 +69,9 @@ functions! {
         elemsp: *mut *mut Datum, nullsp: *mut *mut bool, nelemsp: *mut c_int
     );
     fn defGetBoolean(def: *mut DefElem) -> bool;
+    fn deparse_expression(
+        expr: *mut Node, dpcontext: *mut List, forceprefix: bool, showimplicit: bool
+    ) -> *mut c_char;
     fn DropPreparedStatement(name: *const c_char, show_error: bool);
     fn equal(a: *const c_void, b: *const c_void) -> bool;
     fn estimate_rel_size(
