@@ -47,7 +47,7 @@ static LAST: Local<(pg_sys::Oid, u32, u32, bool)> = Local::new((pg_sys::InvalidO
 
 /// Whether the role's writes are not checked.
 fn bypasses(role: pg_sys::Oid) -> bool {
-    if !settings::has_bypass_roles() {
+    if settings::BYPASS_ROLE.is_empty() {
         return false;
     }
     // Asked of each write of a loop, of the same role again and again.
@@ -55,7 +55,7 @@ fn bypasses(role: pg_sys::Oid) -> bool {
     if (last, settings, members) == (role, settings::generation(), roles::generation()) {
         return verdict;
     }
-    let verdict = roles::is_member_of_any(role, &settings::bypass_roles());
+    let verdict = roles::is_member_of_any(role, &settings::BYPASS_ROLE.names());
     LAST.set((role, settings::generation(), roles::generation(), verdict));
     verdict
 }
@@ -66,9 +66,9 @@ fn budget(role: pg_sys::Oid, table: Option<pg_sys::Oid>) -> Result<Option<Budget
     let declared = settings::allow_rows();
     let refused = |why| Err(NotHonoured { why, declared: declared != 0 });
     if let Some(object) = table.and_then(policy::forbids_override) {
-        return refused(Why::Policy { object: object.object(), roles: settings::policy_roles() });
+        return refused(Why::Policy { object: object.object(), roles: settings::POLICY_ROLE.names() });
     }
-    let listed = settings::override_roles();
+    let listed = settings::OVERRIDE_ROLE.names();
     let may_override = |role| listed.is_empty() || roles::is_member_of_any(role, &listed);
     // A function of a role that may is no way for a caller who may not, nor the other way round. Where nothing
     // is declared, the client would have to.

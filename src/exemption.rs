@@ -31,7 +31,7 @@ pub fn of_command() -> bool {
 
 /// A table of `exempt_tables`.
 pub fn of_table(relation: pg_sys::Oid) -> bool {
-    settings::has_exempt_tables()
+    !settings::EXEMPT_TABLES.is_empty()
         && settings::is_exempt(&relations::name_as_in_settings(relation), || {
             relations::schema_as_in_settings(relation)
         })

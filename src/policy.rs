@@ -149,10 +149,7 @@ pub fn terms(table: pg_sys::Oid, bounds: Bounds) -> Terms {
 /// The object whose policy says that no session's budget counts for a table, where one does.
 pub fn forbids_override(table: pg_sys::Oid) -> Option<Origin> {
     let layers = of(table).layers?;
-    if layers.policy.may_override != Some(false) {
-        return None;
-    }
-    layers.origin(Key::Override)
+    if layers.policy.forbids_override() { layers.origin(Key::Override) } else { None }
 }
 
 /// Forgets what is known of a table, or (InvalidOid) of all. For the invalidation callbacks: raises

@@ -1,11 +1,13 @@
 //! What happens to a write that the rules refuse: the values of `safedelete.mode`.
 
+/// The numbers are those that PostgreSQL writes to the setting's variable, an int.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(i32)]
 pub enum Mode {
-    Off,
-    Log,
-    Warn,
-    Enforce,
+    Off = 0,
+    Log = 1,
+    Warn = 2,
+    Enforce = 3,
 }
 
 impl Mode {

@@ -1,102 +1,31 @@
 //! Policy: what a security label says of a table or a schema, how labels lie over each other and
 //! over the settings, and what is wrong with a label that cannot be read.
 
-use core::fmt;
+mod json;
+mod keys;
 
-use serde::Deserializer as _;
-use serde::de::{DeserializeOwned, Error as _, MapAccess, Visitor};
-use serde_json::value::RawValue;
-
-use crate::command::{Command, Commands};
-use crate::limit::Bounds;
-use crate::mode::Mode;
+pub use json::BadPolicy;
+use json::{bad_value, pairs};
+use keys::KEYS;
+pub use keys::{Effective, Key};
 
 /// Longer labels are refused: the longest that says something has about 200 bytes.
 const MAX_BYTES: usize = 8192;
 
-/// What a policy can say.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Key {
-    Mode,
-    Commands,
-    RequireWhere,
-    MaxRows,
-    MaxFraction,
-    MinRows,
-    Override,
-}
-
-impl Key {
-    pub const ALL: [Key; 7] = [
-        Key::Mode,
-        Key::Commands,
-        Key::RequireWhere,
-        Key::MaxRows,
-        Key::MaxFraction,
-        Key::MinRows,
-        Key::Override,
-    ];
-
-    /// The key in the label; all but `override` are settings of the same name.
-    pub fn word(self) -> &'static str {
-        match self {
-            Key::Mode => "mode",
-            Key::Commands => "commands",
-            Key::RequireWhere => "require_where",
-            Key::MaxRows => "max_rows",
-            Key::MaxFraction => "max_fraction",
-            Key::MinRows => "min_rows",
-            Key::Override => "override",
-        }
-    }
-
-    /// What a value must be, as a sentence.
-    fn range(self) -> &'static str {
-        match self {
-            Key::Mode => "The value must be \"off\", \"log\", \"warn\" or \"enforce\".",
-            Key::Commands => {
-                "The value must be a string that lists commands, or an array of strings, of delete, update, merge, truncate, drop and upsert."
-            }
-            Key::RequireWhere | Key::Override => "The value must be true or false.",
-            Key::MaxRows => "The value must be an integer from -1 to 2147483647; -1 is no limit.",
-            Key::MaxFraction => "The value must be a number from 0 to 1; 1 is no limit.",
-            Key::MinRows => "The value must be an integer from 0 to 2147483647.",
-        }
-    }
-}
-
-/// What one label says; a key that it does not name is `None`.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// What one label says.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Policy {
-    pub mode: Option<Mode>,
-    pub commands: Option<Commands>,
-    pub require_where: Option<bool>,
-    /// `Some(None)` is -1, no limit.
-    pub max_rows: Option<Option<u64>>,
-    pub max_fraction: Option<f64>,
-    pub min_rows: Option<u64>,
-    /// `override`: whether `allow_rows` counts.
-    pub may_override: Option<bool>,
-}
-
-/// What is wrong with a label: message and DETAIL of SQLSTATE 22023.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BadPolicy {
-    pub message: String,
-    pub detail: String,
+    /// A bit for each key that it names.
+    named: u32,
+    /// What it says of those; the others are as in `NOTHING`, and count for nothing.
+    values: Effective,
 }
 
 impl Policy {
+    const NOTHING: Policy = Policy { named: 0, values: Effective::STRICTEST };
+
     /// What a label counts as that cannot be read: nothing may be modified.
-    pub const STRICTEST: Policy = Policy {
-        mode: Some(Mode::Enforce),
-        commands: Some(Commands::ALL),
-        require_where: Some(true),
-        max_rows: Some(Some(0)),
-        max_fraction: Some(0.0),
-        min_rows: Some(0),
-        may_override: Some(false),
-    };
+    pub const STRICTEST: Policy = Policy { named: (1 << KEYS.len()) - 1, values: Effective::STRICTEST };
 
     /// Reads a label.
     ///
@@ -109,152 +38,21 @@ impl Policy {
                 detail: format!("It has {} bytes; at most {MAX_BYTES} are read.", label.len()),
             });
         }
-        let mut policy = Policy::default();
+        let mut policy = Policy::NOTHING;
         for (key, value) in pairs(label)? {
-            policy.set(key, value).ok_or_else(|| bad_value(key, value.get()))?;
+            (key.row().read)(&mut policy.values, value.get()).ok_or_else(|| bad_value(key, value.get()))?;
+            policy.named |= 1 << key as u32;
         }
         Ok(policy)
     }
 
-    fn set(&mut self, key: Key, value: &RawValue) -> Option<()> {
-        let value = value.get();
-        match key {
-            Key::Mode => self.mode = Some(Mode::parse(&read::<String>(value)?)?),
-            Key::Commands => self.commands = Some(read_commands(value)?),
-            Key::RequireWhere => self.require_where = Some(read(value)?),
-            Key::MaxRows => {
-                let rows = read::<i32>(value).filter(|rows| *rows >= -1)?;
-                self.max_rows = Some(u64::try_from(rows).ok());
-            }
-            Key::MaxFraction => {
-                let fraction = read::<f64>(value).filter(|fraction| (0.0..=1.0).contains(fraction))?;
-                // What is too small for a double is not meant to be none, and PostgreSQL's JSON cannot
-                // read it either.
-                let digits = value.split(['e', 'E']).next()?;
-                if fraction == 0.0 && digits.contains(|c| ('1'..='9').contains(&c)) {
-                    return None;
-                }
-                self.max_fraction = Some(fraction.abs());
-            }
-            Key::MinRows => {
-                let rows = read::<i32>(value)?;
-                self.min_rows = Some(u64::try_from(rows).ok()?);
-            }
-            Key::Override => self.may_override = Some(read(value)?),
-        }
-        Some(())
+    fn names(&self, key: Key) -> bool {
+        self.named & 1 << key as u32 != 0
     }
 
-    fn has(&self, key: Key) -> bool {
-        match key {
-            Key::Mode => self.mode.is_some(),
-            Key::Commands => self.commands.is_some(),
-            Key::RequireWhere => self.require_where.is_some(),
-            Key::MaxRows => self.max_rows.is_some(),
-            Key::MaxFraction => self.max_fraction.is_some(),
-            Key::MinRows => self.min_rows.is_some(),
-            Key::Override => self.may_override.is_some(),
-        }
-    }
-
-    /// Takes from `below` what this policy does not say.
-    fn or(self, below: &Policy) -> Policy {
-        Policy {
-            mode: self.mode.or(below.mode),
-            commands: self.commands.or(below.commands),
-            require_where: self.require_where.or(below.require_where),
-            max_rows: self.max_rows.or(below.max_rows),
-            max_fraction: self.max_fraction.or(below.max_fraction),
-            min_rows: self.min_rows.or(below.min_rows),
-            may_override: self.may_override.or(below.may_override),
-        }
-    }
-}
-
-fn read<T: DeserializeOwned>(json: &str) -> Option<T> {
-    serde_json::from_str(json).ok()
-}
-
-fn read_commands(json: &str) -> Option<Commands> {
-    match read::<String>(json) {
-        Some(list) => Commands::parse(&list).ok(),
-        None => Commands::of_words(&read::<Vec<String>>(json)?),
-    }
-}
-
-fn bad_value(key: Key, value: &str) -> BadPolicy {
-    BadPolicy {
-        message: format!("invalid value for policy key \"{}\": {}", key.word(), shown(value)),
-        detail: key.range().to_owned(),
-    }
-}
-
-/// What a user wrote, short and on one line.
-fn shown(text: &str) -> String {
-    const MOST: usize = 40;
-    let mut line: String = text.chars().take(MOST).map(|c| if c.is_control() { ' ' } else { c }).collect();
-    if text.chars().nth(MOST).is_some() {
-        line.push_str("...");
-    }
-    line
-}
-
-/// The keys of a label with their values as written: each once, in the label's order.
-fn pairs(label: &str) -> Result<Vec<(Key, &RawValue)>, BadPolicy> {
-    let mut reader = Reader { pairs: Vec::new(), reading: None, wrong: None };
-    let mut json = serde_json::Deserializer::from_str(label);
-    let outcome = json.deserialize_map(&mut reader).and_then(|()| json.end());
-    match (reader.wrong, reader.reading, outcome) {
-        (Some(wrong), ..) => Err(wrong),
-        (None, _, Ok(())) => Ok(reader.pairs),
-        (None, Some(key), Err(error)) => Err(BadPolicy {
-            message: format!("invalid value for policy key \"{}\"", key.word()),
-            detail: format!("{} JSON: {error}.", key.range()),
-        }),
-        (None, None, Err(error)) => Err(BadPolicy {
-            message: "policy is not a JSON object".to_owned(),
-            detail: format!("JSON: {error}."),
-        }),
-    }
-}
-
-struct Reader<'a> {
-    pairs: Vec<(Key, &'a RawValue)>,
-    /// The key whose value is being read.
-    reading: Option<Key>,
-    wrong: Option<BadPolicy>,
-}
-
-impl<'a> Visitor<'a> for &mut Reader<'a> {
-    type Value = ();
-
-    fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-        formatter.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(word) = map.next_key::<String>()? {
-            let wrong = match Key::ALL.into_iter().find(|key| key.word() == word) {
-                None => BadPolicy {
-                    message: format!("unrecognized policy key \"{}\"", shown(&word)),
-                    detail: "The keys are mode, commands, require_where, max_rows, max_fraction, min_rows and override."
-                        .to_owned(),
-                },
-                Some(key) if self.pairs.iter().any(|(known, _)| *known == key) => BadPolicy {
-                    message: format!("policy key \"{word}\" is given more than once"),
-                    detail: "Each key can be given once.".to_owned(),
-                },
-                Some(key) => {
-                    self.reading = Some(key);
-                    self.pairs.push((key, map.next_value()?));
-                    self.reading = None;
-                    continue;
-                }
-            };
-            self.wrong = Some(wrong);
-            return Err(A::Error::custom("refused"));
-        }
-        Ok(())
+    /// Whether it says that no session's budget counts.
+    pub fn forbids_override(&self) -> bool {
+        self.names(Key::Override) && !self.values.may_override
     }
 }
 
@@ -262,23 +60,24 @@ impl<'a> Visitor<'a> for &mut Reader<'a> {
 #[derive(Clone, Debug)]
 pub struct Layers<O> {
     pub policy: Policy,
-    origins: [Option<O>; Key::ALL.len()],
+    origins: [Option<O>; KEYS.len()],
 }
 
 impl<O: Copy> Layers<O> {
     pub fn of(policy: &Policy, origin: O) -> Layers<O> {
-        Layers { policy: policy.clone(), origins: Key::ALL.map(|key| policy.has(key).then_some(origin)) }
+        Layers { policy: Policy::NOTHING, origins: [None; KEYS.len()] }.over(policy, origin)
     }
 
     /// Lays another label below: it says what the nearer ones do not.
-    pub fn over(self, policy: &Policy, origin: O) -> Layers<O> {
-        let mut origins = self.origins;
-        for key in Key::ALL {
-            if policy.has(key) && origins[key as usize].is_none() {
-                origins[key as usize] = Some(origin);
+    pub fn over(mut self, policy: &Policy, origin: O) -> Layers<O> {
+        for row in KEYS.iter().filter(|row| policy.names(row.key)) {
+            if !self.policy.names(row.key) {
+                (row.copy)(&mut self.policy.values, &policy.values);
+                self.origins[row.key as usize] = Some(origin);
             }
         }
-        Layers { policy: self.policy.or(policy), origins }
+        self.policy.named |= policy.named;
+        self
     }
 
     /// Where a key's value comes from; `None` where no label names it.
@@ -287,80 +86,78 @@ impl<O: Copy> Layers<O> {
     }
 }
 
-/// What is in force for one table: the settings, and the policy over them.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Effective {
-    pub mode: Mode,
-    pub commands: Commands,
-    pub require_where: bool,
-    pub bounds: Bounds,
-    pub may_override: bool,
-}
-
 impl Effective {
     /// The policy, key by key, and below it what is in force without it.
-    pub fn under(self, policy: &Policy) -> Effective {
-        Effective {
-            mode: policy.mode.unwrap_or(self.mode),
-            commands: policy.commands.unwrap_or(self.commands),
-            require_where: policy.require_where.unwrap_or(self.require_where),
-            bounds: Bounds {
-                max_rows: policy.max_rows.unwrap_or(self.bounds.max_rows),
-                max_fraction: policy.max_fraction.unwrap_or(self.bounds.max_fraction),
-                min_rows: policy.min_rows.unwrap_or(self.bounds.min_rows),
-            },
-            may_override: policy.may_override.unwrap_or(self.may_override),
+    pub fn under(mut self, policy: &Policy) -> Effective {
+        for row in KEYS.iter().filter(|row| policy.names(row.key)) {
+            (row.copy)(&mut self, &policy.values);
         }
-    }
-
-    /// Whether a command on the table is looked at.
-    pub fn guards(&self, command: Command) -> bool {
-        self.mode != Mode::Off && self.commands.contains(command)
-    }
-
-    /// A key's value, as the setting of that name would show it.
-    pub fn value(&self, key: Key) -> String {
-        let switch = |on: bool| if on { "on" } else { "off" }.to_owned();
-        match key {
-            Key::Mode => self.mode.word().to_owned(),
-            Key::Commands => self.commands.to_string(),
-            Key::RequireWhere => switch(self.require_where),
-            Key::MaxRows => self.bounds.max_rows.map_or("-1".to_owned(), |rows| rows.to_string()),
-            Key::MaxFraction => self.bounds.max_fraction.to_string(),
-            Key::MinRows => self.bounds.min_rows.to_string(),
-            Key::Override => switch(self.may_override),
-        }
+        self
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::command::Commands;
+    use crate::limit::Bounds;
+    use crate::mode::Mode;
     use proptest::prelude::*;
 
     fn message(label: &str) -> String {
         Policy::parse(label).expect_err(label).message
     }
 
+    /// What is in force without a label.
+    const SETTINGS: Effective = Effective {
+        mode: Mode::Log,
+        commands: Commands::DEFAULT,
+        require_where: true,
+        bounds: Bounds { max_rows: Some(7), max_fraction: 0.25, min_rows: 3 },
+        may_override: true,
+    };
+
+    /// A value of each key, and as it is shown; none is that of `SETTINGS`, nor the strictest.
+    const VALUES: [(&str, &str, &str); KEYS.len()] = [
+        ("mode", "\"Warn\"", "warn"),
+        ("commands", "[\"delete\", \"drop\"]", "delete, drop"),
+        ("require_where", "false", "off"),
+        ("max_rows", "-1", "-1"),
+        ("max_fraction", "1", "1"),
+        ("min_rows", "5", "5"),
+        ("override", "false", "off"),
+    ];
+
     #[test]
-    fn every_key_is_read() {
-        let policy = Policy::parse(
-            r#" {"mode": "Warn", "commands": ["delete", "drop"], "require_where": false, "max_rows": -1,
-                "max_fraction": 1, "min_rows": 0, "override": false} "#,
-        )
-        .unwrap();
-        let expected = Policy {
-            mode: Some(Mode::Warn),
-            commands: Some(Commands::parse("delete, drop").unwrap()),
-            require_where: Some(false),
-            max_rows: Some(None),
-            max_fraction: Some(1.0),
-            min_rows: Some(0),
-            may_override: Some(false),
-        };
-        assert_eq!(policy, expected);
-        assert_eq!(Policy::parse("{}").unwrap(), Policy::default());
-        assert_eq!(Policy::parse(r#"{"commands": "delete, drop"}"#).unwrap().commands, expected.commands);
+    fn every_key_is_read_shown_and_laid_over_alone() {
+        for (key, (word, value, shown)) in Key::all().zip(VALUES) {
+            let policy = Policy::parse(&format!("{{\"{word}\": {value}}}")).unwrap();
+            let in_force = SETTINGS.under(&policy);
+            assert_eq!((key.word(), in_force.value(key)), (word, shown.to_owned()));
+            let layers = Layers::of(&Policy::parse("{}").unwrap(), 1).over(&policy, 2);
+            for other in Key::all().filter(|other| *other != key) {
+                assert_eq!(in_force.value(other), SETTINGS.value(other), "{word}");
+                assert_eq!((layers.origin(other), policy.names(other)), (None, false), "{word}");
+            }
+            assert_eq!((layers.origin(key), layers.policy), (Some(2), policy));
+        }
+        let all = VALUES.map(|(word, value, _)| format!("\"{word}\": {value}")).join(", ");
+        let in_force = SETTINGS.under(&Policy::parse(&format!(" {{{all}}} ")).unwrap());
+        assert_eq!(
+            Key::all().map(|key| in_force.value(key)).collect::<Vec<_>>(),
+            VALUES.map(|(.., shown)| shown)
+        );
+        let list = Policy::parse(r#"{"commands": "delete, drop"}"#).unwrap();
+        assert_eq!(SETTINGS.under(&list).commands, in_force.commands);
+        assert_eq!(Policy::parse("{}"), Ok(Policy::NOTHING));
+    }
+
+    #[test]
+    fn every_key_is_documented() {
+        let page = include_str!("../../docs/policy.md");
+        for key in Key::all() {
+            assert!(page.contains(&format!("\n| `{}` |", key.word())), "{}", key.word());
+        }
     }
 
     #[test]
@@ -407,7 +204,7 @@ mod tests {
         let table = Policy::parse(r#"{"max_rows": 1000}"#).unwrap();
         let schema = Policy::parse(r#"{"max_rows": 5, "require_where": false}"#).unwrap();
         let layers = Layers::of(&table, "table").over(&schema, "schema");
-        assert_eq!(layers.policy.max_rows, Some(Some(1000)));
+        assert_eq!(SETTINGS.under(&layers.policy).bounds.max_rows, Some(1000));
         assert_eq!(layers.origin(Key::MaxRows), Some("table"));
         assert_eq!(layers.origin(Key::RequireWhere), Some("schema"));
         assert_eq!(layers.origin(Key::Mode), None);
@@ -415,9 +212,8 @@ mod tests {
 
     #[test]
     fn the_strictest_reading_says_everything() {
-        for key in Key::ALL {
-            assert!(Policy::STRICTEST.has(key));
-        }
+        assert!(Key::all().all(|key| Policy::STRICTEST.names(key)));
+        assert_eq!(SETTINGS.under(&Policy::STRICTEST), Effective::STRICTEST);
     }
 
     proptest! {
@@ -429,7 +225,7 @@ mod tests {
         #[test]
         fn nearly_json_is_read_or_refused(label in r#"\{("(mode|max_rows|commands)": ?([0-9eE.-]{1,6}|"[a-z\\u]{0,6}"|\[|\]|null),? ?){0,4}\}?"#) {
             if let Ok(policy) = Policy::parse(&label) {
-                prop_assert!(policy.max_fraction.is_none_or(|f| (0.0..=1.0).contains(&f)));
+                prop_assert!((0.0..=1.0).contains(&SETTINGS.under(&policy).bounds.max_fraction));
             }
         }
     }

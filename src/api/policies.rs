@@ -29,7 +29,7 @@ function!(
         let Some(table) = function::oid(call, 0) else { return Ok(pg_sys::Datum::from(0)) };
         let layers = policy::of(table).layers;
         let effective = policy::effective(table);
-        for key in Key::ALL {
+        for key in Key::all() {
             let source = match layers.as_ref().and_then(|layers| layers.origin(key)) {
                 Some(origin) => format!("policy on {}", origin.object()),
                 None if key == Key::Override => "default".to_owned(),

@@ -238,7 +238,7 @@ fn count(written: &Written, eflags: i32) -> Result<(), Frozen> {
         return Ok(());
     }
     let referential = levels::is_referential(eflags);
-    let bypassed = settings::has_bypass_roles() && Writer::now(referential).bypassed;
+    let bypassed = !settings::BYPASS_ROLE.is_empty() && Writer::now(referential).bypassed;
     if !effective.guards(command) || levels::current().is_postgres() || bypassed {
         if deleted == 0 {
             ledger::note_written(None, by);
@@ -249,7 +249,7 @@ fn count(written: &Written, eflags: i32) -> Result<(), Frozen> {
     } else if target::is_in_tree(relation) && deleted == 0 {
         ledger::note_written(Some(of), by);
     }
-    if !settings::has_bypass_roles() {
+    if settings::BYPASS_ROLE.is_empty() {
         let sum = ledger::add(of, rows, deleted, referential);
         let within = effective.bounds.surely_within();
         let free = if sum <= within {
@@ -259,7 +259,7 @@ fn count(written: &Written, eflags: i32) -> Result<(), Frozen> {
             task.finish_counted(rows, sum)?
         };
         // Where a budget is a role's, another role's next write has to be judged by itself.
-        let until = if settings::has_override_roles() { within } else { free };
+        let until = if settings::OVERRIDE_ROLE.is_empty() { free } else { within };
         if !target::is_in_tree(relation) {
             ledger::free_until(of, effective.commands, until);
         }

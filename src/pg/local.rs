@@ -21,7 +21,7 @@ impl<T> Local<T> {
     }
 
     /// Where the value is, for C code that keeps the address.
-    pub fn as_ptr(&self) -> *mut T {
+    pub const fn as_ptr(&self) -> *mut T {
         self.0.as_ptr()
     }
 }

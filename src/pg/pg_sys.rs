@@ -72,6 +72,31 @@ functions! {
     fn deparse_expression(
         expr: *mut Node, dpcontext: *mut List, forceprefix: bool, showimplicit: bool
     ) -> *mut c_char;
+    fn DefineCustomBoolVariable(
+        name: *const c_char, short_desc: *const c_char, long_desc: *const c_char,
+        value_addr: *mut bool, boot_value: bool, context: GucContext::Type,
+        flags: c_int, check_hook: GucBoolCheckHook, assign_hook: GucBoolAssignHook, show_hook: GucShowHook
+    );
+    fn DefineCustomEnumVariable(
+        name: *const c_char, short_desc: *const c_char, long_desc: *const c_char,
+        value_addr: *mut c_int, boot_value: c_int, options: *const config_enum_entry, context: GucContext::Type,
+        flags: c_int, check_hook: GucEnumCheckHook, assign_hook: GucEnumAssignHook, show_hook: GucShowHook
+    );
+    fn DefineCustomIntVariable(
+        name: *const c_char, short_desc: *const c_char, long_desc: *const c_char,
+        value_addr: *mut c_int, boot_value: c_int, min_value: c_int, max_value: c_int, context: GucContext::Type,
+        flags: c_int, check_hook: GucIntCheckHook, assign_hook: GucIntAssignHook, show_hook: GucShowHook
+    );
+    fn DefineCustomRealVariable(
+        name: *const c_char, short_desc: *const c_char, long_desc: *const c_char,
+        value_addr: *mut f64, boot_value: f64, min_value: f64, max_value: f64, context: GucContext::Type,
+        flags: c_int, check_hook: GucRealCheckHook, assign_hook: GucRealAssignHook, show_hook: GucShowHook
+    );
+    fn DefineCustomStringVariable(
+        name: *const c_char, short_desc: *const c_char, long_desc: *const c_char,
+        value_addr: *mut *mut c_char, boot_value: *const c_char, context: GucContext::Type,
+        flags: c_int, check_hook: GucStringCheckHook, assign_hook: GucStringAssignHook, show_hook: GucShowHook
+    );
     fn DropPreparedStatement(name: *const c_char, show_error: bool);
     fn equal(a: *const c_void, b: *const c_void) -> bool;
     fn estimate_rel_size(

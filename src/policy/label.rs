@@ -78,7 +78,7 @@ fn labelled(object: &pg_sys::ObjectAddress) -> Result<Origin, Report> {
 
 fn may_write(origin: Origin) -> Result<(), Report> {
     let user = roles::current().0;
-    let listed = settings::policy_roles();
+    let listed = settings::POLICY_ROLE.names();
     // SAFETY: a catalog cache look-up.
     if unsafe { pg_sys::superuser_arg(user) } || roles::is_member_of_any(user, &listed) {
         return Ok(());

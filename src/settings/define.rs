@@ -1,383 +1,228 @@
-//! Defines the settings for PostgreSQL: names, texts, who sets them, and the hooks that read lists and
-//! say when cached plans were made for another value. All but two are PGC_SUSET: an ordinary role
-//! cannot loosen the guard by SET, set_config, ALTER ROLE or a function's SET clause.
+//! The settings as PostgreSQL is told of them, a row each: name, texts, who sets it, within which range, and
+//! the hooks that read lists and say when cached plans were made for another value.
 
-use std::ffi::{CStr, CString};
+use std::ffi::{CStr, c_char, c_int};
+use std::ptr::null_mut;
 
-use pgrx::{GucContext, GucFlags, GucRegistry};
-use safedelete_core::command::Commands;
-use safedelete_core::limit::Bounds;
-use safedelete_core::names;
+use pg_sys::GucContext::{self, PGC_POSTMASTER, PGC_SIGHUP, PGC_SUSET, PGC_USERSET};
 
+use super::hooks::*;
 use super::*;
-use crate::pg::{compat, pg_sys, roles, text};
+use crate::pg::pg_sys;
 
-unsafe extern "C-unwind" fn assign_mode(new: i32, _: *mut core::ffi::c_void) {
-    // SAFETY: PostgreSQL assigns the variable after this hook, so it still holds the old value.
-    let old = unsafe { *MODE.as_ptr() };
-    changed();
-    let off = ModeValue::Off as i32;
-    if (old == off) != (new == off) {
-        forget_plans();
-    }
+struct Setting {
+    name: &'static CStr,
+    /// What pg_settings shows: in one sentence, and beyond it.
+    short: &'static CStr,
+    long: &'static CStr,
+    /// PGC_SUSET unless an ordinary role may loosen by it as well as tighten: SET, set_config, ALTER ROLE and
+    /// a function's SET clause are anyone's.
+    context: GucContext::Type,
+    value: Value,
 }
 
-unsafe extern "C-unwind" fn assign_scope(new: i32, _: *mut core::ffi::c_void) {
-    changed();
-    // SAFETY: as in assign_mode.
-    if unsafe { *SCOPE.as_ptr() } != new {
-        forget_plans();
-    }
+/// The variable, from where to where it goes, and the check and assign hooks, where there are any.
+enum Value {
+    Bool(&'static Local<bool>, pg_sys::GucBoolAssignHook),
+    Int(&'static Local<i32>, (c_int, c_int), pg_sys::GucIntCheckHook, pg_sys::GucIntAssignHook),
+    Real(&'static Local<f64>, (f64, f64), pg_sys::GucRealAssignHook),
+    /// PostgreSQL writes a word's number to the variable, which is an enum of as many bytes.
+    Enum(*mut c_int, *const pg_sys::config_enum_entry, pg_sys::GucEnumAssignHook),
+    String(&'static Local<*mut c_char>, c_int, pg_sys::GucStringCheckHook, pg_sys::GucStringAssignHook),
 }
 
-/// Writes of a few rows by key are guarded only where so many are not free: a policy may have set what
-/// the other settings would say of that, so each counts by itself.
-fn bounds_changed(before: Bounds, after: Bounds) {
-    changed();
-    let decides = |bounds: &Bounds| (bounds.max_rows, bounds.min_rows, bounds.max_fraction >= 1.0);
-    if decides(&before) != decides(&after) {
-        forget_plans();
-    }
+/// SET takes `a, b` for a list as well as 'a, b'.
+const LIST: c_int = pg_sys::GUC_LIST_INPUT as c_int;
+
+/// The words of an enum setting and their numbers, of which the last is none.
+struct Words<const N: usize>([pg_sys::config_enum_entry; N]);
+
+// SAFETY: addresses of what lives as long as the library, and of variables that a backend's one thread uses.
+unsafe impl Sync for Setting {}
+// SAFETY: as above.
+unsafe impl<const N: usize> Sync for Words<N> {}
+
+const fn word(name: &'static CStr, val: c_int) -> pg_sys::config_enum_entry {
+    pg_sys::config_enum_entry { name: name.as_ptr(), val, hidden: false }
 }
 
-unsafe extern "C-unwind" fn assign_max_rows(new: i32, _: *mut core::ffi::c_void) {
-    let before = bounds();
-    bounds_changed(before, Bounds { max_rows: u64::try_from(new).ok(), ..before });
-}
+const END: pg_sys::config_enum_entry = pg_sys::config_enum_entry { name: null_mut(), val: 0, hidden: false };
 
-unsafe extern "C-unwind" fn assign_min_rows(new: i32, _: *mut core::ffi::c_void) {
-    let before = bounds();
-    bounds_changed(before, Bounds { min_rows: new as u64, ..before });
-}
+static MODES: Words<5> = Words([
+    word(c"off", Mode::Off as c_int),
+    word(c"log", Mode::Log as c_int),
+    word(c"warn", Mode::Warn as c_int),
+    word(c"enforce", Mode::Enforce as c_int),
+    END,
+]);
 
-unsafe extern "C-unwind" fn assign_max_fraction(new: f64, _: *mut core::ffi::c_void) {
-    let before = bounds();
-    bounds_changed(before, Bounds { max_fraction: new, ..before });
-}
+static SCOPES: Words<3> = Words([
+    word(c"statement", Scope::Statement as c_int),
+    word(c"transaction", Scope::Transaction as c_int),
+    END,
+]);
 
-/// Passes on who declares a setting, to be kept beside its value by PostgreSQL itself, so that the end of a
-/// transaction or function brings both back. Not, where there is no memory.
-unsafe fn pass_declarer(extra: *mut *mut core::ffi::c_void, source: pg_sys::GucSource::Type) -> bool {
-    if source != pg_sys::GucSource::PGC_S_SESSION {
-        return true;
-    }
-    let place = compat::setting_extra(size_of::<pg_sys::Oid>()).cast::<pg_sys::Oid>();
-    if place.is_null() {
-        return false;
-    }
-    // SAFETY: PostgreSQL passes where the extra belongs; the place has room for an Oid. SET runs as a user.
-    unsafe {
-        *place = roles::current().0;
-        *extra = place.cast();
-    }
-    true
-}
-
-/// # Safety
-/// `extra` is NULL or what `pass_declarer` has made.
-unsafe fn declarer(extra: *mut core::ffi::c_void) -> pg_sys::Oid {
-    // SAFETY: by contract.
-    if extra.is_null() { pg_sys::InvalidOid } else { unsafe { *extra.cast::<pg_sys::Oid>() } }
-}
-
-unsafe extern "C-unwind" fn check_allow_rows(
-    _: *mut i32,
-    extra: *mut *mut core::ffi::c_void,
-    source: pg_sys::GucSource::Type,
-) -> bool {
-    // SAFETY: PostgreSQL's arguments.
-    unsafe { pass_declarer(extra, source) }
-}
-
-unsafe extern "C-unwind" fn assign_allow_rows(_: i32, extra: *mut core::ffi::c_void) {
-    changed();
-    // SAFETY: what the check hook has passed.
-    ALLOW_ROWS_BY.set(unsafe { declarer(extra) });
-}
-
-unsafe extern "C-unwind" fn check_reason(
-    _: *mut *mut core::ffi::c_char,
-    extra: *mut *mut core::ffi::c_void,
-    source: pg_sys::GucSource::Type,
-) -> bool {
-    // SAFETY: PostgreSQL's arguments.
-    unsafe { pass_declarer(extra, source) }
-}
-
-unsafe extern "C-unwind" fn assign_reason(_: *const core::ffi::c_char, extra: *mut core::ffi::c_void) {
-    // SAFETY: what the check hook has passed.
-    REASON_BY.set(unsafe { declarer(extra) });
-}
-
-unsafe extern "C-unwind" fn assign_bool(_: bool, _: *mut core::ffi::c_void) {
-    changed();
-}
-
-/// Leaves DETAIL for PostgreSQL's "invalid value for parameter".
-fn explain_bad_value(detail: &str) {
-    let Ok(detail) = CString::new(detail) else { return };
-    // SAFETY: what the macro GUC_check_errdetail does; ErrorContext lives until the report is out.
-    unsafe {
-        pg_sys::GUC_check_errdetail_string =
-            pg_sys::MemoryContextStrdup(pg_sys::ErrorContext, detail.as_ptr());
-    }
-}
-
-/// The text of a string setting's value.
-///
-/// # Safety
-/// `value` is NULL or NUL-terminated.
-unsafe fn value_text(value: *const core::ffi::c_char) -> String {
-    if value.is_null() {
-        return String::new();
-    }
-    // SAFETY: by contract.
-    text::of_setting(unsafe { CStr::from_ptr(value) })
-}
-
-/// Makes the check and assign hooks of a list setting. The check hook parses to refuse; the assign
-/// hook, which must not fail, parses again and keeps the outcome.
-macro_rules! list_hooks {
-    ($check:ident, $assign:ident, $parse:expr, $into:ident, $changed:expr) => {
-        unsafe extern "C-unwind" fn $check(
-            new: *mut *mut core::ffi::c_char,
-            _: *mut *mut core::ffi::c_void,
-            _: pg_sys::GucSource::Type,
-        ) -> bool {
-            crate::pg::frame::undisturbed(false, || {
-                // SAFETY: PostgreSQL passes the address of the proposed value.
-                match $parse(&unsafe { value_text(*new) }) {
-                    Ok(_) => true,
-                    Err(detail) => {
-                        explain_bad_value(&detail);
-                        false
-                    }
-                }
-            })
-        }
-
-        unsafe extern "C-unwind" fn $assign(new: *const core::ffi::c_char, _: *mut core::ffi::c_void) {
-            crate::pg::frame::undisturbed((), || {
-                changed();
-                // SAFETY: PostgreSQL passes the new value, which the check hook has passed.
-                if let Ok(parsed) = $parse(&unsafe { value_text(new) }) {
-                    let changed = $into.with(|current| {
-                        let changed = *current != parsed;
-                        *current = parsed;
-                        changed
-                    });
-                    if changed && $changed {
-                        forget_plans();
-                    }
-                }
-            })
-        }
-    };
-}
-
-fn parse_commands(list: &str) -> Result<Commands, String> {
-    Commands::parse(list)
-        .map_err(|word| format!("\"{word}\" is none of delete, update, merge, truncate, drop, upsert."))
-}
-
-list_hooks!(check_commands, assign_commands, parse_commands, PARSED_COMMANDS, true);
-list_hooks!(check_exempt, assign_exempt, names::parse_tables, PARSED_EXEMPT_TABLES, true);
-list_hooks!(check_bypass, assign_bypass, names::parse_roles, PARSED_BYPASS_ROLE, false);
-list_hooks!(check_override, assign_override, names::parse_roles, PARSED_OVERRIDE_ROLE, false);
-list_hooks!(check_policy, assign_policy, names::parse_roles, PARSED_POLICY_ROLE, false);
+static SETTINGS: [Setting; 15] = [
+    Setting {
+        name: c"safedelete.mode",
+        short: c"Sets what happens to a write that the rules refuse.",
+        long: c"enforce raises an error; warn sends a WARNING and log writes a LOG line, and both let the write through; off checks nothing.",
+        context: PGC_SUSET,
+        value: Value::Enum(MODE.as_ptr().cast(), MODES.0.as_ptr(), Some(assign_mode)),
+    },
+    Setting {
+        name: c"safedelete.commands",
+        short: c"Lists the commands that are guarded.",
+        long: c"A list of delete, update, merge, truncate, drop and upsert (INSERT ... ON CONFLICT DO UPDATE).",
+        context: PGC_SUSET,
+        value: Value::String(&COMMANDS.text, LIST, Some(check_commands), Some(assign_commands)),
+    },
+    Setting {
+        name: c"safedelete.require_where",
+        short: c"Requires a WHERE clause that restricts the rows of the table that is written.",
+        long: c"It holds for DELETE, UPDATE, and the UPDATE and DELETE actions of MERGE.",
+        context: PGC_SUSET,
+        value: Value::Bool(&REQUIRE_WHERE, Some(assign_bool)),
+    },
+    Setting {
+        name: c"safedelete.max_rows",
+        short: c"Sets how many rows of one table a statement may modify.",
+        long: c"-1 is no limit, 0 allows none.",
+        context: PGC_SUSET,
+        value: Value::Int(&MAX_ROWS, (-1, i32::MAX), None, Some(assign_max_rows)),
+    },
+    Setting {
+        name: c"safedelete.max_fraction",
+        short: c"Sets how much of a table a statement may modify.",
+        long: c"A part of the table's rows from 0 to 1; 1 is no limit.",
+        context: PGC_SUSET,
+        value: Value::Real(&MAX_FRACTION, (0.0, 1.0), Some(assign_max_fraction)),
+    },
+    Setting {
+        name: c"safedelete.min_rows",
+        short: c"Sets how many rows a statement may always modify, whatever part of the table they are.",
+        long: c"It bounds safedelete.max_fraction, not safedelete.max_rows.",
+        context: PGC_SUSET,
+        value: Value::Int(&MIN_ROWS, (0, i32::MAX), None, Some(assign_min_rows)),
+    },
+    Setting {
+        name: c"safedelete.scope",
+        short: c"Sets over what the modified rows of a table are summed.",
+        long: c"statement: over one statement of the client and all it fires; transaction: over the transaction.",
+        context: PGC_SUSET,
+        value: Value::Enum(SCOPE.as_ptr().cast(), SCOPES.0.as_ptr(), Some(assign_scope)),
+    },
+    Setting {
+        name: c"safedelete.exempt_tables",
+        short: c"Lists the tables that are not guarded.",
+        long: c"A list of name, schema.name or schema.*, for tools that purge their own bookkeeping.",
+        context: PGC_SUSET,
+        value: Value::String(&EXEMPT_TABLES.text, LIST, Some(check_exempt_tables), Some(assign_exempt_tables)),
+    },
+    Setting {
+        name: c"safedelete.bypass_role",
+        short: c"Lists the roles whose members are not checked.",
+        long: c"Membership counts, direct or not; a superuser is not a member by being a superuser. A name that is no role is nobody.",
+        context: PGC_SUSET,
+        value: Value::String(&BYPASS_ROLE.text, LIST, Some(check_roles), Some(assign_bypass_role)),
+    },
+    Setting {
+        name: c"safedelete.override_role",
+        short: c"Lists the roles whose members may use safedelete.allow_rows.",
+        long: c"An empty list allows any role.",
+        context: PGC_SUSET,
+        value: Value::String(&OVERRIDE_ROLE.text, LIST, Some(check_roles), Some(assign_override_role)),
+    },
+    Setting {
+        name: c"safedelete.policy_role",
+        short: c"Lists the roles whose members may write policy.",
+        long: c"They need to own the table or schema as well, as SECURITY LABEL asks. Superusers may always.",
+        context: PGC_SUSET,
+        value: Value::String(&POLICY_ROLE.text, LIST, Some(check_roles), Some(assign_policy_role)),
+    },
+    Setting {
+        name: c"safedelete.allow_rows",
+        short: c"Declares how many rows of a table statements may modify that the rules refuse.",
+        long: c"0 is not used, -1 any number. Use SET LOCAL, so that it ends with the transaction.",
+        context: PGC_USERSET,
+        value: Value::Int(&ALLOW_ROWS, (-1, i32::MAX), Some(check_allow_rows), Some(assign_allow_rows)),
+    },
+    Setting {
+        name: c"safedelete.reason",
+        short: c"Says why an override is used; it goes to the log.",
+        long: c"Such as the number of a ticket.",
+        context: PGC_USERSET,
+        value: Value::String(&REASON, 0, Some(check_reason), Some(assign_reason)),
+    },
+    Setting {
+        name: c"safedelete.require_reason",
+        short: c"Ignores an override without a reason.",
+        long: c"safedelete.allow_rows counts only where safedelete.reason is not empty.",
+        context: PGC_SUSET,
+        value: Value::Bool(&REQUIRE_REASON, Some(assign_bool)),
+    },
+    Setting {
+        name: c"safedelete.events_max",
+        short: c"Sets how many events the ring in shared memory keeps.",
+        long: c"About 2 kB each. It counts when the server starts, with safedelete in shared_preload_libraries.",
+        context: PGC_POSTMASTER,
+        value: Value::Int(&EVENTS_MAX, (0, 1_000_000), None, None),
+    },
+];
 
 /// Defines every setting and reserves the prefix, so that a misspelt name is an error.
 pub fn define() {
-    let flags = GucFlags::default();
-    // SET takes `a, b` for a list as well as 'a, b'.
-    let list = GucFlags::from_bits_retain(pg_sys::GUC_LIST_INPUT as i32);
-    // SAFETY: the hooks are bare frames: they run their Rust inside frame::guarded.
-    unsafe {
-        GucRegistry::define_enum_guc_with_hooks(
-            c"safedelete.mode",
-            c"Sets what happens to a write that the rules refuse.",
-            c"enforce raises an error; warn sends a WARNING and log writes a LOG line, and both let the write through; off checks nothing.",
-            &MODE,
-            GucContext::Suset,
-            flags,
-            None,
-            Some(assign_mode),
-            None,
-        );
-        GucRegistry::define_enum_guc_with_hooks(
-            c"safedelete.scope",
-            c"Sets over what the modified rows of a table are summed.",
-            c"statement: over one statement of the client and all it fires; transaction: over the transaction.",
-            &SCOPE,
-            GucContext::Suset,
-            flags,
-            None,
-            Some(assign_scope),
-            None,
-        );
-        GucRegistry::define_int_guc_with_hooks(
-            c"safedelete.max_rows",
-            c"Sets how many rows of one table a statement may modify.",
-            c"-1 is no limit, 0 allows none.",
-            &MAX_ROWS,
-            -1,
-            i32::MAX,
-            GucContext::Suset,
-            flags,
-            None,
-            Some(assign_max_rows),
-            None,
-        );
-        GucRegistry::define_string_guc_with_hooks(
-            c"safedelete.commands",
-            c"Lists the commands that are guarded.",
-            c"A list of delete, update, merge, truncate, drop and upsert (INSERT ... ON CONFLICT DO UPDATE).",
-            &COMMANDS,
-            GucContext::Suset,
-            list,
-            Some(check_commands),
-            Some(assign_commands),
-            None,
-        );
-        GucRegistry::define_string_guc_with_hooks(
-            c"safedelete.exempt_tables",
-            c"Lists the tables that are not guarded.",
-            c"A list of name, schema.name or schema.*, for tools that purge their own bookkeeping.",
-            &EXEMPT_TABLES,
-            GucContext::Suset,
-            list,
-            Some(check_exempt),
-            Some(assign_exempt),
-            None,
-        );
-        GucRegistry::define_string_guc_with_hooks(
-            c"safedelete.bypass_role",
-            c"Lists the roles whose members are not checked.",
-            c"Membership counts, direct or not; a superuser is not a member by being a superuser. A name that is no role is nobody.",
-            &BYPASS_ROLE,
-            GucContext::Suset,
-            list,
-            Some(check_bypass),
-            Some(assign_bypass),
-            None,
-        );
-        GucRegistry::define_string_guc_with_hooks(
-            c"safedelete.override_role",
-            c"Lists the roles whose members may use safedelete.allow_rows.",
-            c"An empty list allows any role.",
-            &OVERRIDE_ROLE,
-            GucContext::Suset,
-            list,
-            Some(check_override),
-            Some(assign_override),
-            None,
-        );
-        GucRegistry::define_string_guc_with_hooks(
-            c"safedelete.policy_role",
-            c"Lists the roles whose members may write policy.",
-            c"They need to own the table or schema as well, as SECURITY LABEL asks. Superusers may always.",
-            &POLICY_ROLE,
-            GucContext::Suset,
-            list,
-            Some(check_policy),
-            Some(assign_policy),
-            None,
-        );
-    }
-    GucRegistry::define_bool_guc(
-        c"safedelete.require_where",
-        c"Requires a WHERE clause that restricts the rows of the table that is written.",
-        c"It holds for DELETE, UPDATE, and the UPDATE and DELETE actions of MERGE.",
-        &REQUIRE_WHERE,
-        GucContext::Suset,
-        flags,
-    );
-    GucRegistry::define_float_guc_with_hooks(
-        c"safedelete.max_fraction",
-        c"Sets how much of a table a statement may modify.",
-        c"A part of the table's rows from 0 to 1; 1 is no limit.",
-        &MAX_FRACTION,
-        0.0,
-        1.0,
-        GucContext::Suset,
-        flags,
-        None,
-        Some(assign_max_fraction),
-        None,
-    );
-    // SAFETY: the hook is a bare frame.
-    unsafe {
-        GucRegistry::define_int_guc_with_hooks(
-            c"safedelete.min_rows",
-            c"Sets how many rows a statement may always modify, whatever part of the table they are.",
-            c"It bounds safedelete.max_fraction, not safedelete.max_rows.",
-            &MIN_ROWS,
-            0,
-            i32::MAX,
-            GucContext::Suset,
-            flags,
-            None,
-            Some(assign_min_rows),
-            None,
-        );
-    }
-    // SAFETY: the hook is a bare frame.
-    unsafe {
-        GucRegistry::define_int_guc_with_hooks(
-            c"safedelete.allow_rows",
-            c"Declares how many rows of a table statements may modify that the rules refuse.",
-            c"0 is not used, -1 any number. Use SET LOCAL, so that it ends with the transaction.",
-            &ALLOW_ROWS,
-            -1,
-            i32::MAX,
-            GucContext::Userset,
-            flags,
-            Some(check_allow_rows),
-            Some(assign_allow_rows),
-            None,
-        );
-    }
-    // SAFETY: the hook is a bare frame.
-    unsafe {
-        GucRegistry::define_bool_guc_with_hooks(
-            c"safedelete.require_reason",
-            c"Ignores an override without a reason.",
-            c"safedelete.allow_rows counts only where safedelete.reason is not empty.",
-            &REQUIRE_REASON,
-            GucContext::Suset,
-            flags,
-            None,
-            Some(assign_bool),
-            None,
-        );
-    }
-    // SAFETY: reads a backend variable.
-    let preloading = unsafe { pg_sys::process_shared_preload_libraries_in_progress };
-    GucRegistry::define_int_guc(
-        c"safedelete.events_max",
-        c"Sets how many events the ring in shared memory keeps.",
-        c"About 2 kB each. It counts when the server starts, with safedelete in shared_preload_libraries.",
-        &EVENTS_MAX,
-        0,
-        1_000_000,
-        // Where the library comes later, a postmaster's setting could not be defined any more.
-        if preloading { GucContext::Postmaster } else { GucContext::Sighup },
-        flags,
-    );
-    // SAFETY: the hooks are bare frames.
-    unsafe {
-        GucRegistry::define_string_guc_with_hooks(
-            c"safedelete.reason",
-            c"Says why an override is used; it goes to the log.",
-            c"Such as the number of a ticket.",
-            &REASON,
-            GucContext::Userset,
-            flags,
-            Some(check_reason),
-            Some(assign_reason),
-            None,
-        );
+    for setting in &SETTINGS {
+        setting.define();
     }
     // SAFETY: a NUL-terminated prefix; drops what was set under unknown names, with a warning.
     unsafe { pg_sys::MarkGUCPrefixReserved(c"safedelete".as_ptr()) };
+}
+
+impl Setting {
+    fn define(&self) {
+        let (name, short, long) = (self.name.as_ptr(), self.short.as_ptr(), self.long.as_ptr());
+        // SAFETY: reads a backend variable.
+        let preloading = unsafe { pg_sys::process_shared_preload_libraries_in_progress };
+        let context = match self.context {
+            // Where the library comes later, a postmaster's setting could not be defined any more.
+            PGC_POSTMASTER if !preloading => PGC_SIGHUP,
+            context => context,
+        };
+        // SAFETY: names, texts, variables and words live as long as the library, and so do the hooks, which
+        // are bare frames. An enum's variable has an int's size, and each number of its words is a value of it.
+        unsafe {
+            match self.value {
+                Value::Bool(of, assign) => {
+                    let (at, boot) = (of.as_ptr(), of.get());
+                    pg_sys::DefineCustomBoolVariable(
+                        name, short, long, at, boot, context, 0, None, assign, None,
+                    );
+                }
+                Value::Int(of, (min, max), check, assign) => {
+                    let (at, boot) = (of.as_ptr(), of.get());
+                    pg_sys::DefineCustomIntVariable(
+                        name, short, long, at, boot, min, max, context, 0, check, assign, None,
+                    );
+                }
+                Value::Real(of, (min, max), assign) => {
+                    let (at, boot) = (of.as_ptr(), of.get());
+                    pg_sys::DefineCustomRealVariable(
+                        name, short, long, at, boot, min, max, context, 0, None, assign, None,
+                    );
+                }
+                Value::Enum(at, words, assign) => {
+                    pg_sys::DefineCustomEnumVariable(
+                        name, short, long, at, *at, words, context, 0, None, assign, None,
+                    );
+                }
+                Value::String(of, flags, check, assign) => {
+                    let (at, boot) = (of.as_ptr(), of.get());
+                    pg_sys::DefineCustomStringVariable(
+                        name, short, long, at, boot, context, flags, check, assign, None,
+                    );
+                }
+            }
+        }
+    }
 }
