@@ -31,11 +31,11 @@ fn test_a_row_counts_once() {
 #[pg_extern]
 fn test_sqlstates_are_packed_as_postgresql_packs_them() {
     assert_eq!(
-        crate::refusal::pack(*b"21000"),
+        crate::pg::report::pack(*b"21000"),
         pg_sys::errcodes::PgSqlErrorCode::ERRCODE_CARDINALITY_VIOLATION as i32
     );
     assert_eq!(
-        crate::refusal::pack(*b"22023"),
+        crate::pg::report::pack(*b"22023"),
         pg_sys::errcodes::PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE as i32
     );
 }

@@ -26,6 +26,8 @@ mod settings;
 mod tests {
     mod analysis;
     mod guard;
+    mod pg;
+    mod settings;
 }
 
 pgrx::pg_module_magic!(name = c"safedelete", version = c"0.3.0");

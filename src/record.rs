@@ -6,16 +6,16 @@
 
 mod file;
 pub mod ring;
-pub mod stats;
+mod stats;
 
 use core::ffi::c_int;
 use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
 use crate::pg::pg_sys;
-use safedelete_core::event::{self, Encoded, Event, Verdict};
+use safedelete_core::event::{self, Counter, Encoded, Event, Verdict};
 use safedelete_core::message::Facts;
 
-use crate::pg::{frame, raw, roles, text};
+use crate::pg::{compat, frame, raw, roles, text};
 use crate::settings;
 
 /// The head of the shared memory; the ring's slots follow it.
@@ -54,7 +54,7 @@ impl Memory {
 }
 
 /// Adds to a counter of the current database.
-pub fn count(counter: stats::Counter, more: u64) {
+pub fn count(counter: Counter, more: u64) {
     if let Some(memory) = memory() {
         memory.stats.add(counter, more);
     }
@@ -93,7 +93,7 @@ unsafe extern "C-unwind" fn startup() {
         }
         let slots = settings::events_max();
         let mut found = false;
-        let lock = &raw mut (*pg_sys::MainLWLockArray.add(ADDIN_SHMEM_INIT_LOCK)).lock;
+        let lock = &raw mut (*pg_sys::MainLWLockArray.add(compat::ADDIN_SHMEM_INIT_LOCK)).lock;
         raw::LWLockAcquire(lock, pg_sys::LWLockMode::LW_EXCLUSIVE);
         let memory = raw::ShmemInitStruct(c"safedelete".as_ptr(), size(slots), &mut found).cast::<Memory>();
         if !found {
@@ -112,9 +112,6 @@ unsafe extern "C-unwind" fn startup() {
         }
     }
 }
-
-/// storage/lwlocknames.h: AddinShmemInitLock, the same in 15 to 18.
-const ADDIN_SHMEM_INIT_LOCK: usize = 21;
 
 /// How many events the postmaster has read from its file.
 static READ: AtomicU64 = AtomicU64::new(0);

@@ -2,15 +2,17 @@
 
 use core::fmt;
 
-/// A guarded command, as `safedelete.commands` spells it.
+/// A guarded command. The numbers are those of events, which outlive the library (`event.rs`): a new one
+/// takes the next, and none is used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
 pub enum Command {
-    Delete,
-    Update,
-    Merge,
-    Upsert,
-    Truncate,
-    Drop,
+    Delete = 0,
+    Update = 1,
+    Merge = 2,
+    Upsert = 3,
+    Truncate = 4,
+    Drop = 5,
 }
 
 impl Command {
@@ -41,7 +43,7 @@ impl Command {
         }
     }
 
-    /// The number a plan carries; see [`Command::from_code`].
+    /// The number that an event and a plan carry; see [`Command::from_code`].
     pub fn code(self) -> i32 {
         self as i32
     }
@@ -57,8 +59,16 @@ pub struct Commands(u8);
 
 impl Commands {
     /// The default of `safedelete.commands`.
-    pub const DEFAULT: Commands = Commands(0b01_0111);
-    pub const ALL: Commands = Commands(0b11_1111);
+    pub const DEFAULT: Commands =
+        Commands::of(&[Command::Delete, Command::Update, Command::Merge, Command::Truncate]);
+    pub const ALL: Commands = Commands::of(&Command::ALL);
+
+    const fn of(commands: &[Command]) -> Commands {
+        match commands {
+            [] => Commands(0),
+            [first, others @ ..] => Commands(Commands::of(others).0 | 1 << *first as u8),
+        }
+    }
 
     pub fn contains(self, command: Command) -> bool {
         self.0 & (1 << command as u8) != 0
@@ -84,7 +94,7 @@ impl Commands {
 
     fn of_word(word: &str) -> Option<Commands> {
         let command = Command::ALL.into_iter().find(|c| c.word().eq_ignore_ascii_case(word))?;
-        Some(Commands(1 << command as u8))
+        Some(Commands::of(&[command]))
     }
 
     /// The set of these words; `None` where one names no command.
@@ -122,6 +132,24 @@ mod tests {
     fn an_unknown_or_empty_word_is_named() {
         assert_eq!(Commands::parse("delete, remove"), Err("remove".into()));
         assert_eq!(Commands::parse("delete,,update"), Err(String::new()));
+    }
+
+    /// A new one belongs into `ALL`, too.
+    fn number(command: Command) -> i32 {
+        match command {
+            Command::Delete => 0,
+            Command::Update => 1,
+            Command::Merge => 2,
+            Command::Upsert => 3,
+            Command::Truncate => 4,
+            Command::Drop => 5,
+        }
+    }
+
+    #[test]
+    fn numbers_stay() {
+        assert_eq!(Command::ALL.map(Command::code), Command::ALL.map(number));
+        assert!(Command::ALL.map(number).into_iter().eq(0..6));
     }
 
     #[test]

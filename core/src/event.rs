@@ -1,24 +1,28 @@
 //! Events: what the ring in shared memory keeps of refusals, of what went through although a rule
 //! refuses it, and of policy changes. An event has a fixed size, so that a writer needs no
-//! allocation in shared memory and an old one is simply written over.
+//! allocation in shared memory and an old one is simply written over. And what is counted of them.
+//!
+//! The ring outlives the server, and the library: record/file.rs writes events as they are encoded here. Where
+//! that changes, so does its MAGIC.
 
 use crate::command::Command;
 use crate::message::Rule;
 
-/// What became of a statement.
+/// What became of a statement. A new one takes the next number, and none is used again: they are in files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
 pub enum Verdict {
-    Refused,
+    Refused = 0,
     /// `mode` is warn.
-    Warned,
+    Warned = 1,
     /// `mode` is log.
-    Logged,
+    Logged = 2,
     /// `allow_rows`.
-    Overridden,
+    Overridden = 3,
     /// `bypass_role`.
-    Bypassed,
+    Bypassed = 4,
     /// No statement's: a policy was written.
-    Policy,
+    Policy = 5,
 }
 
 impl Verdict {
@@ -39,6 +43,56 @@ impl Verdict {
             Verdict::Overridden => "overridden",
             Verdict::Bypassed => "bypassed",
             Verdict::Policy => "policy",
+        }
+    }
+
+    /// The verdict that `verdict as u64` numbers.
+    fn from_code(code: u64) -> Option<Verdict> {
+        Verdict::ALL.into_iter().find(|verdict| *verdict as u64 == code)
+    }
+}
+
+/// What is counted of each database. The number is the place among the columns of `safedelete.stats`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Counter {
+    /// Statements that ran with a guard node.
+    Guarded = 0,
+    RefusedWhere = 1,
+    RefusedRows = 2,
+    Warned = 3,
+    Logged = 4,
+    Overridden = 5,
+    Bypassed = 6,
+    /// Rows that guards have collected before the first was written.
+    RowsSpooled = 7,
+    /// Of what they collected, bytes that went to disk.
+    SpoolBytes = 8,
+}
+
+impl Counter {
+    pub const ALL: [Counter; 9] = [
+        Counter::Guarded,
+        Counter::RefusedWhere,
+        Counter::RefusedRows,
+        Counter::Warned,
+        Counter::Logged,
+        Counter::Overridden,
+        Counter::Bypassed,
+        Counter::RowsSpooled,
+        Counter::SpoolBytes,
+    ];
+
+    /// What an event counts as.
+    pub fn of(verdict: Verdict, rule: Option<Rule>) -> Option<Counter> {
+        match (verdict, rule) {
+            (Verdict::Refused, Some(Rule::Where)) => Some(Counter::RefusedWhere),
+            (Verdict::Refused, _) => Some(Counter::RefusedRows),
+            (Verdict::Warned, _) => Some(Counter::Warned),
+            (Verdict::Logged, _) => Some(Counter::Logged),
+            (Verdict::Overridden, _) => Some(Counter::Overridden),
+            (Verdict::Bypassed, _) => Some(Counter::Bypassed),
+            (Verdict::Policy, _) => None,
         }
     }
 }
@@ -139,7 +193,7 @@ impl Event {
             time: number(0) as i64,
             role: (number(8) >> 32) as u32,
             session_role: number(8) as u32,
-            verdict: *Verdict::ALL.get(usize::try_from(number(32)).ok()?)?,
+            verdict: Verdict::from_code(number(32))?,
             rule: if rule == 0xff { None } else { Some(Rule::from_code(rule)?) },
             command: if command == 0xff { None } else { Some(Command::from_code(command as i32)?) },
             rows: Some(number(16)).filter(|rows| *rows != u64::MAX),
@@ -189,6 +243,80 @@ mod tests {
             reason: text.into(),
             query: text.into(),
         }
+    }
+
+    /// What files hold: a change of this takes another MAGIC.
+    #[test]
+    fn the_form_stays() {
+        let texts = ["d", "u", "s", "a", "r", "l", "w", "q"].map(str::to_owned);
+        let [database, user, session_user, application, relation, limit_source, reason, query] = texts;
+        let event = Event {
+            database,
+            user,
+            session_user,
+            application,
+            relation,
+            limit_source,
+            reason,
+            query,
+            ..event("")
+        };
+        let head = [-5_i64 as u64, 0x0000_000a_ffff_ffff, 7, u64::MAX, 3, 0x105];
+        let tail = b"\x01\0d\x01\0u\x01\0s\x01\0a\x01\0r\x01\0l\x01\0w\x01\0q";
+        let words = event.encode();
+        assert_eq!(words[..6], head);
+        let bytes: Vec<u8> = words[6..].iter().flat_map(|word| word.to_le_bytes()).collect();
+        assert_eq!(&bytes[..24], tail);
+        assert!(bytes[24..].iter().all(|byte| *byte == 0));
+        assert_eq!((WORDS, Event::decode(&words)), (256, Some(event)));
+    }
+
+    // A new one belongs into `ALL`, too.
+    fn number(verdict: Verdict) -> u8 {
+        match verdict {
+            Verdict::Refused => 0,
+            Verdict::Warned => 1,
+            Verdict::Logged => 2,
+            Verdict::Overridden => 3,
+            Verdict::Bypassed => 4,
+            Verdict::Policy => 5,
+        }
+    }
+
+    fn number_of_rule(rule: Rule) -> u8 {
+        match rule {
+            Rule::Where => 0,
+            Rule::Rows => 1,
+            Rule::Own => 2,
+            Rule::Exactly => 3,
+            Rule::AtMost => 4,
+        }
+    }
+
+    /// The order of read_stats' columns, in sql/.
+    fn column(counter: Counter) -> u8 {
+        match counter {
+            Counter::Guarded => 0,
+            Counter::RefusedWhere => 1,
+            Counter::RefusedRows => 2,
+            Counter::Warned => 3,
+            Counter::Logged => 4,
+            Counter::Overridden => 5,
+            Counter::Bypassed => 6,
+            Counter::RowsSpooled => 7,
+            Counter::SpoolBytes => 8,
+        }
+    }
+
+    #[test]
+    fn numbers_stay() {
+        assert_eq!(Verdict::ALL.map(|verdict| verdict as u8), Verdict::ALL.map(number));
+        assert_eq!(Rule::ALL.map(|rule| rule as u8), Rule::ALL.map(number_of_rule));
+        assert_eq!(Counter::ALL.map(|counter| counter as u8), Counter::ALL.map(column));
+        assert!(Verdict::ALL.map(number).into_iter().eq(0..6));
+        assert!(Rule::ALL.map(number_of_rule).into_iter().eq(0..5));
+        assert!(Counter::ALL.map(column).into_iter().eq(0..9));
+        assert_eq!((Verdict::from_code(6), Rule::from_code(5)), (None, None));
     }
 
     #[test]

@@ -24,18 +24,22 @@ pub const SQLSTATE_WARNING: [u8; 5] = *b"01000";
 /// needs preloading
 pub const SQLSTATE_NOT_READY: [u8; 5] = *b"55000";
 
-/// The two rules, a session's own ceiling, and a statement's own expectations.
+/// The two rules, a session's own ceiling, and a statement's own expectations. The numbers are those of events,
+/// which outlive the library (`event.rs`): a new one takes the next, and none is used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
 pub enum Rule {
-    Where,
-    Rows,
+    Where = 0,
+    Rows = 1,
     /// `own_max_rows`
-    Own,
-    Exactly,
-    AtMost,
+    Own = 2,
+    Exactly = 3,
+    AtMost = 4,
 }
 
 impl Rule {
+    pub const ALL: [Rule; 5] = [Rule::Where, Rule::Rows, Rule::Own, Rule::Exactly, Rule::AtMost];
+
     pub fn word(self) -> &'static str {
         match self {
             Rule::Where => "where",
@@ -48,9 +52,7 @@ impl Rule {
 
     /// The rule that `rule as u64` numbers.
     pub fn from_code(code: u64) -> Option<Rule> {
-        [Rule::Where, Rule::Rows, Rule::Own, Rule::Exactly, Rule::AtMost]
-            .into_iter()
-            .find(|rule| *rule as u64 == code)
+        Rule::ALL.into_iter().find(|rule| *rule as u64 == code)
     }
 }
 

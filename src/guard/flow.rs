@@ -3,13 +3,14 @@
 
 use crate::pg::pg_sys;
 use safedelete_core::command::Command;
+use safedelete_core::event::Counter;
 
 use super::node::{GuardState, Stage};
 use super::orders::{Flow, Orders};
 use super::{beyond, expected, made, measure, spool};
 use crate::pg::report::{self, Frozen};
 use crate::pg::{frame, raw};
-use crate::record::{self, stats::Counter};
+use crate::record;
 
 /// The next row of the child, as the macro ExecProcNode.
 ///

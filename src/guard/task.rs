@@ -5,7 +5,7 @@
 
 use crate::pg::pg_sys;
 use safedelete_core::command::Command;
-use safedelete_core::event::Verdict;
+use safedelete_core::event::{Counter, Verdict};
 use safedelete_core::expectation::{self, Expectation, Selected, Unmet};
 use safedelete_core::limit::{Bounds, Budget, Limit, Size, Source};
 use safedelete_core::message::{self, NotHonoured, Reach, Report, Unqualified};
@@ -23,7 +23,7 @@ use crate::levels;
 use crate::pg::relations;
 use crate::pg::report::Frozen;
 use crate::policy;
-use crate::record::{self, stats::Counter};
+use crate::record;
 use crate::refusal::{self, About};
 use crate::rehearsal::{self, By};
 use crate::settings::{self, Scope};

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
 
 use crate::pg::pg_sys;
-use safedelete_core::event::Verdict;
+use safedelete_core::event::{Counter, Verdict};
 use safedelete_core::message::Rule;
 
 use crate::pg::local::Local;
@@ -14,24 +14,7 @@ const DATABASES: usize = 256;
 /// Where this backend's database was found.
 static PLACE: Local<usize> = Local::new(0);
 
-/// What is counted.
-#[derive(Clone, Copy)]
-pub enum Counter {
-    /// Statements that ran with a guard node.
-    Guarded,
-    RefusedWhere,
-    RefusedRows,
-    Warned,
-    Logged,
-    Overridden,
-    Bypassed,
-    /// Rows that guards have collected before the first was written.
-    RowsSpooled,
-    /// Of what they collected, bytes that went to disk.
-    SpoolBytes,
-}
-
-pub const COUNTERS: usize = 9;
+const COUNTERS: usize = Counter::ALL.len();
 
 #[repr(C)]
 struct Database {
@@ -69,16 +52,9 @@ impl Stats {
 
     /// Counts an event.
     pub fn count_event(&self, verdict: Verdict, rule: Option<Rule>) {
-        let counter = match (verdict, rule) {
-            (Verdict::Refused, Some(Rule::Where)) => Counter::RefusedWhere,
-            (Verdict::Refused, _) => Counter::RefusedRows,
-            (Verdict::Warned, _) => Counter::Warned,
-            (Verdict::Logged, _) => Counter::Logged,
-            (Verdict::Overridden, _) => Counter::Overridden,
-            (Verdict::Bypassed, _) => Counter::Bypassed,
-            (Verdict::Policy, _) => return,
-        };
-        self.add(counter, 1);
+        if let Some(counter) = Counter::of(verdict, rule) {
+            self.add(counter, 1);
+        }
     }
 
     /// A database's place. A backend has one database, and looks for its place once.
