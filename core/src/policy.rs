@@ -40,7 +40,8 @@ impl Policy {
         }
         let mut policy = Policy::NOTHING;
         for (key, value) in pairs(label)? {
-            (key.row().read)(&mut policy.values, value.get()).ok_or_else(|| bad_value(key, value.get()))?;
+            (key.definition().read)(&mut policy.values, value.get())
+                .ok_or_else(|| bad_value(key, value.get()))?;
             policy.named |= 1 << key as u32;
         }
         Ok(policy)
@@ -70,10 +71,10 @@ impl<O: Copy> Layers<O> {
 
     /// Lays another label below: it says what the nearer ones do not.
     pub fn over(mut self, policy: &Policy, origin: O) -> Layers<O> {
-        for row in KEYS.iter().filter(|row| policy.names(row.key)) {
-            if !self.policy.names(row.key) {
-                (row.copy)(&mut self.policy.values, &policy.values);
-                self.origins[row.key as usize] = Some(origin);
+        for of in KEYS.iter().filter(|of| policy.names(of.key)) {
+            if !self.policy.names(of.key) {
+                (of.copy)(&mut self.policy.values, &policy.values);
+                self.origins[of.key as usize] = Some(origin);
             }
         }
         self.policy.named |= policy.named;
@@ -89,8 +90,8 @@ impl<O: Copy> Layers<O> {
 impl Effective {
     /// The policy, key by key, and below it what is in force without it.
     pub fn under(mut self, policy: &Policy) -> Effective {
-        for row in KEYS.iter().filter(|row| policy.names(row.key)) {
-            (row.copy)(&mut self, &policy.values);
+        for of in KEYS.iter().filter(|of| policy.names(of.key)) {
+            (of.copy)(&mut self, &policy.values);
         }
         self
     }

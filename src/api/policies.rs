@@ -20,8 +20,8 @@ function!(
 
 function!(
     /// `policy_of(target regclass) RETURNS TABLE (setting text, value text, source text)`: the keys that
-    /// labels name for a table, the value in force, and the object whose label it is. `override` comes
-    /// always, for no setting shows it.
+    /// labels name for a table, the value in force, and the object whose label it is. What is
+    /// no setting (`override`) comes always.
     safedelete_policy_of,
     pg_finfo_safedelete_policy_of,
     |call| {
@@ -32,7 +32,7 @@ function!(
         for key in Key::all() {
             let source = match layers.as_ref().and_then(|layers| layers.origin(key)) {
                 Some(origin) => format!("policy on {}", origin.object()),
-                None if key == Key::Override => "default".to_owned(),
+                None if !key.is_setting() => "default".to_owned(),
                 None => continue,
             };
             rows.put(vec![key.word().into(), Value::Text(effective.value(key)), Value::Text(source)]);

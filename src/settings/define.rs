@@ -62,7 +62,7 @@ static SCOPES: Words<3> = Words([
     END,
 ]);
 
-static SETTINGS: [Setting; 15] = [
+static SETTINGS: &[Setting] = &[
     Setting {
         name: c"safedelete.mode",
         short: c"Sets what happens to a write that the rules refuse.",
@@ -172,7 +172,7 @@ static SETTINGS: [Setting; 15] = [
 
 /// Defines every setting and reserves the prefix, so that a misspelt name is an error.
 pub fn define() {
-    for setting in &SETTINGS {
+    for setting in SETTINGS {
         setting.define();
     }
     // SAFETY: a NUL-terminated prefix; drops what was set under unknown names, with a warning.

@@ -18,12 +18,12 @@ pub struct BadPolicy {
 pub fn bad_value(key: Key, value: &str) -> BadPolicy {
     BadPolicy {
         message: format!("invalid value for policy key \"{}\": {}", key.word(), shown(value)),
-        detail: key.row().range.to_owned(),
+        detail: key.definition().range.to_owned(),
     }
 }
 
 fn all_words() -> String {
-    let [others @ .., last] = KEYS.map(|row| row.word);
+    let [others @ .., last] = KEYS.map(|of| of.word);
     format!("{} and {last}", others.join(", "))
 }
 
@@ -47,7 +47,7 @@ pub fn pairs(label: &str) -> Result<Vec<(Key, &RawValue)>, BadPolicy> {
         (None, _, Ok(())) => Ok(reader.pairs),
         (None, Some(key), Err(error)) => Err(BadPolicy {
             message: format!("invalid value for policy key \"{}\"", key.word()),
-            detail: format!("{} JSON: {error}.", key.row().range),
+            detail: format!("{} JSON: {error}.", key.definition().range),
         }),
         (None, None, Err(error)) => Err(BadPolicy {
             message: "policy is not a JSON object".to_owned(),

@@ -19,10 +19,12 @@ pub enum Key {
 }
 
 /// All there is to know of a key.
-pub struct Row {
+pub struct Definition {
     pub key: Key,
-    /// The key in the label; all but `override` are settings of the same name.
+    /// The key in the label.
     pub word: &'static str,
+    /// Whether there is a setting of the same name; where not, `settings_for` shows the default itself.
+    is_setting: bool,
     /// What a value must be, as a sentence.
     pub range: &'static str,
     /// Takes a value, in JSON; `None` where it is out of the range.
@@ -33,34 +35,38 @@ pub struct Row {
     show: fn(&Effective) -> String,
 }
 
-pub const KEYS: [Row; Key::Override as usize + 1] = [
-    Row {
+pub const KEYS: [Definition; Key::Override as usize + 1] = [
+    Definition {
         key: Key::Mode,
         word: "mode",
+        is_setting: true,
         range: "The value must be \"off\", \"log\", \"warn\" or \"enforce\".",
         read: |to, json| put(&mut to.mode, Mode::parse(&read::<String>(json)?)),
         copy: |to, from| to.mode = from.mode,
         show: |of| of.mode.word().to_owned(),
     },
-    Row {
+    Definition {
         key: Key::Commands,
         word: "commands",
+        is_setting: true,
         range: "The value must be a string that lists commands, or an array of strings, of delete, update, merge, truncate, drop and upsert.",
         read: |to, json| put(&mut to.commands, read_commands(json)),
         copy: |to, from| to.commands = from.commands,
         show: |of| of.commands.to_string(),
     },
-    Row {
+    Definition {
         key: Key::RequireWhere,
         word: "require_where",
+        is_setting: true,
         range: "The value must be true or false.",
         read: |to, json| put(&mut to.require_where, read(json)),
         copy: |to, from| to.require_where = from.require_where,
         show: |of| switch(of.require_where),
     },
-    Row {
+    Definition {
         key: Key::MaxRows,
         word: "max_rows",
+        is_setting: true,
         range: "The value must be an integer from -1 to 2147483647; -1 is no limit.",
         read: |to, json| {
             put(&mut to.bounds.max_rows, read_integer(json, -1).map(|rows| u64::try_from(rows).ok()))
@@ -68,25 +74,28 @@ pub const KEYS: [Row; Key::Override as usize + 1] = [
         copy: |to, from| to.bounds.max_rows = from.bounds.max_rows,
         show: |of| of.bounds.max_rows.map_or("-1".to_owned(), |rows| rows.to_string()),
     },
-    Row {
+    Definition {
         key: Key::MaxFraction,
         word: "max_fraction",
+        is_setting: true,
         range: "The value must be a number from 0 to 1; 1 is no limit.",
         read: |to, json| put(&mut to.bounds.max_fraction, read_fraction(json)),
         copy: |to, from| to.bounds.max_fraction = from.bounds.max_fraction,
         show: |of| of.bounds.max_fraction.to_string(),
     },
-    Row {
+    Definition {
         key: Key::MinRows,
         word: "min_rows",
+        is_setting: true,
         range: "The value must be an integer from 0 to 2147483647.",
         read: |to, json| put(&mut to.bounds.min_rows, u64::try_from(read_integer(json, 0)?).ok()),
         copy: |to, from| to.bounds.min_rows = from.bounds.min_rows,
         show: |of| of.bounds.min_rows.to_string(),
     },
-    Row {
+    Definition {
         key: Key::Override,
         word: "override",
+        is_setting: false,
         range: "The value must be true or false.",
         read: |to, json| put(&mut to.may_override, read(json)),
         copy: |to, from| to.may_override = from.may_override,
@@ -116,13 +125,17 @@ impl Key {
         KEYS.iter().map(|row| row.key)
     }
 
-    pub fn row(self) -> &'static Row {
+    pub fn definition(self) -> &'static Definition {
         &KEYS[self as usize]
     }
 
     /// The key in the label.
     pub fn word(self) -> &'static str {
-        self.row().word
+        self.definition().word
+    }
+
+    pub fn is_setting(self) -> bool {
+        self.definition().is_setting
     }
 }
 
@@ -178,6 +191,6 @@ impl Effective {
 
     /// A key's value, as the setting of that name would show it.
     pub fn value(&self, key: Key) -> String {
-        (key.row().show)(self)
+        (key.definition().show)(self)
     }
 }
