@@ -76,7 +76,9 @@ test-core:
 build-inserver: setup
 	CARGO_BUILD_BUILD_DIR=$${CARGO_BUILD_BUILD_DIR:-$(TARGET)} $(CARGO) build --locked --release \
 	  --features "pg$(PG_MAJOR) pg_test" --target-dir $(TARGET)/inserver \
-	  --config 'profile.release.package.safedelete={opt-level=0,debug-assertions=true,overflow-checks=true}'
+	  --config profile.release.package.safedelete.opt-level=0 \
+	  --config profile.release.package.safedelete.debug-assertions=true \
+	  --config profile.release.package.safedelete.overflow-checks=true
 
 test: setup test-core build-inserver install
 	@tests/run
