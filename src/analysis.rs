@@ -20,17 +20,19 @@ mod sublink;
 pub mod target;
 mod values;
 
-use crate::pg::pg_sys;
-use pgrx::pg_sys::NodeTag;
 use rustc_hash::{FxHashMap, FxHashSet};
 use safedelete_core::command::Command;
 use safedelete_core::mode::Mode;
 
 use crate::pg::context::Context;
-use crate::pg::{compat, frame, nodes, raw};
+use crate::pg::nodes::{self, Kind, Node, Nodes, Walk};
+use crate::pg::{compat, pg_sys};
 use crate::{policy, rehearsal, settings};
 pub use bound::judge_bound;
+use form::Root;
 use target::Target;
+
+type Query<'t> = Node<'t, pg_sys::Query>;
 
 /// Whether the rows a statement writes are restricted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,58 +97,41 @@ impl Finding {
 
 /// The findings of a statement, in the order of its data-modifying CTEs, itself last; an entry is
 /// `None` where the part is not guarded.
-pub fn analyse(query: *mut pg_sys::Query) -> Vec<Option<Finding>> {
+pub fn analyse(query: Query) -> Vec<Option<Finding>> {
+    let modifies = |query: &Query| query.commandType != pg_sys::CmdType::CMD_SELECT;
     let mut findings = Vec::new();
-    // SAFETY: the planner's Query; ctequery is a Query where it modifies data.
-    unsafe {
-        if (*query).hasModifyingCTE {
-            for cte in nodes::items::<pg_sys::CommonTableExpr>((*query).cteList) {
-                let inner = (*cte).ctequery.cast::<pg_sys::Query>();
-                if (*inner).commandType != pg_sys::CmdType::CMD_SELECT {
-                    findings.push(examine(inner));
-                }
-            }
-        }
-        if (*query).commandType != pg_sys::CmdType::CMD_SELECT {
-            findings.push(examine(query));
-        }
+    if query.hasModifyingCTE {
+        let inner = query.cteList().iter().filter_map(|cte| cte.ctequery()?.as_a());
+        findings.extend(inner.filter(modifies).map(examine));
+    }
+    if modifies(&query) {
+        findings.push(examine(query));
     }
     findings
 }
 
 /// The finding of one data-modifying Query; `None` where it is not guarded.
-///
-/// # Safety
-/// `query` is a Query that modifies data.
-pub unsafe fn examine(query: *mut pg_sys::Query) -> Option<Finding> {
-    // SAFETY: a Query.
-    let command = match unsafe { (*query).commandType } {
+pub fn examine(query: Query) -> Option<Finding> {
+    let command = match query.commandType {
         pg_sys::CmdType::CMD_DELETE => Command::Delete,
         pg_sys::CmdType::CMD_UPDATE => Command::Update,
         pg_sys::CmdType::CMD_MERGE => Command::Merge,
-        // SAFETY: onConflict is NULL or an OnConflictExpr.
-        pg_sys::CmdType::CMD_INSERT => unsafe {
-            let conflict = (*query).onConflict;
-            if conflict.is_null() || (*conflict).action != pg_sys::OnConflictAction::ONCONFLICT_UPDATE {
-                return None;
-            }
+        pg_sys::CmdType::CMD_INSERT => {
+            query.onConflict().filter(|c| c.action == pg_sys::OnConflictAction::ONCONFLICT_UPDATE)?;
             Command::Upsert
-        },
+        }
         _ => return None,
     };
-    // SAFETY: a Query's resultRelation is a range table entry of a relation.
-    let entry = unsafe { nodes::range_table_entry((*query).rtable, (*query).resultRelation as u32)? };
-    // SAFETY: as above.
-    let (relation, only) = unsafe { ((*entry).relid, !(*entry).inh) };
+    let entry = query.rtable().number(query.resultRelation as u32)?;
+    let (relation, only) = (entry.relid, !entry.inh);
     let expected = if settings::is_off() && policy::effective(relation).mode == Mode::Off {
         // Nobody would enforce it: where it stands, it raises.
         std::ptr::null_mut()
     } else {
         // SAFETY: the planner's Query, which it scribbles on, too.
-        unsafe { expected::take(query) }
+        unsafe { expected::take(query.as_ptr()) }
     };
-    // SAFETY: a Query that writes `entry`.
-    let Some(target) = (unsafe { Target::of_query(query, entry) }) else {
+    let Some(target) = Target::of_query(query, entry) else {
         return (!expected.is_null()).then(|| Finding {
             guarded: false,
             expected,
@@ -158,68 +143,57 @@ pub unsafe fn examine(query: *mut pg_sys::Query) -> Option<Finding> {
         return None;
     }
     let frozen = target.is_frozen();
-    // SAFETY: as above.
-    let sets_volatile = command == Command::Update && unsafe { values::hang_on_time(query) };
     let mut finding = Finding {
         guarded,
         frozen,
         expected,
-        sets_volatile,
-        // SAFETY: as above.
-        joins_view: unsafe { (*entry).relkind as u8 == pg_sys::RELKIND_VIEW && is_joined(query) },
+        sets_volatile: command == Command::Update && values::hang_on_time(query),
+        joins_view: entry.relkind as u8 == pg_sys::RELKIND_VIEW && is_joined(query),
         ..Finding::of_keyed(command, relation, only, target.index)
     };
     if command == Command::Upsert || !guarded {
         return Some(finding);
     }
-    // SAFETY: as above.
-    let is_original = unsafe { (*query).querySource } == pg_sys::QuerySource::QSRC_ORIGINAL;
-    // SAFETY: as above.
-    if is_original && command != Command::Merge && target.is_keyed(unsafe { (*(*query).jointree).quals }) {
-        // SAFETY: as above. A view's columns go by another number.
-        if !frozen && target.index == unsafe { (*query).resultRelation } {
+    let is_original = query.querySource == pg_sys::QuerySource::QSRC_ORIGINAL;
+    if is_original
+        && command != Command::Merge
+        && query.condition().is_some_and(|condition| target.is_keyed(condition))
+    {
+        // A view's columns go by another number.
+        if !frozen && target.index == query.resultRelation {
             known::remember(&target);
         }
         return Some(finding);
     }
     // What is made on the way to the finding is given back.
     let aside = Context::new(c"safedelete analysis");
-    // SAFETY: as above.
-    let judged = aside.within(|| unsafe { judge_statement(query, entry, command, &target) });
+    let judged = aside.within(|| judge_statement(query, entry, command, &target));
     let Some((qualification, deferred)) = judged else {
         return (!expected.is_null()).then_some(Finding { guarded: false, ..finding });
     };
     finding.qualification = qualification;
     if qualification == Qualification::Deferred {
-        finding.conditions = kept(&deferred, &target);
+        finding.conditions = kept(&deferred, &target).as_ptr();
     }
     Some(finding)
 }
 
 /// Whether a statement names other relations beside its target (USING, FROM), which may bring a row of it again.
-///
-/// # Safety
-/// `query` is a Query that modifies data.
-unsafe fn is_joined(query: *mut pg_sys::Query) -> bool {
-    // SAFETY: a Query's jointree is a FromExpr.
-    let from = unsafe { (*(*query).jointree).fromlist };
-    nodes::length(from) != 1
-        || nodes::items::<pg_sys::Node>(from).any(|item| nodes::tag(item) != NodeTag::T_RangeTblRef)
+fn is_joined(query: Query) -> bool {
+    let Some(tree) = query.jointree() else { return false };
+    let from = tree.fromlist();
+    from.len() != 1 || from.iter().any(|item| !item.is_a::<pg_sys::RangeTblRef>())
 }
 
-/// Judges what a statement says of its target; with what is to be kept where parameters decide. `None` where
-/// it writes nothing that was there.
-///
-/// # Safety
-/// `query` is a DELETE, UPDATE or MERGE that writes `entry`.
-unsafe fn judge_statement(
-    query: *mut pg_sys::Query,
-    entry: *mut pg_sys::RangeTblEntry,
+/// Judges what a statement (a DELETE, UPDATE or MERGE) says of its target, `entry`; with what is to be kept where
+/// parameters decide. `None` where it writes nothing that was there.
+fn judge_statement<'t>(
+    query: Query<'t>,
+    entry: Node<'t, pg_sys::RangeTblEntry>,
     command: Command,
     target: &Target,
-) -> Option<(Qualification, Vec<Way>)> {
-    // SAFETY: by contract.
-    let ways = unsafe { ways_to_a_row(query, entry, command, target) };
+) -> Option<(Qualification, Vec<Way<'t>>)> {
+    let ways = ways_to_a_row(query, entry, command, target);
     if command == Command::Merge && ways.is_empty() {
         // Only INSERT and DO NOTHING.
         return None;
@@ -228,11 +202,11 @@ unsafe fn judge_statement(
         return Some((Qualification::Qualified, Vec::new()));
     }
     let ways = folded(ways);
-    if !has_parameters(nodes::list(distinct(&ways))) {
-        return Some((judge(query, target, &ways, std::ptr::null_mut()), Vec::new()));
+    if !distinct(&ways).into_iter().any(has_parameters) {
+        return Some((judge(Some(query), target, &ways, None), Vec::new()));
     }
     // What holds whatever is bound decides for every execution.
-    match judge(query, target, &settled(&ways, target), std::ptr::null_mut()) {
+    match judge(Some(query), target, &settled(&ways, target), None) {
         Qualification::Qualified => Some((Qualification::Qualified, Vec::new())),
         _ => Some((Qualification::Deferred, ways)),
     }
@@ -247,36 +221,36 @@ pub struct Place {
 }
 
 /// One way to a row: conditions that all hold for a row that is written.
-pub struct Way {
+pub struct Way<'t> {
     /// Whose rows are to be restricted, where not the target's: those of the statement that a rule
     /// made another of.
     of: Option<Place>,
-    conditions: Vec<*mut pg_sys::Node>,
+    conditions: Vec<Node<'t>>,
     /// The first condition counts negated (MERGE ... NOT MATCHED BY SOURCE).
     negated_first: bool,
 }
 
-impl Way {
+impl Way<'_> {
     fn is_keyed(&self, target: &Target) -> bool {
         !self.negated_first && self.of.is_none() && self.conditions.iter().any(|c| target.is_keyed(*c))
     }
 }
 
 /// The conditions of the ways, each once, though they may share some: MERGE's ON, row security's.
-fn distinct(ways: &[Way]) -> Vec<*mut pg_sys::Node> {
+fn distinct<'t>(ways: &[Way<'t>]) -> Vec<Node<'t>> {
     let mut known = FxHashSet::default();
     ways.iter().flat_map(|way| &way.conditions).copied().filter(|c| known.insert(*c)).collect()
 }
 
 /// The ways with those conditions alone whose reading no bound value changes.
-fn settled(ways: &[Way], target: &Target) -> Vec<Way> {
+fn settled<'t>(ways: &[Way<'t>], target: &Target) -> Vec<Way<'t>> {
     let mut of_each = FxHashMap::default();
     for condition in distinct(ways) {
         let mut parts = Vec::new();
         settled_parts(condition, target, &mut parts);
         of_each.insert(condition, (parts, has_parameters(condition)));
     }
-    let settle = |way: &Way| {
+    let settle = |way: &Way<'t>| {
         let mut conditions = Vec::new();
         for (i, condition) in way.conditions.iter().enumerate() {
             match of_each.get(condition) {
@@ -296,31 +270,26 @@ fn settled(ways: &[Way], target: &Target) -> Vec<Way> {
 
 /// The ways as a plan keeps them: the conditions, and for each way a list of numbers. Copies, for the planner
 /// scribbles on the originals.
-fn kept(ways: &[Way], target: &Target) -> *mut pg_sys::List {
+fn kept<'t>(ways: &[Way<'t>], target: &Target) -> Nodes<'t> {
     let distinct = distinct(ways);
     let numbers: FxHashMap<_, _> = distinct.iter().enumerate().map(|(i, c)| (*c, i as i32)).collect();
-    // SAFETY: copies and lists in the current memory context.
-    let copies = distinct.iter().map(|c| unsafe { pg_sys::copyObjectImpl(c.cast()) });
-    let conditions = nodes::list(copies);
-    let lists = ways.iter().map(|way| {
+    let conditions: Nodes = distinct.iter().map(|condition| condition.copy()).collect();
+    let lists = ways.iter().filter_map(|way| {
         let place = way.of.unwrap_or_else(|| target.place());
         let head = [way.negated_first.into(), place.relation.to_u32() as i32, place.only.into(), place.index];
         let named = way.conditions.iter().filter_map(|condition| numbers.get(condition).copied());
-        head.into_iter().chain(named).fold(std::ptr::null_mut(), |list, number| {
-            // SAFETY: as above.
-            unsafe { pg_sys::lappend_int(list, number) }
-        })
+        nodes::integer_list(head.into_iter().chain(named))
     });
-    nodes::list(std::iter::once(conditions).chain(lists))
+    conditions.as_node().into_iter().chain(lists).collect()
 }
 
 /// Kept ways, with what folding makes of their conditions.
-fn read_kept(kept: *mut pg_sys::List, root: *mut pg_sys::PlannerInfo) -> Vec<Way> {
-    let mut lists = nodes::items::<pg_sys::List>(kept);
-    let conditions = nodes::items(lists.next().unwrap_or(std::ptr::null_mut()));
-    let conditions: Vec<_> = conditions.map(|condition| fold(condition, root)).collect();
-    let way = |list: *mut pg_sys::List| {
-        let mut numbers = nodes::integers(list);
+fn read_kept<'t>(kept: Nodes<'t>, root: Option<Root<'t>>) -> Vec<Way<'t>> {
+    let mut lists = kept.iter();
+    let Some(Kind::List(conditions)) = lists.next().map(Node::kind) else { return Vec::new() };
+    let conditions: Vec<_> = conditions.iter().map(|condition| condition.folded(root)).collect();
+    let way = |list: Node| {
+        let mut numbers = list.integers();
         let negated_first = numbers.next()? != 0;
         let relation = pg_sys::Oid::from(numbers.next()? as u32);
         let place = Place { relation, only: numbers.next()? != 0, index: numbers.next()? };
@@ -331,71 +300,58 @@ fn read_kept(kept: *mut pg_sys::List, root: *mut pg_sys::PlannerInfo) -> Vec<Way
 }
 
 /// The ways with what folding makes of their conditions: of one that they share, once.
-fn folded(ways: Vec<Way>) -> Vec<Way> {
+fn folded<'t>(ways: Vec<Way<'t>>) -> Vec<Way<'t>> {
     let mut known = FxHashMap::default();
-    let mut fold = |condition: *mut pg_sys::Node| {
-        *known.entry(condition).or_insert_with(|| fold(condition, std::ptr::null_mut()))
-    };
-    let folded = |way: Way| {
-        let conditions = way.conditions.iter().map(|condition| fold(*condition)).collect();
+    let folded = |way: Way<'t>| {
+        let fold = |condition: &Node<'t>| *known.entry(*condition).or_insert_with(|| condition.folded(None));
+        let conditions = way.conditions.iter().map(fold).collect();
         Way { conditions, ..way }
     };
     ways.into_iter().map(folded).collect()
 }
 
-/// # Safety
-/// `query` is a DELETE, UPDATE or MERGE that writes `entry`.
-unsafe fn ways_to_a_row(
-    query: *mut pg_sys::Query,
-    entry: *mut pg_sys::RangeTblEntry,
+/// The ways of a DELETE, UPDATE or MERGE that writes `entry`.
+fn ways_to_a_row<'t>(
+    query: Query<'t>,
+    entry: Node<'t, pg_sys::RangeTblEntry>,
     command: Command,
     target: &Target,
-) -> Vec<Way> {
-    // SAFETY: by contract; transformDeleteStmt and its siblings never leave jointree NULL.
-    unsafe {
-        // Row security conditions of the target, and those of security-barrier views.
-        let mut shared: Vec<_> = nodes::items::<pg_sys::Node>((*entry).securityQuals).collect();
-        if command != Command::Merge {
-            let mut condition = (*(*query).jointree).quals;
-            if target.has_rules() {
-                condition = rules::without_added(query, target.place(), condition);
-            }
-            shared.extend(present(condition));
-            let mut ways = vec![Way { of: None, conditions: shared, negated_first: false }];
-            if (*query).querySource != pg_sys::QuerySource::QSRC_ORIGINAL {
-                ways.extend(rules::of_the_statement(query, condition));
-            }
-            return ways;
+) -> Vec<Way<'t>> {
+    // Row security conditions of the target, and those of security-barrier views.
+    let mut shared: Vec<_> = entry.securityQuals().iter().collect();
+    if command != Command::Merge {
+        let mut condition = query.condition();
+        if target.has_rules() {
+            condition = rules::without_added(query, target.place(), condition);
         }
-        shared.extend(present(compat::merge_view_condition(query)));
-        let join = compat::merge_condition(query);
-        nodes::items::<pg_sys::MergeAction>((*query).mergeActionList)
-            .filter(|action| {
-                matches!((**action).commandType, pg_sys::CmdType::CMD_UPDATE | pg_sys::CmdType::CMD_DELETE)
-            })
-            .map(|action| {
-                let negated_first = compat::not_matched_by_source(action) && !join.is_null();
-                let mut conditions: Vec<_> = present(join).collect();
-                conditions.extend(present((*action).qual));
-                conditions.extend(&shared);
-                Way { of: None, conditions, negated_first }
-            })
-            .collect()
+        shared.extend(condition);
+        let mut ways = vec![Way { of: None, conditions: shared, negated_first: false }];
+        if query.querySource != pg_sys::QuerySource::QSRC_ORIGINAL {
+            ways.extend(rules::of_the_statement(query, condition));
+        }
+        return ways;
     }
+    shared.extend(compat::merge_view_condition(query));
+    let join = compat::merge_condition(query);
+    let way = |action: Node<'t, pg_sys::MergeAction>| Way {
+        of: None,
+        conditions: join.into_iter().chain(action.qual()).chain(shared.iter().copied()).collect(),
+        negated_first: compat::not_matched_by_source(action) && join.is_some(),
+    };
+    let writes = |action: &Node<'t, pg_sys::MergeAction>| {
+        matches!(action.commandType, pg_sys::CmdType::CMD_UPDATE | pg_sys::CmdType::CMD_DELETE)
+    };
+    query.mergeActionList().iter().filter(writes).map(way).collect()
 }
 
-fn settled_parts(condition: *mut pg_sys::Node, target: &Target, parts: &mut Vec<*mut pg_sys::Node>) {
-    let arms = match nodes::tag(condition) {
-        NodeTag::T_List => Some(condition.cast::<pg_sys::List>()),
-        NodeTag::T_BoolExpr => {
-            let expression = condition.cast::<pg_sys::BoolExpr>();
-            // SAFETY: the tag says BoolExpr.
-            unsafe { ((*expression).boolop == pg_sys::BoolExprType::AND_EXPR).then_some((*expression).args) }
-        }
+fn settled_parts<'t>(condition: Node<'t>, target: &Target, parts: &mut Vec<Node<'t>>) {
+    let arms = match condition.kind() {
+        Kind::List(arms) => Some(arms),
+        Kind::BoolExpr(and) if and.boolop == pg_sys::BoolExprType::AND_EXPR => Some(and.args()),
         _ => None,
     };
     match arms {
-        Some(arms) => nodes::items(arms).for_each(|arm| settled_parts(arm, target, parts)),
+        Some(arms) => arms.iter().for_each(|arm| settled_parts(arm, target, parts)),
         None if !has_parameters(condition) || compares_with_parameter(condition, target) => {
             parts.push(condition)
         }
@@ -404,26 +360,19 @@ fn settled_parts(condition: *mut pg_sys::Node, target: &Target, parts: &mut Vec<
 }
 
 /// `expression op $1`, where no CHECK constraint could make it true of some value.
-fn compares_with_parameter(condition: *mut pg_sys::Node, target: &Target) -> bool {
-    let Some(op) = nodes::cast::<pg_sys::OpExpr, _>(condition, NodeTag::T_OpExpr) else { return false };
-    // SAFETY: the tag says OpExpr.
-    let sides = unsafe { nodes::items::<pg_sys::Node>((*op).args).collect::<Vec<_>>() };
-    let is_parameter = |side: *mut pg_sys::Node| nodes::tag(nodes::strip_relabel(side)) == NodeTag::T_Param;
-    !target.has_checks()
-        && sides.iter().filter(|side| is_parameter(**side)).count() == 1
-        && sides.iter().filter(|side| !is_parameter(**side)).all(|side| !has_parameters(*side))
-}
-
-fn present(node: *mut pg_sys::Node) -> impl Iterator<Item = *mut pg_sys::Node> {
-    (!node.is_null()).then_some(node).into_iter()
+fn compares_with_parameter(condition: Node, target: &Target) -> bool {
+    let Some(op) = condition.as_a::<pg_sys::OpExpr>() else { return false };
+    let is_parameter = |side: &Node| side.without_relabel().is_a::<pg_sys::Param>();
+    let (parameters, others): (Vec<_>, Vec<_>) = op.args().iter().partition(is_parameter);
+    !target.has_checks() && parameters.len() == 1 && !others.into_iter().any(has_parameters)
 }
 
 /// Judges every way to a row; the first that restricts nothing decides.
-fn judge(
-    query: *mut pg_sys::Query,
+fn judge<'t>(
+    query: Option<Query<'t>>,
     target: &Target,
-    ways: &[Way],
-    root: *mut pg_sys::PlannerInfo,
+    ways: &[Way<'t>],
+    root: Option<Root<'t>>,
 ) -> Qualification {
     let top = scope::Scope::top(query);
     let own = form::Judge::new(target, root);
@@ -449,55 +398,21 @@ fn judge(
     Qualification::Qualified
 }
 
-/// Constant folding, PostgreSQL's own.
-fn fold(node: *mut pg_sys::Node, root: *mut pg_sys::PlannerInfo) -> *mut pg_sys::Node {
-    frame::call(|| {
-        #[allow(ffi_unwind_calls, reason = "inside frame::call; the closure owns nothing")]
-        // SAFETY: eval_const_expressions copies what it changes.
-        unsafe {
-            raw::eval_const_expressions(root, node)
-        }
-    })
-}
-
 /// Whether a tree has external parameters anywhere, sub-selects included.
-fn has_parameters<T>(node: *mut T) -> bool {
+fn has_parameters(node: Node) -> bool {
     highest_parameter(node) > 0
 }
 
 /// The highest external parameter of a tree, 0 where there is none.
-fn highest_parameter<T>(node: *mut T) -> i32 {
+fn highest_parameter(node: Node) -> i32 {
     let mut highest = 0;
-    let context: *mut i32 = &mut highest;
-    frame::call(|| {
-        #[allow(ffi_unwind_calls, reason = "inside frame::call; the closure owns nothing")]
-        // SAFETY: the walker only reads the tree and writes `highest`.
-        unsafe {
-            parameter_walker(node.cast(), context.cast())
+    nodes::walk(node, &mut |node: Node| {
+        if let Some(param) = node.as_a::<pg_sys::Param>()
+            && param.paramkind == pg_sys::ParamKind::PARAM_EXTERN
+        {
+            highest = highest.max(param.paramid);
         }
+        Walk::Into
     });
     highest
-}
-
-#[allow(ffi_unwind_calls, reason = "a bare frame: it owns nothing and cannot panic")]
-unsafe extern "C-unwind" fn parameter_walker(
-    node: *mut pg_sys::Node,
-    context: *mut core::ffi::c_void,
-) -> bool {
-    // SAFETY: a node or NULL; `context` is the i32 of highest_parameter.
-    unsafe {
-        match nodes::tag(node) {
-            NodeTag::T_Invalid | NodeTag::T_IntList => false,
-            NodeTag::T_Param => {
-                let param = node.cast::<pg_sys::Param>();
-                if (*param).paramkind == pg_sys::ParamKind::PARAM_EXTERN {
-                    let highest = context.cast::<i32>();
-                    *highest = (*highest).max((*param).paramid);
-                }
-                false
-            }
-            NodeTag::T_Query => raw::query_tree_walker(node.cast(), parameter_walker, context, 0),
-            _ => raw::expression_tree_walker(node, parameter_walker, context),
-        }
-    }
 }

@@ -95,8 +95,7 @@ fn budget(role: pg_sys::Oid, table: Option<pg_sys::Oid>) -> Result<Option<Budget
 
 /// The role of the client's statement, outside of every function.
 fn outer_role() -> pg_sys::Oid {
-    // SAFETY: reads a backend variable.
-    unsafe { pg_sys::GetOuterUserId() }
+    pg_sys::GetOuterUserId()
 }
 
 /// Who declared a setting: a role by SET, or else the session's by what was in force when it began.
@@ -104,6 +103,5 @@ fn declarer(by_set: pg_sys::Oid) -> pg_sys::Oid {
     if by_set != pg_sys::InvalidOid {
         return by_set;
     }
-    // SAFETY: reads a backend variable.
-    unsafe { pg_sys::GetSessionUserId() }
+    pg_sys::GetSessionUserId()
 }

@@ -90,8 +90,7 @@ impl Drop for Running {
 /// Fires what the statements have deferred to the end of the transaction. Inside a transaction block it
 /// would fire what the caller has deferred as well, so there it does not.
 fn run_deferred() {
-    // SAFETY: reads the transaction's state.
-    if unsafe { pg_sys::IsTransactionBlock() } {
+    if pg_sys::IsTransactionBlock() {
         return;
     }
     let outer = levels::enter_as_clients();

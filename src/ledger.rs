@@ -227,8 +227,7 @@ pub fn learn_lowest(of: Summed, lowest: Option<u64>) {
 
 /// Keeps what counting has told of the table's size.
 pub fn learn_size(of: Summed, size: Size) {
-    // SAFETY: reads the transaction's state.
-    let by = unsafe { pg_sys::GetCurrentSubTransactionId() };
+    let by = pg_sys::GetCurrentSubTransactionId();
     learn(of, |learned| (learned.size, learned.by) = (Some(size), by));
 }
 

@@ -188,8 +188,7 @@ pub fn firing_role() -> pg_sys::Oid {
     if role != pg_sys::InvalidOid {
         return role;
     }
-    // SAFETY: reads a backend variable. A deferred action at COMMIT: the session's role.
-    unsafe { pg_sys::GetOuterUserId() }
+    pg_sys::GetOuterUserId()
 }
 
 /// Whether a query is a foreign-key trigger's own: such triggers alone run a write that fires no

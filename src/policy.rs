@@ -17,7 +17,7 @@ use safedelete_core::message::Terms;
 use safedelete_core::policy::{self, Effective, Key, Policy};
 
 use crate::pg::local::{Lent, Local};
-use crate::pg::{relations, trees};
+use crate::pg::{inheritance, relations};
 use crate::settings;
 
 /// The object that carries a label.
@@ -130,7 +130,7 @@ pub fn has_own(table: pg_sys::Oid) -> bool {
 /// Of `part` and its partition parents those below `whole` that carry labels.
 pub fn labelled_below(part: pg_sys::Oid, whole: pg_sys::Oid) -> Vec<pg_sys::Oid> {
     let Some(labelled) = of(part).labelled else { return Vec::new() };
-    let above = trees::partition_parents(whole);
+    let above = inheritance::partition_parents(whole);
     labelled.iter().copied().filter(|table| *table != whole && !above.contains(table)).collect()
 }
 
@@ -179,7 +179,7 @@ fn read(table: pg_sys::Oid) -> TablePolicy {
         lay(&policy, Origin::Table(table));
         labelled.push(table);
     }
-    for parent in trees::partition_parents(table) {
+    for parent in inheritance::partition_parents(table) {
         if let Some(policy) = far(Origin::Table(parent)) {
             lay(&policy, Origin::Table(parent));
             labelled.push(parent);

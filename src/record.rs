@@ -149,8 +149,7 @@ pub fn keep_now(verdict: Verdict, event: Option<Box<Encoded>>) {
     let Some(memory) = memory() else { return };
     memory.stats.count_event(verdict, None);
     if let Some(mut event) = event {
-        // SAFETY: asks the clock.
-        event::set_time(&mut event, unsafe { pg_sys::GetCurrentTimestamp() });
+        event::set_time(&mut event, pg_sys::GetCurrentTimestamp());
         ring::write(memory, &event);
     }
 }

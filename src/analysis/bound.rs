@@ -5,15 +5,14 @@
 //! what may raise an error is judged in a subtransaction that is rolled back, and an error counts as a
 //! condition that restricts: PostgreSQL will raise it, or no row gets that far.
 
-use core::ffi::c_void;
-
-use crate::pg::pg_sys;
 use pgrx::pg_sys::NodeTag;
 
+use super::form::Root;
 use super::target::Target;
 use super::{Place, Qualification, highest_parameter, judge, read_kept};
 use crate::pg::context::Context;
-use crate::pg::{attempt, frame, nodes, raw};
+use crate::pg::nodes::{self, Node, Nodes, Visitor, Walk};
+use crate::pg::{attempt, frame, pg_sys};
 
 /// Judges kept conditions with the values that are bound now.
 ///
@@ -27,10 +26,13 @@ pub unsafe fn judge_bound(
     parameters: pg_sys::ParamListInfo,
 ) -> Qualification {
     let target = Target::at(Place { relation, only, index });
+    // SAFETY: by contract.
+    let kept = unsafe { Nodes::of(conditions) };
+    let Some(conditions) = kept.as_node() else { return Qualification::NoWhere };
     Context::new(c"safedelete analysis").within(|| {
         // SAFETY: `parameters` is NULL or the execution's.
         let root = unsafe { planner_info_with(parameters, highest_parameter(conditions)) };
-        let verdict = || judge(std::ptr::null_mut(), &target, &read_kept(conditions, root), root);
+        let verdict = || judge(None, &target, &read_kept(kept, root), root);
         if may_raise(conditions) {
             attempt::attempt(verdict).unwrap_or(Qualification::Qualified)
         } else {
@@ -44,9 +46,9 @@ pub unsafe fn judge_bound(
 ///
 /// # Safety
 /// `parameters` is NULL or an execution's parameter list.
-unsafe fn planner_info_with(parameters: pg_sys::ParamListInfo, highest: i32) -> *mut pg_sys::PlannerInfo {
+unsafe fn planner_info_with<'t>(parameters: pg_sys::ParamListInfo, highest: i32) -> Option<Root<'t>> {
     if parameters.is_null() {
-        return std::ptr::null_mut();
+        return None;
     }
     // SAFETY: makes nodes in the current memory context; a parameter is fetched as
     // eval_const_expressions fetches it.
@@ -68,87 +70,77 @@ unsafe fn planner_info_with(parameters: pg_sys::ParamListInfo, highest: i32) -> 
             // judgement is for one execution.
             (*into).pflags |= pg_sys::PARAM_FLAG_CONST as u16;
         }
-        let global = pg_sys::palloc0(size_of::<pg_sys::PlannerGlobal>()).cast::<pg_sys::PlannerGlobal>();
-        (*global).type_ = NodeTag::T_PlannerGlobal;
+        let global = nodes::make::<pg_sys::PlannerGlobal>();
         (*global).boundParams = constants;
-        let root = pg_sys::palloc0(size_of::<pg_sys::PlannerInfo>()).cast::<pg_sys::PlannerInfo>();
-        (*root).type_ = NodeTag::T_PlannerInfo;
+        let root = nodes::make::<pg_sys::PlannerInfo>();
         (*root).glob = global;
-        root
+        Node::of(root)
     }
 }
 
-/// What is known of an expression while its arguments are walked.
+/// Whether folding conditions, once values are bound, evaluates what may raise an error.
+fn may_raise(conditions: Node) -> bool {
+    let mut evaluated = Evaluated { around: vec![Part { constant: true, may_raise: false }] };
+    nodes::walk(conditions, &mut evaluated);
+    evaluated.around.first().is_some_and(|all| all.may_raise)
+}
+
+/// The expressions around the one that a walk has come to, each with what is known of its arguments so far.
 struct Evaluated {
+    around: Vec<Part>,
+}
+
+struct Part {
     /// Nothing in it varies with a row: folding evaluates it, once values are bound.
     constant: bool,
     may_raise: bool,
 }
 
-/// Whether folding conditions, once values are bound, evaluates what may raise an error.
-fn may_raise(conditions: *mut pg_sys::List) -> bool {
-    let mut evaluated = Evaluated { constant: true, may_raise: false };
-    let context: *mut Evaluated = &mut evaluated;
-    frame::call(|| {
-        #[allow(ffi_unwind_calls, reason = "inside frame::call; the closure owns nothing")]
-        // SAFETY: the walker only reads the tree and writes `evaluated`.
-        unsafe {
-            evaluation(conditions.cast(), context.cast())
-        }
-    });
-    evaluated.may_raise
-}
-
-#[allow(ffi_unwind_calls, reason = "a bare frame: it owns nothing and cannot panic")]
-unsafe extern "C-unwind" fn evaluation(node: *mut pg_sys::Node, context: *mut c_void) -> bool {
-    // SAFETY: a node or NULL; `context` is the Evaluated of the node around.
-    unsafe {
-        let around = &mut *context.cast::<Evaluated>();
-        let mut own = Evaluated { constant: true, may_raise: false };
-        let inside: *mut Evaluated = &mut own;
-        let harmless = match nodes::tag(node) {
-            NodeTag::T_Invalid | NodeTag::T_IntList | NodeTag::T_Const | NodeTag::T_Param => return false,
+impl<'t> Visitor<'t> for Evaluated {
+    fn enter(&mut self, node: Node<'t>) -> Walk {
+        match node.tag() {
+            NodeTag::T_Const | NodeTag::T_Param => return Walk::Past,
             NodeTag::T_Var | NodeTag::T_CurrentOfExpr => {
-                around.constant = false;
-                return false;
+                if let Some(around) = self.around.last_mut() {
+                    around.constant = false;
+                }
+                return Walk::Past;
             }
-            NodeTag::T_Query => {
-                raw::query_tree_walker(node.cast(), evaluation, inside.cast(), 0);
-                around.constant = false;
-                around.may_raise |= (*inside).may_raise;
-                return (*inside).may_raise;
-            }
-            NodeTag::T_List
-            | NodeTag::T_BoolExpr
-            | NodeTag::T_NullTest
-            | NodeTag::T_BooleanTest
-            | NodeTag::T_RelabelType
-            | NodeTag::T_CollateExpr
-            | NodeTag::T_CoalesceExpr
-            | NodeTag::T_CaseExpr
-            | NodeTag::T_CaseWhen
-            | NodeTag::T_CaseTestExpr
-            | NodeTag::T_ArrayExpr => true,
-            NodeTag::T_OpExpr
-            | NodeTag::T_DistinctExpr
-            | NodeTag::T_NullIfExpr
-            | NodeTag::T_ScalarArrayOpExpr
-            | NodeTag::T_FuncExpr => {
-                !raw::check_functions_in_node(node, is_not_leakproof, std::ptr::null_mut())
-            }
-            _ => false,
-        };
-        raw::expression_tree_walker(node, evaluation, inside.cast());
-        let own = &*inside;
-        around.constant &= own.constant;
-        around.may_raise |= own.may_raise || (own.constant && !harmless);
-        around.may_raise
+            _ => {}
+        }
+        self.around.push(Part { constant: true, may_raise: false });
+        Walk::Into
+    }
+
+    fn leave(&mut self, node: Node<'t>) {
+        let (Some(own), Some(around)) = (self.around.pop(), self.around.last_mut()) else { return };
+        let is_query = node.is_a::<pg_sys::Query>();
+        around.constant &= own.constant && !is_query;
+        around.may_raise |= own.may_raise || (own.constant && !is_query && !is_harmless(node));
     }
 }
 
-/// Leakproof functions raise no errors that depend on their arguments.
-#[allow(ffi_unwind_calls, reason = "a bare frame: it owns nothing and cannot panic")]
-unsafe extern "C-unwind" fn is_not_leakproof(function: pg_sys::Oid, _: *mut c_void) -> bool {
-    // SAFETY: a catalog cache look-up.
-    !unsafe { raw::get_func_leakproof(function) }
+/// Whether evaluating an expression, its arguments apart, raises no error.
+fn is_harmless(node: Node) -> bool {
+    match node.tag() {
+        NodeTag::T_IntList
+        | NodeTag::T_List
+        | NodeTag::T_BoolExpr
+        | NodeTag::T_NullTest
+        | NodeTag::T_BooleanTest
+        | NodeTag::T_RelabelType
+        | NodeTag::T_CollateExpr
+        | NodeTag::T_CoalesceExpr
+        | NodeTag::T_CaseExpr
+        | NodeTag::T_CaseWhen
+        | NodeTag::T_CaseTestExpr
+        | NodeTag::T_ArrayExpr => true,
+        NodeTag::T_OpExpr
+        | NodeTag::T_DistinctExpr
+        | NodeTag::T_NullIfExpr
+        | NodeTag::T_ScalarArrayOpExpr
+        // Leakproof functions raise no errors that depend on their arguments.
+        | NodeTag::T_FuncExpr => !nodes::calls(node, |function| !pg_sys::get_func_leakproof(function)),
+        _ => false,
+    }
 }

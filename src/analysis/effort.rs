@@ -6,6 +6,7 @@
 
 use std::cell::Cell;
 
+use crate::pg::nodes::arrays::Array;
 use crate::pg::nodes::{self, Kind, Node, Visitor, Walk};
 use crate::pg::{frame, pg_sys, raw};
 
@@ -46,7 +47,7 @@ impl Effort {
     }
 
     /// Takes a step; false where all are taken. `conditions` are what is read.
-    pub fn step(&self, conditions: &[*mut pg_sys::Node]) -> bool {
+    pub fn step(&self, conditions: &[Node]) -> bool {
         if self.steps.get() == 0 && !self.measured.replace(true) {
             let nodes: u64 = conditions.iter().map(|c| measure(*c, u64::MAX).nodes).sum();
             self.steps.set(nodes.saturating_mul(STEPS_OF_A_NODE));
@@ -62,7 +63,7 @@ impl Effort {
     }
 
     /// The size of an expression, itself charged; `None` where that is more than is left.
-    pub fn size(&self, node: *mut pg_sys::Node) -> Option<Size> {
+    pub fn size(&self, node: Node) -> Option<Size> {
         let size = measure(node, self.proofs.get());
         self.afford(size.nodes).then_some(size)
     }
@@ -107,12 +108,9 @@ struct Measure {
     deepest: u64,
 }
 
-fn measure(node: *mut pg_sys::Node, most: u64) -> Size {
+fn measure(node: Node, most: u64) -> Size {
     let mut measure = Measure { nodes: 0, most, depth: 0, deepest: 0 };
-    // SAFETY: a tree of the statement's.
-    if let Some(node) = unsafe { Node::of(node) } {
-        nodes::walk(node, &mut measure);
-    }
+    nodes::walk(node, &mut measure);
     Size { nodes: measure.nodes, depth: measure.deepest }
 }
 
@@ -123,7 +121,7 @@ impl<'t> Visitor<'t> for Measure {
             return Walk::Stop;
         }
         if let Some(op) = node.as_a::<pg_sys::ScalarArrayOpExpr>() {
-            self.nodes += listed(op.args().get(1));
+            self.nodes += listed(op.constant_list());
         }
         if is_level(node) {
             self.depth += 1;
@@ -144,11 +142,8 @@ fn is_level(node: Node) -> bool {
 }
 
 /// The elements of a constant list, as far as the prover looks at them.
-fn listed(list: Option<Node>) -> u64 {
-    let Some(list) = list.and_then(|list| list.as_a::<pg_sys::Const>()) else { return 0 };
-    // SAFETY: the list of a ScalarArrayOpExpr is an array, whose dimensions are read where it is not compressed or
-    // out of line.
-    unsafe { nodes::plain_array_length(list.as_ptr()) }
-        .filter(|length| *length <= LONGEST_LIST)
-        .unwrap_or(LONGEST_LIST)
+fn listed(list: Option<Array>) -> u64 {
+    // Of one that is compressed or out of line they are not counted.
+    let count = |list: Array| list.plain_len().filter(|length| *length <= LONGEST_LIST);
+    list.map_or(0, |list| count(list).unwrap_or(LONGEST_LIST))
 }

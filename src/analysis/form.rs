@@ -1,11 +1,9 @@
 //! Rule `where`: does a condition restrict the rows of its target? An expression is read by its
-//! form alone, after PostgreSQL's constant folding, as one of five things, and a write is
+//! form alone, after PostgreSQL's constant folding, as one of four things, and a write is
 //! qualified when one of its ANDed conditions is tied to the target's row or can never be true.
 
 use std::cell::{Cell, OnceCell, RefCell};
 
-use crate::pg::pg_sys;
-use pgrx::pg_sys::NodeTag;
 use rustc_hash::FxHashMap;
 
 use super::effort::Effort;
@@ -13,8 +11,9 @@ use super::itself::{Itself, on_equal};
 use super::premises::Premises;
 use super::scope::Scope;
 use super::target::Target;
-use super::{Qualification, fold, lists, prover};
-use crate::pg::nodes;
+use super::{Qualification, lists, prover};
+use crate::pg::nodes::{Kind, Node, Nodes, expressions};
+use crate::pg::pg_sys;
 
 /// What an expression is, for the rows of the target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,43 +28,48 @@ pub enum Form {
     Tied,
 }
 
-pub struct Judge<'a> {
-    pub target: &'a Target,
+pub struct Judge<'t> {
+    pub target: &'t Target,
     /// What constant folding may know: bound parameters.
-    root: *mut pg_sys::PlannerInfo,
+    root: Option<Root<'t>>,
     /// A comparison with itself, if there is one that restricts nothing.
     itself: Cell<Option<Itself>>,
-    premises: OnceCell<Premises>,
+    premises: OnceCell<Premises<'t>>,
     effort: Effort,
     /// What is read, to be measured when it takes long.
-    conditions: RefCell<Vec<*mut pg_sys::Node>>,
+    conditions: RefCell<Vec<Node<'t>>>,
     /// Proofs are tried: only of what would restrict without them.
     proving: Cell<bool>,
     /// There is an OR that a proof might find to cover every row.
     is_provable: Cell<bool>,
     /// The condition is asked for some row of a source (NOT MATCHED BY SOURCE), as in a sub-select.
     existential: Cell<bool>,
-    pub memory: Memory,
+    pub memory: Memory<'t>,
 }
 
+pub type Root<'t> = Node<'t, pg_sys::PlannerInfo>;
+
 /// A condition; with and without proofs; negated.
-type Asked = (*mut pg_sys::Node, bool, bool);
+type Asked<'t> = (Node<'t>, bool, bool);
+
+/// An output column: Query, range table index, number.
+type Output<'t> = (Option<Node<'t, pg_sys::Query>>, i32, i16);
 
 /// What was found out of the parts of sub-selects, which are asked for again and again.
 #[derive(Default)]
-pub struct Memory {
+pub struct Memory<'t> {
     /// Of conditions of sub-selects.
-    forms: RefCell<FxHashMap<*mut pg_sys::Node, Form>>,
+    forms: RefCell<FxHashMap<Node<'t>, Form>>,
     /// Of whole conditions, which several ways may share.
-    whole: RefCell<FxHashMap<Asked, (Form, Option<Itself>)>>,
+    whole: RefCell<FxHashMap<Asked<'t>, (Form, Option<Itself>)>>,
     /// Of Queries, by whether their select list counts: whether they are tied.
-    pub tied: RefCell<FxHashMap<(*mut pg_sys::Query, bool), bool>>,
-    /// Of output columns (Query, range table index, number): whether they name the target.
-    pub outputs: RefCell<FxHashMap<(*mut pg_sys::Query, i32, i16), bool>>,
+    pub tied: RefCell<FxHashMap<(Node<'t, pg_sys::Query>, bool), bool>>,
+    /// Whether output columns name the target.
+    pub outputs: RefCell<FxHashMap<Output<'t>, bool>>,
 }
 
-impl<'a> Judge<'a> {
-    pub fn new(target: &'a Target, root: *mut pg_sys::PlannerInfo) -> Self {
+impl<'t> Judge<'t> {
+    pub fn new(target: &'t Target, root: Option<Root<'t>>) -> Self {
         Judge {
             target,
             root,
@@ -94,9 +98,9 @@ impl<'a> Judge<'a> {
     /// Judges folded conditions that all hold for a row that is written.
     pub fn qualification(
         &self,
-        conditions: &[*mut pg_sys::Node],
+        conditions: &[Node<'t>],
         negated_first: bool,
-        top: &Scope,
+        top: &Scope<'_, 't>,
     ) -> Qualification {
         self.conditions.replace(conditions.to_vec());
         // Proofs cost more than the reading, and most conditions need none.
@@ -115,7 +119,7 @@ impl<'a> Judge<'a> {
         }
     }
 
-    fn restricts(&self, conditions: &[*mut pg_sys::Node], negated_first: bool, top: &Scope) -> bool {
+    fn restricts(&self, conditions: &[Node<'t>], negated_first: bool, top: &Scope<'_, 't>) -> bool {
         self.effort.begin();
         let mut itself = None;
         let restricts = conditions.iter().enumerate().any(|(i, condition)| {
@@ -134,7 +138,7 @@ impl<'a> Judge<'a> {
         restricts
     }
 
-    fn whole(&self, condition: *mut pg_sys::Node, negated: bool, top: &Scope) -> (Form, Option<Itself>) {
+    fn whole(&self, condition: Node<'t>, negated: bool, top: &Scope<'_, 't>) -> (Form, Option<Itself>) {
         let key = (condition, self.proving.get(), negated);
         if let Some(known) = self.memory.whole.borrow().get(&key) {
             return *known;
@@ -147,102 +151,84 @@ impl<'a> Judge<'a> {
     }
 
     /// Folds and reads a condition of a sub-select (a boolean expression, or a list that is an AND).
-    pub fn folded(&self, condition: *mut pg_sys::Node, scope: &Scope) -> Form {
+    pub fn folded(&self, condition: Node<'t>, scope: &Scope<'_, 't>) -> Form {
         if let Some(form) = self.memory.forms.borrow().get(&condition) {
             return *form;
         }
-        let form = self.form(fold(condition, self.root), scope, false);
+        let form = self.form(condition.folded(self.root), scope, false);
         self.memory.forms.borrow_mut().insert(condition, form);
         form
     }
 
     /// Reads a folded expression; `negated` reads NOT of it.
-    fn form(&self, node: *mut pg_sys::Node, scope: &Scope, negated: bool) -> Form {
-        // SAFETY: raises an error where the stack is used up, as PostgreSQL's own walkers do; every
-        // cast follows the node's tag.
-        unsafe {
-            if self.has_had_enough() {
-                return Form::Tied;
-            }
-            pg_sys::check_stack_depth();
-            match nodes::tag(node) {
-                NodeTag::T_Const => {
-                    let constant = &*node.cast::<pg_sys::Const>();
-                    if constant.constisnull || (constant.constvalue.value() != 0) == negated {
-                        Form::Never
-                    } else {
-                        Form::True
-                    }
-                }
-                NodeTag::T_List => self.all(node.cast(), scope, negated),
-                NodeTag::T_BoolExpr => {
-                    let expression = &*node.cast::<pg_sys::BoolExpr>();
-                    match (expression.boolop, negated) {
-                        (pg_sys::BoolExprType::NOT_EXPR, _) => {
-                            let inner = nodes::items(expression.args).next().unwrap_or(std::ptr::null_mut());
-                            self.form(inner, scope, !negated)
-                        }
-                        (pg_sys::BoolExprType::AND_EXPR, false) | (pg_sys::BoolExprType::OR_EXPR, true) => {
-                            self.all(expression.args, scope, negated)
-                        }
-                        _ => {
-                            let form = self.any(expression.args, scope, negated);
-                            self.unless_implied(form, node, scope, negated)
-                        }
-                    }
-                }
-                NodeTag::T_NullTest => self.null_test(node.cast(), scope, negated),
-                NodeTag::T_BooleanTest => self.boolean_test(node.cast(), scope, negated),
-                NodeTag::T_RelabelType => {
-                    self.form((*node.cast::<pg_sys::RelabelType>()).arg.cast(), scope, negated)
-                }
-                NodeTag::T_CurrentOfExpr => Form::Tied,
-                NodeTag::T_SubLink => self.sublink(node.cast(), scope, negated),
-                NodeTag::T_OpExpr => {
-                    let op = &*node.cast::<pg_sys::OpExpr>();
-                    let form = self.comparison(on_equal(op.opno), op.args, scope, negated);
-                    self.unless_implied(form, node, scope, negated)
-                }
-                NodeTag::T_DistinctExpr => {
-                    let op = &*node.cast::<pg_sys::DistinctExpr>();
-                    self.distinct(op, scope, negated).unwrap_or_else(|| self.tied(node, scope))
-                }
-                NodeTag::T_ScalarArrayOpExpr => {
-                    if let Some(value) = lists::of_empty(node.cast()) {
-                        return if value == negated { Form::Never } else { Form::True };
-                    }
-                    if lists::is_never_true(node.cast(), negated) {
-                        return Form::Never;
-                    }
-                    if let Some(arms) = lists::as_or(node.cast()) {
-                        return self.form(fold(arms, self.root), scope, negated);
-                    }
-                    let op = &*node.cast::<pg_sys::ScalarArrayOpExpr>();
-                    if let Some(form) = self.array_comparison(op, scope, negated) {
-                        return form;
-                    }
-                    self.unless_implied(self.tied(node, scope), node, scope, negated)
-                }
-                NodeTag::T_RowCompareExpr => {
-                    let compare = &*node.cast::<pg_sys::RowCompareExpr>();
-                    self.row_comparison(compare, scope, negated).unwrap_or_else(|| self.tied(node, scope))
-                }
-                _ => {
-                    let form = self.tied(node, scope);
-                    self.unless_implied(form, node, scope, negated)
+    fn form(&self, node: Node<'t>, scope: &Scope<'_, 't>, negated: bool) -> Form {
+        if self.has_had_enough() {
+            return Form::Tied;
+        }
+        // An error where the stack is used up, as of PostgreSQL's own walkers.
+        pg_sys::check_stack_depth();
+        let unless_implied = |form| self.unless_implied(form, node, scope, negated);
+        match node.kind() {
+            Kind::Const(constant) => {
+                if constant.constisnull || (constant.constvalue.value() != 0) == negated {
+                    Form::Never
+                } else {
+                    Form::True
                 }
             }
+            Kind::List(parts) => self.all(parts, scope, negated),
+            Kind::BoolExpr(expression) => match (expression.boolop, negated) {
+                (pg_sys::BoolExprType::NOT_EXPR, _) => match expression.args().first() {
+                    Some(inner) => self.form(inner, scope, !negated),
+                    None => Form::Tied,
+                },
+                (pg_sys::BoolExprType::AND_EXPR, false) | (pg_sys::BoolExprType::OR_EXPR, true) => {
+                    self.all(expression.args(), scope, negated)
+                }
+                _ => unless_implied(self.any(expression.args(), scope, negated)),
+            },
+            Kind::NullTest(test) => self.null_test(test, scope, negated),
+            Kind::BooleanTest(test) => self.boolean_test(test, scope, negated),
+            Kind::RelabelType(relabel) => match relabel.arg() {
+                Some(inner) => self.form(inner, scope, negated),
+                None => Form::Tied,
+            },
+            Kind::CurrentOfExpr(_) => Form::Tied,
+            Kind::SubLink(sublink) => self.sublink(sublink, scope, negated),
+            Kind::OpExpr(op) => unless_implied(self.comparison(on_equal(op.opno), op.args(), scope, negated)),
+            Kind::DistinctExpr(op) => {
+                self.distinct(op, scope, negated).unwrap_or_else(|| self.tied(node, scope))
+            }
+            Kind::ScalarArrayOpExpr(op) => {
+                if let Some(value) = lists::of_empty(op) {
+                    return if value == negated { Form::Never } else { Form::True };
+                }
+                if lists::is_never_true(op, negated) {
+                    return Form::Never;
+                }
+                if let Some(arms) = lists::as_or(op) {
+                    return self.form(arms.folded(self.root), scope, negated);
+                }
+                if let Some(form) = self.array_comparison(op, scope, negated) {
+                    return form;
+                }
+                unless_implied(self.tied(node, scope))
+            }
+            Kind::RowCompareExpr(compare) => {
+                self.row_comparison(compare, scope, negated).unwrap_or_else(|| self.tied(node, scope))
+            }
+            _ => unless_implied(self.tied(node, scope)),
         }
     }
 
     /// AND: one part that restricts is enough.
-    fn all(&self, parts: *mut pg_sys::List, scope: &Scope, negated: bool) -> Form {
+    fn all(&self, parts: Nodes<'t>, scope: &Scope<'_, 't>, negated: bool) -> Form {
         let mut result = Form::True;
         // Where proofs are tried, simple parts come first, and one that is not proved will do.
         let proving = self.proving.get();
-        let is_compound = |part: &*mut pg_sys::Node| proving && nodes::tag(*part) == NodeTag::T_BoolExpr;
-        let simple = nodes::items(parts).filter(|part| !is_compound(part));
-        for part in simple.chain(nodes::items(parts).filter(is_compound)) {
+        let is_compound = |part: &Node| proving && part.is_a::<pg_sys::BoolExpr>();
+        let simple = parts.iter().filter(|part| !is_compound(part));
+        for part in simple.chain(parts.iter().filter(is_compound)) {
             match self.form(part, scope, negated) {
                 Form::Never => {
                     result = Form::Never;
@@ -262,11 +248,11 @@ impl<'a> Judge<'a> {
 
     /// OR: one arm that does not restrict lets every row through. Below a sub-select the arms are
     /// about some row of another table, whose data decide: there one arm that is tied ties.
-    fn any(&self, arms: *mut pg_sys::List, scope: &Scope, negated: bool) -> Form {
+    fn any(&self, arms: Nodes<'t>, scope: &Scope<'_, 't>, negated: bool) -> Form {
         let mut result = Form::Never;
         let mut tied = Vec::new();
         // Negated, the arms are those of an AND.
-        let arms = if negated { nodes::items(arms).collect() } else { lists::arms(arms, self.root) };
+        let arms = if negated { arms.iter().collect() } else { lists::arms(arms, self.root) };
         for arm in arms {
             match self.form(arm, scope, negated) {
                 Form::True => return Form::True,
@@ -296,66 +282,58 @@ impl<'a> Judge<'a> {
     }
 
     /// `b IS TRUE` and its kin of a boolean column that is never NULL, as the prover knows them.
-    fn plain(&self, arm: *mut pg_sys::Node) -> *mut pg_sys::Node {
-        let Some(test) = nodes::cast::<pg_sys::BooleanTest, _>(arm, NodeTag::T_BooleanTest) else {
+    fn plain(&self, arm: Node<'t>) -> Node<'t> {
+        let test = arm.as_a::<pg_sys::BooleanTest>();
+        let Some((test, argument)) = test.and_then(|test| Some((test, test.arg()?))) else { return arm };
+        let column = self.target.column(argument, 0);
+        if !column.is_some_and(|column| self.target.is_not_null(column)) {
             return arm;
-        };
-        // SAFETY: the tag says BooleanTest.
-        unsafe {
-            let column = self.target.column((*test).arg.cast(), 0);
-            if !column.is_some_and(|column| self.target.is_not_null(column)) {
-                return arm;
+        }
+        match test.booltesttype {
+            pg_sys::BoolTestType::IS_TRUE | pg_sys::BoolTestType::IS_NOT_FALSE => argument,
+            pg_sys::BoolTestType::IS_FALSE | pg_sys::BoolTestType::IS_NOT_TRUE => {
+                expressions::boolean(pg_sys::BoolExprType::NOT_EXPR, Nodes::from_iter([argument]))
             }
-            match (*test).booltesttype {
-                pg_sys::BoolTestType::IS_TRUE | pg_sys::BoolTestType::IS_NOT_FALSE => (*test).arg.cast(),
-                pg_sys::BoolTestType::IS_FALSE | pg_sys::BoolTestType::IS_NOT_TRUE => {
-                    pg_sys::makeBoolExpr(pg_sys::BoolExprType::NOT_EXPR, nodes::list([(*test).arg]), -1)
-                        .cast()
-                }
-                _ => arm,
-            }
+            _ => arm,
         }
     }
 
-    fn null_test(&self, test: *mut pg_sys::NullTest, scope: &Scope, negated: bool) -> Form {
-        // SAFETY: a NullTest.
-        unsafe {
-            match self.whole_column((*test).arg.cast(), scope) {
-                Some(column) if !(*test).argisrow && self.target.is_not_null(column) => {
-                    let true_for_values =
-                        ((*test).nulltesttype == pg_sys::NullTestType::IS_NOT_NULL) != negated;
-                    if true_for_values { Form::True } else { Form::Never }
-                }
-                _ => {
-                    let form = self.tied(test.cast(), scope);
-                    self.unless_implied(form, test.cast(), scope, negated)
-                }
+    fn null_test(&self, test: Node<'t, pg_sys::NullTest>, scope: &Scope<'_, 't>, negated: bool) -> Form {
+        match test.arg().and_then(|argument| self.whole_column(argument, scope)) {
+            Some(column) if !test.argisrow && self.target.is_not_null(column) => {
+                let true_for_values = (test.nulltesttype == pg_sys::NullTestType::IS_NOT_NULL) != negated;
+                if true_for_values { Form::True } else { Form::Never }
             }
+            _ => self.unless_implied(self.tied(test.any(), scope), test.any(), scope, negated),
         }
     }
 
-    fn boolean_test(&self, test: *mut pg_sys::BooleanTest, scope: &Scope, negated: bool) -> Form {
+    fn boolean_test(
+        &self,
+        test: Node<'t, pg_sys::BooleanTest>,
+        scope: &Scope<'_, 't>,
+        negated: bool,
+    ) -> Form {
         use pg_sys::BoolTestType::*;
-        // SAFETY: a BooleanTest.
-        unsafe {
-            let argument = (*test).arg.cast();
-            match ((*test).booltesttype, negated) {
-                (IS_TRUE, false) | (IS_NOT_TRUE, true) => self.form(argument, scope, false),
-                (IS_FALSE, false) | (IS_NOT_FALSE, true) => self.form(argument, scope, true),
-                (IS_NOT_TRUE, false) | (IS_TRUE, true) => self.is_not_true(argument, scope, false),
-                (IS_NOT_FALSE, false) | (IS_FALSE, true) => self.is_not_true(argument, scope, true),
-                (kind, _) => match self.whole_column(argument, scope) {
+        let Some(argument) = test.arg() else { return Form::Tied };
+        match (test.booltesttype, negated) {
+            (IS_TRUE, false) | (IS_NOT_TRUE, true) => self.form(argument, scope, false),
+            (IS_FALSE, false) | (IS_NOT_FALSE, true) => self.form(argument, scope, true),
+            (IS_NOT_TRUE, false) | (IS_TRUE, true) => self.is_not_true(argument, scope, false),
+            (IS_NOT_FALSE, false) | (IS_FALSE, true) => self.is_not_true(argument, scope, true),
+            (kind, _) => {
+                match self.whole_column(argument, scope) {
                     Some(column) if self.target.is_not_null(column) => {
                         if (kind == IS_NOT_UNKNOWN) != negated { Form::True } else { Form::Never }
                     }
-                    _ => self.tied(test.cast(), scope),
-                },
+                    _ => self.tied(test.any(), scope),
+                }
             }
         }
     }
 
     /// `… IS NOT TRUE`, or IS NOT FALSE, which is IS NOT TRUE of NOT: NULL passes it, unlike NOT.
-    fn is_not_true(&self, argument: *mut pg_sys::Node, scope: &Scope, not: bool) -> Form {
+    fn is_not_true(&self, argument: Node<'t>, scope: &Scope<'_, 't>, not: bool) -> Form {
         match self.form(argument, scope, not) {
             Form::Never => Form::True,
             Form::True => Form::Never,
@@ -365,16 +343,16 @@ impl<'a> Judge<'a> {
     }
 
     /// The target's column that a value is, no cast changing it.
-    fn whole_column(&self, node: *mut pg_sys::Node, scope: &Scope) -> Option<i16> {
+    fn whole_column(&self, node: Node<'t>, scope: &Scope<'_, 't>) -> Option<i16> {
         self.column(node, scope).filter(|own| own.whole).map(|own| own.column)
     }
 
-    pub fn tied(&self, node: *mut pg_sys::Node, scope: &Scope) -> Form {
+    pub fn tied(&self, node: Node<'t>, scope: &Scope<'_, 't>) -> Form {
         if self.names_target(node, scope) { Form::Tied } else { Form::Free }
     }
 
     /// A condition that the table's own constraints make true restricts nothing.
-    fn unless_implied(&self, form: Form, node: *mut pg_sys::Node, scope: &Scope, negated: bool) -> Form {
+    fn unless_implied(&self, form: Form, node: Node<'t>, scope: &Scope<'_, 't>, negated: bool) -> Form {
         if form != Form::Tied || !self.proving.get() || !scope.is_top() || !self.target.has_checks() {
             return form;
         }

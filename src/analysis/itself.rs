@@ -4,12 +4,13 @@
 //! nullable or not. Casts, collations, sub-selects' output columns and scalar sub-selects are seen
 //! through; a cast that loses something (`price::int = price`) only where a sub-select stands between.
 
-use crate::pg::pg_sys;
-use pgrx::pg_sys::{NodeTag, SubLinkType};
+use pgrx::pg_sys::SubLinkType;
 
 use super::form::{Form, Judge};
-use super::scope::Scope;
-use crate::pg::{compat, nodes};
+use super::scope::{Scope, Visit};
+use super::sublink::query_of;
+use crate::pg::nodes::{Kind, Node, Nodes};
+use crate::pg::{compat, operators, pg_sys};
 
 /// What a comparison gives for two equal values.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -38,23 +39,22 @@ pub struct Itself {
     pub inner: bool,
 }
 
-impl Judge<'_> {
+impl<'t> Judge<'t> {
     /// `left op right`.
     pub fn comparison(
         &self,
         on_equal: OnEqual,
-        sides: *mut pg_sys::List,
-        scope: &Scope,
+        sides: Nodes<'t>,
+        scope: &Scope<'_, 't>,
         negated: bool,
     ) -> Form {
-        let both: Vec<*mut pg_sys::Node> = nodes::items(sides).collect();
-        if let [left, right] = both[..]
+        if let Some((left, right)) = sides.pair()
             && on_equal != OnEqual::Unknown
             && let Some(itself) = self.same(left, scope, right, scope)
         {
             return self.with_itself(on_equal, itself, negated);
         }
-        if both.iter().any(|side| self.names_target(*side, scope)) { Form::Tied } else { Form::Free }
+        if sides.iter().any(|side| self.names_target(side, scope)) { Form::Tied } else { Form::Free }
     }
 
     /// Written out, a comparison with itself is true for every row or for none; through a sub-select it
@@ -71,9 +71,13 @@ impl Judge<'_> {
     }
 
     /// `left IS DISTINCT FROM right`, which is never NULL.
-    pub fn distinct(&self, op: &pg_sys::DistinctExpr, scope: &Scope, negated: bool) -> Option<Form> {
-        let mut sides = nodes::items::<pg_sys::Node>(op.args);
-        let (left, right) = (sides.next()?, sides.next()?);
+    pub fn distinct(
+        &self,
+        op: Node<'t, pg_sys::OpExpr>,
+        scope: &Scope<'_, 't>,
+        negated: bool,
+    ) -> Option<Form> {
+        let (left, right) = op.args().pair()?;
         if let Some(itself) = self.same(left, scope, right, scope) {
             return Some(self.with_itself(OnEqual::False, itself, negated));
         }
@@ -89,16 +93,16 @@ impl Judge<'_> {
     /// `(a, b) op (a, b)`, where each pair is the same.
     pub fn row_comparison(
         &self,
-        compare: &pg_sys::RowCompareExpr,
-        scope: &Scope,
+        compare: Node<'t, pg_sys::RowCompareExpr>,
+        scope: &Scope<'_, 't>,
         negated: bool,
     ) -> Option<Form> {
-        let mut pairs = nodes::items::<pg_sys::Node>(compare.largs).zip(nodes::items(compare.rargs));
+        let mut pairs = compare.largs().iter().zip(compare.rargs().iter());
         let first = pairs.next().and_then(|(left, right)| self.same(left, scope, right, scope))?;
         let inner = pairs.try_fold(first.inner, |inner, (left, right)| {
             self.same(left, scope, right, scope).map(|itself| inner || itself.inner)
         })?;
-        let on_equal = match compat::row_compare_strategy(compare) {
+        let on_equal = match compat::row_compare_strategy(&compare) {
             pg_sys::BTLessEqualStrategyNumber | pg_sys::BTGreaterEqualStrategyNumber => OnEqual::True,
             _ => OnEqual::False,
         };
@@ -108,23 +112,21 @@ impl Judge<'_> {
     /// `scalar op ANY (array)` and ALL.
     pub fn array_comparison(
         &self,
-        op: &pg_sys::ScalarArrayOpExpr,
-        scope: &Scope,
+        op: Node<'t, pg_sys::ScalarArrayOpExpr>,
+        scope: &Scope<'_, 't>,
         negated: bool,
     ) -> Option<Form> {
         let (any, on_equal) = (op.useOr, on_equal(op.opno));
         if on_equal == OnEqual::Unknown {
             return None;
         }
-        let mut sides = nodes::items::<pg_sys::Node>(op.args);
-        let (scalar, array) = (sides.next()?, sides.next()?);
+        let (scalar, array) = op.args().pair()?;
         let array = strip_array_cast(array);
-        if let Some(list) = nodes::cast::<pg_sys::ArrayExpr, _>(array, NodeTag::T_ArrayExpr) {
-            // SAFETY: the tag says ArrayExpr.
-            let mut elements = nodes::items::<pg_sys::Node>(unsafe { (*list).elements });
-            let is_value = |node| matches!(nodes::tag(node), NodeTag::T_Const | NodeTag::T_Param);
-            let same = |element: *mut pg_sys::Node| {
-                if is_value(element) { None } else { self.same(scalar, scope, element, scope) }
+        if let Some(list) = array.as_a::<pg_sys::ArrayExpr>() {
+            let mut elements = list.elements().iter();
+            let same = |element: Node<'t>| {
+                let is_value = matches!(element.kind(), Kind::Const(_) | Kind::Param(_));
+                if is_value { None } else { self.same(scalar, scope, element, scope) }
             };
             // One element settles an OR of what is true of it, and an AND of what is false.
             let itself = if any == (on_equal == OnEqual::True) {
@@ -135,7 +137,7 @@ impl Judge<'_> {
             };
             return Some(self.with_itself(on_equal, itself?, negated));
         }
-        let sublink = nodes::cast::<pg_sys::SubLink, _>(array, NodeTag::T_SubLink)?;
+        let sublink = array.as_a::<pg_sys::SubLink>()?;
         let mut itself = None;
         self.outputs(sublink, SubLinkType::ARRAY_SUBLINK, scope, &mut |output, inner| {
             itself = self.same(scalar, scope, output, inner);
@@ -148,13 +150,12 @@ impl Judge<'_> {
     /// Whether two values are the same column of the target, or the same expression of its columns.
     pub fn same(
         &self,
-        left: *mut pg_sys::Node,
-        scope: &Scope,
-        right: *mut pg_sys::Node,
-        inner: &Scope,
+        left: Node<'t>,
+        scope: &Scope<'_, 't>,
+        right: Node<'t>,
+        inner: &Scope<'_, 't>,
     ) -> Option<Itself> {
-        let is_value =
-            |node| matches!(nodes::tag(nodes::strip_relabel(node)), NodeTag::T_Const | NodeTag::T_Param);
+        let is_value = |node: Node| matches!(node.without_relabel().kind(), Kind::Const(_) | Kind::Param(_));
         if is_value(left) || is_value(right) {
             return None;
         }
@@ -181,132 +182,107 @@ impl Judge<'_> {
     /// the target: `lower(email) IN (SELECT lower(email) FROM gone)`.
     fn same_expression(
         &self,
-        left: *mut pg_sys::Node,
-        scope: &Scope,
-        right: *mut pg_sys::Node,
-        inner: &Scope,
+        left: Node<'t>,
+        scope: &Scope<'_, 't>,
+        mut right: Node<'t>,
+        inner: &Scope<'_, 't>,
     ) -> Option<i16> {
-        if nodes::tag(left) != nodes::tag(right) || nodes::tag(left) == NodeTag::T_Const {
+        if left.tag() != right.tag() || left.is_a::<pg_sys::Const>() {
             return None;
         }
         let difference = inner.depth() as i32 - scope.depth() as i32;
-        // SAFETY: expressions; `right` is copied before its levels are changed to those of `left`.
-        unsafe {
-            let mut right = right;
-            if difference != 0 {
-                // Moved to another level, another level's columns could become the same.
-                self.only_target(right, inner)?;
-                right = pg_sys::copyObjectImpl(right.cast()).cast();
-                pg_sys::IncrementVarSublevelsUp(right, -difference, inner.depth() as i32);
-            }
-            if !pg_sys::equal(left.cast(), right.cast()) || pg_sys::contain_volatile_functions(left) {
-                return None;
-            }
+        if difference != 0 {
+            // Moved to another level, another level's columns could become the same.
+            self.only_target(right, inner)?;
+            right = right.copy();
+            right.increase_levels(-difference, inner.depth() as i32);
+        }
+        if !left.equals(right) || left.is_volatile() {
+            return None;
         }
         self.only_target(left, scope)
     }
 
     /// A column of the target, where an expression names columns of the target and nothing else.
-    fn only_target(&self, node: *mut pg_sys::Node, scope: &Scope) -> Option<i16> {
+    fn only_target(&self, node: Node<'t>, scope: &Scope<'_, 't>) -> Option<i16> {
         let mut column = None;
         for found in self.collect(node) {
-            let var = nodes::cast::<pg_sys::Var, _>(found, NodeTag::T_Var)?;
-            // SAFETY: the tag says Var.
-            unsafe {
-                let home = scope.level((*var).varlevelsup)?;
-                if !home.is_top() || (*var).varno != self.target.index {
-                    return None;
-                }
-                column = Some((*var).varattno);
+            let var = found.as_a::<pg_sys::Var>()?;
+            if !scope.level(var.varlevelsup)?.is_top() || var.varno != self.target.index {
+                return None;
             }
+            column = Some(var.varattno);
         }
         column
     }
 
     /// Visits what a value stands for: a sub-select's output columns for a Var that names one, a scalar
     /// sub-select's for the sub-select. Whether a visit gave true.
-    fn resolved(
-        &self,
-        node: *mut pg_sys::Node,
-        scope: &Scope,
-        visit: &mut dyn FnMut(*mut pg_sys::Node, &Scope) -> bool,
-    ) -> bool {
+    fn resolved(&self, node: Node<'t>, scope: &Scope<'_, 't>, visit: Visit<'_, 't>) -> bool {
         let node = strip_plain(node);
         if self.has_had_enough() {
             return false;
         }
-        // SAFETY: each cast follows the node's tag.
-        unsafe {
-            match nodes::tag(node) {
-                NodeTag::T_Var => {
-                    let var = &*node.cast::<pg_sys::Var>();
-                    match scope.level(var.varlevelsup) {
-                        Some(home) if !home.is_top() => {
-                            if let Some(expression) = home.alias(var.varno as u32, var.varattno) {
-                                return self.resolved(expression, home, visit);
-                            }
-                            home.any_output(var.varno as u32, var.varattno, &mut |output, inner| {
-                                self.resolved(output, inner, visit)
-                            })
-                        }
-                        _ => visit(node, scope),
+        match node.kind() {
+            Kind::Var(var) => match scope.level(var.varlevelsup) {
+                Some(home) if !home.is_top() => {
+                    if let Some(expression) = home.alias(var.varno, var.varattno) {
+                        return self.resolved(expression, home, visit);
                     }
-                }
-                NodeTag::T_SubLink => {
-                    self.outputs(node.cast(), SubLinkType::EXPR_SUBLINK, scope, &mut |output, inner| {
+                    home.any_output(var.varno, var.varattno, &mut |output, inner| {
                         self.resolved(output, inner, visit)
                     })
                 }
                 _ => visit(node, scope),
+            },
+            Kind::SubLink(sublink) => {
+                self.outputs(sublink, SubLinkType::EXPR_SUBLINK, scope, &mut |output, inner| {
+                    self.resolved(output, inner, visit)
+                })
             }
+            _ => visit(node, scope),
         }
     }
 
     /// The target's column that a value is.
-    pub fn column(&self, node: *mut pg_sys::Node, scope: &Scope) -> Option<Own> {
+    pub fn column(&self, node: Node<'t>, scope: &Scope<'_, 't>) -> Option<Own> {
         if self.has_had_enough() {
             return None;
         }
         let (node, whole) = strip_casts(node);
         let mut found = None;
-        // SAFETY: each cast follows the node's tag.
-        unsafe {
-            match nodes::tag(node) {
-                NodeTag::T_Var => {
-                    let var = &*node.cast::<pg_sys::Var>();
-                    let home = scope.level(var.varlevelsup)?;
-                    if home.is_top() {
-                        let column = var.varattno;
-                        let own = var.varno == self.target.index;
-                        return own.then_some(Own { column, inner: !scope.is_top(), whole });
-                    }
-                    if let Some(expression) = home.alias(var.varno as u32, var.varattno) {
-                        found = self.column(expression, home);
-                    } else {
-                        home.any_output(var.varno as u32, var.varattno, &mut |output, inner| {
-                            found = self.column(output, inner);
-                            found.is_some()
-                        });
-                        found = found.map(|own| Own { inner: true, ..own });
-                    }
+        match node.kind() {
+            Kind::Var(var) => {
+                let home = scope.level(var.varlevelsup)?;
+                if home.is_top() {
+                    let own = Own { column: var.varattno, inner: !scope.is_top(), whole };
+                    return (var.varno == self.target.index).then_some(own);
                 }
-                // `COALESCE($1, id)` of an optional filter that is left out: NULLs fold away.
-                NodeTag::T_CoalesceExpr => {
-                    let args = (*node.cast::<pg_sys::CoalesceExpr>()).args;
-                    let first = self.column(nodes::items(args).next()?, scope)?;
-                    if nodes::length(args) == 1 || self.target.is_not_null(first.column) {
-                        found = Some(first);
-                    }
-                }
-                NodeTag::T_SubLink => {
-                    self.outputs(node.cast(), SubLinkType::EXPR_SUBLINK, scope, &mut |output, inner| {
+                if let Some(expression) = home.alias(var.varno, var.varattno) {
+                    found = self.column(expression, home);
+                } else {
+                    home.any_output(var.varno, var.varattno, &mut |output, inner| {
                         found = self.column(output, inner);
                         found.is_some()
                     });
                     found = found.map(|own| Own { inner: true, ..own });
                 }
-                _ => {}
             }
+            // `COALESCE($1, id)` of an optional filter that is left out: NULLs fold away.
+            Kind::CoalesceExpr(coalesce) => {
+                let first = self.column(coalesce.args().first()?, scope)?;
+                if coalesce.args().len() == 1 || self.target.is_not_null(first.column) {
+                    found = Some(first);
+                }
+            }
+            Kind::SubLink(sublink) => {
+                self.outputs(sublink, SubLinkType::EXPR_SUBLINK, scope, &mut |output, inner| {
+                    found = self.column(output, inner);
+                    found.is_some()
+                });
+                found = found.map(|own| Own { inner: true, ..own });
+            }
+            _ => {}
         }
         found.map(|own| Own { whole: whole && own.whole, ..own })
     }
@@ -315,97 +291,78 @@ impl Judge<'_> {
     /// target's row. Whether a visit gave true.
     fn outputs(
         &self,
-        sublink: *mut pg_sys::SubLink,
+        sublink: Node<'t, pg_sys::SubLink>,
         kind: SubLinkType::Type,
-        scope: &Scope,
-        visit: &mut dyn FnMut(*mut pg_sys::Node, &Scope) -> bool,
+        scope: &Scope<'_, 't>,
+        visit: Visit<'_, 't>,
     ) -> bool {
-        // SAFETY: a SubLink, whose subselect is a Query.
-        let query = unsafe {
-            if (*sublink).subLinkType != kind {
-                return false;
-            }
-            (*sublink).subselect.cast::<pg_sys::Query>()
-        };
+        let Some(query) = query_of(sublink).filter(|_| sublink.subLinkType == kind) else { return false };
         !self.query_is_tied(query, &scope.below(query), true) && scope.any_output_of(query, 1, visit)
     }
 }
 
-fn is_null(node: *mut pg_sys::Node) -> bool {
-    nodes::cast::<pg_sys::Const, _>(node, NodeTag::T_Const)
-        // SAFETY: the tag says Const.
-        .is_some_and(|constant| unsafe { (*constant).constisnull })
+fn is_null(node: Node) -> bool {
+    node.as_a::<pg_sys::Const>().is_some_and(|constant| constant.constisnull)
 }
 
 /// Without relabelling and collations.
-fn strip_plain(mut node: *mut pg_sys::Node) -> *mut pg_sys::Node {
+fn strip_plain(mut node: Node) -> Node {
     loop {
-        node = nodes::strip_relabel(node);
-        match nodes::cast::<pg_sys::CollateExpr, _>(node, NodeTag::T_CollateExpr) {
-            // SAFETY: the tag says CollateExpr.
-            Some(collate) => node = unsafe { (*collate).arg.cast() },
+        node = node.without_relabel();
+        match node.as_a::<pg_sys::CollateExpr>().and_then(|collate| collate.arg()) {
+            Some(inner) => node = inner,
             None => return node,
         }
     }
 }
 
 /// A value without casts and collations, and whether none of them loses anything.
-pub fn strip_casts(mut node: *mut pg_sys::Node) -> (*mut pg_sys::Node, bool) {
+pub fn strip_casts(mut node: Node) -> (Node, bool) {
     let mut whole = true;
     loop {
         node = strip_plain(node);
-        // SAFETY: each cast follows the node's tag.
-        unsafe {
-            match nodes::tag(node) {
-                NodeTag::T_CoerceToDomain => node = (*node.cast::<pg_sys::CoerceToDomain>()).arg.cast(),
-                NodeTag::T_CoerceViaIO => {
-                    whole = false;
-                    node = (*node.cast::<pg_sys::CoerceViaIO>()).arg.cast();
-                }
-                NodeTag::T_FuncExpr => {
-                    let function = &*node.cast::<pg_sys::FuncExpr>();
-                    let Some(value) = cast_value(function) else { return (node, whole) };
-                    whole &= loses_nothing(function, value);
-                    node = value;
-                }
-                _ => return (node, whole),
+        let inner = match node.kind() {
+            Kind::CoerceToDomain(cast) => cast.arg(),
+            Kind::CoerceViaIO(cast) => {
+                whole = false;
+                cast.arg()
             }
+            Kind::FuncExpr(function) => cast_value(function).inspect(|value| {
+                whole &= loses_nothing(function, *value);
+            }),
+            _ => None,
+        };
+        match inner {
+            Some(inner) => node = inner,
+            None => return (node, whole),
         }
     }
 }
 
 /// What a function that stands for a cast casts.
-fn cast_value(function: &pg_sys::FuncExpr) -> Option<*mut pg_sys::Node> {
+fn cast_value(function: Node<pg_sys::FuncExpr>) -> Option<Node> {
     use pg_sys::CoercionForm::{COERCE_EXPLICIT_CAST, COERCE_IMPLICIT_CAST};
     let casts = matches!(function.funcformat, COERCE_EXPLICIT_CAST | COERCE_IMPLICIT_CAST);
-    casts.then(|| nodes::items(function.args).next()).flatten()
+    function.args().first().filter(|_| casts)
 }
 
 /// Whether a cast is one that PostgreSQL makes by itself, which are those to a wider type, or one
 /// between integers, which gives the same number or an error.
-fn loses_nothing(function: &pg_sys::FuncExpr, value: *mut pg_sys::Node) -> bool {
-    if nodes::length(function.args) != 1 {
+fn loses_nothing(function: Node<pg_sys::FuncExpr>, value: Node) -> bool {
+    if function.args().len() != 1 {
         // To a length.
         return false;
     }
-    // SAFETY: catalog cache look-ups of the types of an expression.
-    unsafe {
-        let (to, from) = (function.funcresulttype, pg_sys::exprType(value));
-        let is_integer = |t| matches!(t, pg_sys::INT2OID | pg_sys::INT4OID | pg_sys::INT8OID);
-        let mut found = pg_sys::InvalidOid;
-        let path =
-            pg_sys::find_coercion_pathway(to, from, pg_sys::CoercionContext::COERCION_IMPLICIT, &mut found);
-        (is_integer(to) && is_integer(from))
-            || (path == pg_sys::CoercionPathType::COERCION_PATH_FUNC && found == function.funcid)
-    }
+    let (to, from) = (function.funcresulttype, value.type_of());
+    let is_integer = |t| matches!(t, pg_sys::INT2OID | pg_sys::INT4OID | pg_sys::INT8OID);
+    (is_integer(to) && is_integer(from)) || operators::implicit_cast(to, from) == Some(function.funcid)
 }
 
-fn strip_array_cast(mut node: *mut pg_sys::Node) -> *mut pg_sys::Node {
+fn strip_array_cast(mut node: Node) -> Node {
     loop {
         node = strip_plain(node);
-        match nodes::cast::<pg_sys::ArrayCoerceExpr, _>(node, NodeTag::T_ArrayCoerceExpr) {
-            // SAFETY: the tag says ArrayCoerceExpr.
-            Some(cast) => node = unsafe { (*cast).arg.cast() },
+        match node.as_a::<pg_sys::ArrayCoerceExpr>().and_then(|cast| cast.arg()) {
+            Some(inner) => node = inner,
             None => return node,
         }
     }
@@ -425,8 +382,7 @@ pub fn on_equal(operator: pg_sys::Oid) -> OnEqual {
         OnEqual::False
     } else {
         // A type may only be hashable: xid, cid.
-        // SAFETY: a catalog cache look-up.
-        let hashable = unsafe { pg_sys::op_hashjoinable(operator, pg_sys::InvalidOid) };
+        let hashable = pg_sys::op_hashjoinable(operator, pg_sys::InvalidOid);
         if hashable { OnEqual::True } else { OnEqual::Unknown }
     }
 }

@@ -2,7 +2,6 @@
 //! next write by key is known to be qualified at a glance. The glance is for bare frames: it owns and
 //! allocates nothing.
 
-use crate::pg::pg_sys;
 use safedelete_core::command::Command;
 
 use super::Finding;
@@ -10,7 +9,8 @@ use super::lists;
 use super::target::{self, Target};
 use super::values;
 use crate::pg::local::Local;
-use crate::pg::nodes;
+use crate::pg::nodes::Node;
+use crate::pg::pg_sys;
 use crate::{rehearsal, settings};
 
 /// A table that is guarded by nothing but rule `where` and limits that leave one row free.
@@ -51,38 +51,36 @@ pub fn remember(target: &Target) {
 /// What a write of a known table by key is found to be; `None` where it has to be examined.
 ///
 /// # Safety
-/// `query` is a Query that modifies data.
+/// No frame above owns anything.
 #[inline]
-pub unsafe fn glance(query: *mut pg_sys::Query) -> Option<Finding> {
-    // SAFETY: by contract; a write's result relation is an entry of its range table, and
-    // transformDeleteStmt and its siblings never leave jointree NULL.
-    unsafe {
-        let entry = nodes::range_table_entry((*query).rtable, (*query).resultRelation as u32)?;
-        let relation = (*entry).relid;
-        let known = TABLES.at(slot(relation));
-        if known.relation != relation || known.as_of != settings::generation() {
-            return None;
-        }
-        let (command, guards) = match (*query).commandType {
-            pg_sys::CmdType::CMD_DELETE => (Command::Delete, known.guards_delete),
-            pg_sys::CmdType::CMD_UPDATE => (Command::Update, known.guards_update),
-            _ => return None,
-        };
-        let is_checked = |column: i16| !(1..=64).contains(&column) || known.checked & 1 << (column - 1) != 0;
-        if !guards
-            || (*query).hasModifyingCTE
-            || (*query).querySource != pg_sys::QuerySource::QSRC_ORIGINAL
-            || rehearsal::is_on()
-            || !target::is_keyed(
-                (*(*query).jointree).quals,
-                (*query).resultRelation,
-                &is_checked,
-                &lists::is_known_to_restrict,
-            )
-        {
-            return None;
-        }
-        let keyed = Finding::of_keyed(command, relation, !(*entry).inh, (*query).resultRelation);
-        Some(Finding { sets_volatile: command == Command::Update && values::are_volatile(query), ..keyed })
+pub unsafe fn glance(query: Node<pg_sys::Query>) -> Option<Finding> {
+    let entry = query.rtable().number(query.resultRelation as u32)?;
+    let relation = entry.relid;
+    let known = TABLES.at(slot(relation));
+    if known.relation != relation || known.as_of != settings::generation() {
+        return None;
     }
+    let (command, guards) = match query.commandType {
+        pg_sys::CmdType::CMD_DELETE => (Command::Delete, known.guards_delete),
+        pg_sys::CmdType::CMD_UPDATE => (Command::Update, known.guards_update),
+        _ => return None,
+    };
+    let is_checked = |column: i16| !(1..=64).contains(&column) || known.checked & 1 << (column - 1) != 0;
+    if !guards
+        || query.hasModifyingCTE
+        || query.querySource != pg_sys::QuerySource::QSRC_ORIGINAL
+        || rehearsal::is_on()
+        || !target::is_keyed(
+            query.condition()?,
+            query.resultRelation,
+            &is_checked,
+            &lists::is_known_to_restrict,
+        )
+    {
+        return None;
+    }
+    let keyed = Finding::of_keyed(command, relation, !entry.inh, query.resultRelation);
+    // SAFETY: by contract.
+    let sets_volatile = command == Command::Update && unsafe { values::are_volatile(query) };
+    Some(Finding { sets_volatile, ..keyed })
 }

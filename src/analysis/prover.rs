@@ -5,14 +5,13 @@
 
 use std::collections::BTreeMap;
 
-use crate::pg::pg_sys;
-use pgrx::pg_sys::NodeTag;
-
 use super::effort::{Effort, Size};
 use super::nulls::{is_null_only_for_null, is_two_valued};
 use super::premises::is_provable;
 use super::target::Target;
-use crate::pg::{compat, frame, nodes, raw};
+use crate::pg::nodes::expressions::{self, implied_by};
+use crate::pg::nodes::{Kind, Node};
+use crate::pg::{compat, pg_sys};
 
 /// An OR's arms on one column are proved together only up to this many: the proof is quadratic,
 /// and a statement that lists thousands of values is no tautology.
@@ -20,39 +19,18 @@ const MOST_ARMS: usize = 12;
 /// Among more than so many, equalities are left out: they make up for nothing but an inequality.
 const FEW_ARMS: usize = 4;
 
-pub fn implied_by(conclusion: *mut pg_sys::Node, premises: *mut pg_sys::List) -> bool {
-    let conclusions = nodes::list([conclusion]);
-    frame::call(|| {
-        #[allow(ffi_unwind_calls, reason = "inside frame::call; the closure owns nothing")]
-        // SAFETY: both are implicit-AND lists of folded boolean expressions.
-        unsafe {
-            raw::predicate_implied_by(conclusions, premises, false)
-        }
-    })
-}
-
-pub fn negated(clause: *mut pg_sys::Node) -> *mut pg_sys::Node {
-    frame::call(|| {
-        #[allow(ffi_unwind_calls, reason = "inside frame::call; the closure owns nothing")]
-        // SAFETY: a boolean expression; negate_clause copies what it changes.
-        unsafe {
-            raw::negate_clause(clause)
-        }
-    })
-}
-
 /// An arm of an OR, and what it is when it is not.
 #[derive(Clone, Copy)]
-struct Arm {
-    node: *mut pg_sys::Node,
-    negated: *mut pg_sys::Node,
+struct Arm<'t> {
+    node: Node<'t>,
+    negated: Node<'t>,
     size: Size,
 }
 
 /// Whether some arm of an OR is true for every row: one arm is true wherever the others are not.
 /// Arms are proved together that name the same columns.
-pub fn covers_every_row(arms: &[*mut pg_sys::Node], target: &Target, effort: &Effort) -> bool {
-    let mut groups: BTreeMap<Vec<i16>, Vec<(*mut pg_sys::Node, Size)>> = BTreeMap::new();
+pub fn covers_every_row(arms: &[Node], target: &Target, effort: &Effort) -> bool {
+    let mut groups: BTreeMap<Vec<i16>, Vec<(Node, Size)>> = BTreeMap::new();
     for arm in arms {
         let Some(size) = effort.size(*arm) else { return false };
         if let Some(columns) = only_columns(*arm, target) {
@@ -68,7 +46,7 @@ pub fn covers_every_row(arms: &[*mut pg_sys::Node], target: &Target, effort: &Ef
             return false;
         }
         let arms: Vec<_> =
-            arms.into_iter().map(|(node, size)| Arm { node, negated: negated(node), size }).collect();
+            arms.into_iter().map(|(node, size)| Arm { node, negated: node.negated(), size }).collect();
         // Arms that are never NULL may cover every row where with the others it cannot be shown.
         let two_valued: Vec<_> = arms.iter().copied().filter(|arm| is_two_valued(arm.node)).collect();
         covers(&arms, &columns, target, effort)
@@ -79,29 +57,28 @@ pub fn covers_every_row(arms: &[*mut pg_sys::Node], target: &Target, effort: &Ef
 }
 
 /// The columns of the target that an expression names, where it names nothing else that varies.
-fn only_columns(node: *mut pg_sys::Node, target: &Target) -> Option<Vec<i16>> {
-    // SAFETY: pull_var_clause and its like only read the tree.
-    unsafe {
-        if pg_sys::contain_subplans(node) || pg_sys::contain_volatile_functions(node) {
-            return None;
-        }
-        let flags = (pg_sys::PVC_RECURSE_PLACEHOLDERS | pg_sys::PVC_RECURSE_AGGREGATES) as i32;
-        let vars = nodes::items::<pg_sys::Node>(pg_sys::pull_var_clause(node, flags));
-        let mut columns = vars.map(|var| target.column(var, 0)).collect::<Option<Vec<_>>>()?;
-        columns.sort_unstable();
-        columns.dedup();
-        (!columns.is_empty()).then_some(columns)
+fn only_columns(node: Node, target: &Target) -> Option<Vec<i16>> {
+    if node.has_sub_selects() || node.is_volatile() {
+        return None;
     }
+    let flags = pg_sys::PVC_RECURSE_PLACEHOLDERS | pg_sys::PVC_RECURSE_AGGREGATES;
+    columns_of(node, flags, target).filter(|columns| !columns.is_empty())
 }
 
-fn is_equality(node: *mut pg_sys::Node) -> bool {
-    // SAFETY: each cast follows the node's tag.
-    let operator = unsafe {
-        match nodes::tag(node) {
-            NodeTag::T_OpExpr => (*node.cast::<pg_sys::OpExpr>()).opno,
-            NodeTag::T_ScalarArrayOpExpr => (*node.cast::<pg_sys::ScalarArrayOpExpr>()).opno,
-            _ => return false,
-        }
+/// The columns of the target that an expression names, each once; `None` where it names another's.
+pub fn columns_of(node: Node, flags: u32, target: &Target) -> Option<Vec<i16>> {
+    let columns = node.variables(flags).iter().map(|variable| target.column(variable, 0));
+    let mut columns = columns.collect::<Option<Vec<_>>>()?;
+    columns.sort_unstable();
+    columns.dedup();
+    Some(columns)
+}
+
+fn is_equality(node: Node) -> bool {
+    let operator = match node.kind() {
+        Kind::OpExpr(op) => op.opno,
+        Kind::ScalarArrayOpExpr(op) => op.opno,
+        _ => return false,
     };
     compat::btree_strategies(operator) & (1 << pg_sys::BTEqualStrategyNumber) != 0
 }
@@ -120,8 +97,7 @@ fn covers(arms: &[Arm], columns: &[i16], target: &Target, effort: &Effort) -> bo
             return false;
         }
         // Where every other arm is false, this one has to be true ...
-        let premises = nodes::list(others().map(|arm| arm.negated));
-        if !implied_by(arms[last].node, premises) {
+        if !implied_by(arms[last].node, others().map(|arm| arm.negated)) {
             return false;
         }
         // ... and where one is NULL, a column is, so some arm has to be true of that NULL.
@@ -130,25 +106,15 @@ fn covers(arms: &[Arm], columns: &[i16], target: &Target, effort: &Effort) -> bo
         }
         arms.iter().all(|arm| is_two_valued(arm.node) || is_null_only_for_null(arm.node, target))
             && nullable.iter().all(|column| {
-                let is_null = nodes::list([null_test(**column, target, pg_sys::NullTestType::IS_NULL)]);
+                let is_null = null_test(**column, target, pg_sys::NullTestType::IS_NULL);
                 arms.iter().any(|arm| {
                     effort.afford_proof(arm.size, Size { nodes: 2, depth: 0 })
-                        && implied_by(arm.node, is_null)
+                        && implied_by(arm.node, [is_null])
                 })
             })
     })
 }
 
-pub fn null_test(column: i16, target: &Target, kind: pg_sys::NullTestType::Type) -> *mut pg_sys::Node {
-    // SAFETY: makes nodes; the column's type is the catalog's.
-    unsafe {
-        let (mut kind_of, mut modifier, mut collation) = (pg_sys::InvalidOid, -1, pg_sys::InvalidOid);
-        pg_sys::get_atttypetypmodcoll(target.relation, column, &mut kind_of, &mut modifier, &mut collation);
-        let test = pg_sys::palloc0(size_of::<pg_sys::NullTest>()).cast::<pg_sys::NullTest>();
-        (*test).xpr.type_ = NodeTag::T_NullTest;
-        (*test).arg = pg_sys::makeVar(target.index as _, column, kind_of, modifier, collation, 0).cast();
-        (*test).nulltesttype = kind;
-        (*test).location = -1;
-        test.cast()
-    }
+pub fn null_test<'t>(column: i16, target: &Target, kind: pg_sys::NullTestType::Type) -> Node<'t> {
+    expressions::null_test(expressions::variable(target.relation, target.index, column), kind)
 }

@@ -5,15 +5,15 @@ use rustc_hash::{FxBuildHasher, FxHashMap as HashMap};
 use std::cell::Cell;
 use std::rc::Rc;
 
-use crate::pg::pg_sys;
-use pgrx::pg_sys::NodeTag;
 use safedelete_core::command::Command;
 
 use super::premises::is_evaluable;
 use super::{Place, lists};
 use crate::ledger::Summed;
 use crate::pg::local::Lent;
-use crate::pg::{compat, nodes, relations, trees};
+use crate::pg::nodes::{Kind, Node, Nodes};
+use crate::pg::relcache::{self, Opened};
+use crate::pg::{inheritance, pg_sys, relations};
 use crate::policy::{self, TablePolicy};
 use crate::{exemption, rehearsal, settings};
 
@@ -134,64 +134,33 @@ fn read_columns(relation: pg_sys::Oid) -> Columns {
     let exempt = relations::is_exempt(relation);
     let policy = if exempt { TablePolicy::default() } else { policy::of(relation) };
     let mut facts = Columns { exempt, policy, ..Columns::default() };
-    // SAFETY: the statement holds a lock on its target; the relcache entry is open while it is read.
-    unsafe {
-        let opened = pg_sys::relation_open(relation, pg_sys::NoLock as i32);
-        let descriptor = (*opened).rd_att;
-        let count = (*descriptor).natts as usize;
-        facts.not_null = (0..count).map(|i| compat::column_is_not_null(descriptor, i)).collect();
-        facts.checked = vec![false; count];
-        facts.has_rules = !(*opened).rd_rules.is_null();
-        facts.has_children = (*(*opened).rd_rel).relhassubclass;
-        facts.partitioned = (*(*opened).rd_rel).relkind as u8 == pg_sys::RELKIND_PARTITIONED_TABLE;
-        facts.in_tree = facts.has_children || facts.partitioned || trees::is_part(relation);
-        for number in 0..check_count(descriptor) {
-            let Some(check) = evaluable_check(descriptor, number, true) else { continue };
-            let mut named = std::ptr::null_mut();
-            pg_sys::pull_varattnos(check, 1, &mut named);
-            let first = pg_sys::FirstLowInvalidHeapAttributeNumber;
-            let names = |column: i16| pg_sys::bms_is_member(i32::from(column) - first, named);
-            let columns: Vec<_> = (1..=count as i16).filter(|column| names(*column)).collect();
-            for column in &columns {
-                facts.checked[*column as usize - 1] = true;
-            }
-            facts.checks.push(Check { number, columns });
+    let opened = Opened::locked(relation);
+    let count = opened.column_count();
+    facts.not_null = (0..count).map(|column| opened.is_not_null(column)).collect();
+    facts.checked = vec![false; count];
+    facts.has_rules = opened.rules().len() > 0;
+    facts.has_children = opened.has_children();
+    facts.partitioned = opened.kind() == pg_sys::RELKIND_PARTITIONED_TABLE;
+    facts.in_tree = facts.has_children || facts.partitioned || inheritance::is_part(relation);
+    for (number, check) in opened.checks().enumerate() {
+        let Some(check) = evaluable(&check, true) else { continue };
+        let columns = check.variables(0).iter().filter_map(|var| column(var, 1, 0));
+        let mut columns: Vec<_> = columns.filter(|column| (1..=count as i16).contains(column)).collect();
+        columns.sort_unstable();
+        columns.dedup();
+        for column in &columns {
+            facts.checked[*column as usize - 1] = true;
         }
-        pg_sys::relation_close(opened, pg_sys::NoLock as i32);
+        facts.checks.push(Check { number, columns });
     }
     facts
 }
 
-/// # Safety
-/// `descriptor` is an open relation's.
-unsafe fn check_count(descriptor: pg_sys::TupleDesc) -> usize {
-    // SAFETY: by contract; constr is NULL where there are no constraints.
-    unsafe {
-        let constraints = (*descriptor).constr;
-        if constraints.is_null() { 0 } else { usize::from((*constraints).num_check) }
-    }
-}
-
 /// The expression of a CHECK constraint that is validated, as get_relation_constraints reads it, and may be
 /// evaluated here.
-///
-/// # Safety
-/// `descriptor` is an open relation's.
-unsafe fn evaluable_check(
-    descriptor: pg_sys::TupleDesc,
-    number: usize,
-    with_no_inherit: bool,
-) -> Option<*mut pg_sys::Node> {
-    // SAFETY: by contract; the array has that many.
-    unsafe {
-        if number >= check_count(descriptor) {
-            return None;
-        }
-        let check = &*(*(*descriptor).constr).check.add(number);
-        let counts = check.ccvalid && (with_no_inherit || !check.ccnoinherit);
-        let expression = counts.then(|| pg_sys::stringToNode(check.ccbin).cast())?;
-        is_evaluable(expression).then_some(expression)
-    }
+fn evaluable<'t>(check: &relcache::Check, with_no_inherit: bool) -> Option<Node<'t>> {
+    let counts = check.is_valid() && (with_no_inherit || check.is_inherited());
+    counts.then(|| check.condition())?.filter(|condition| is_evaluable(*condition))
 }
 
 /// What a statement writes, as its conditions call it.
@@ -204,26 +173,20 @@ pub struct Target {
 }
 
 impl Target {
-    /// What a query writes; `None` where that is not guarded.
-    ///
-    /// # Safety
-    /// `query` writes `entry`, a relation.
-    pub unsafe fn of_query(query: *mut pg_sys::Query, entry: *mut pg_sys::RangeTblEntry) -> Option<Target> {
-        // SAFETY: by contract.
-        unsafe {
-            let relation = (*entry).relid;
-            let columns = columns(relation);
-            if columns.are_unguarded(relation) && !rehearsal::is_on() {
-                return None;
-            }
-            let mut index = (*query).resultRelation;
-            if (*entry).relkind as u8 == pg_sys::RELKIND_VIEW {
-                // INSTEAD OF triggers: ApplyRetrieveRule leaves the view's columns to the entry
-                // that it expands, and adds a whole-row Var of that one.
-                index = view_source(query).unwrap_or(index);
-            }
-            Some(Target { relation, index, only: !(*entry).inh, columns })
+    /// What a query writes, `entry` of its range table; `None` where that is not guarded.
+    pub fn of_query(query: Node<pg_sys::Query>, entry: Node<pg_sys::RangeTblEntry>) -> Option<Target> {
+        let relation = entry.relid;
+        let columns = columns(relation);
+        if columns.are_unguarded(relation) && !rehearsal::is_on() {
+            return None;
         }
+        let mut index = query.resultRelation;
+        if entry.relkind as u8 == pg_sys::RELKIND_VIEW {
+            // INSTEAD OF triggers: ApplyRetrieveRule leaves the view's columns to the entry
+            // that it expands, and adds a whole-row Var of that one.
+            index = view_source(query).unwrap_or(index);
+        }
+        Some(Target { relation, index, only: !entry.inh, columns })
     }
 
     pub fn at(Place { relation, only, index }: Place) -> Target {
@@ -287,37 +250,31 @@ impl Target {
 
     /// The expression of one, with the target's columns as the statement calls them; `None` where it does not
     /// hold for all rows that the statement reaches.
-    pub fn expression(&self, check: &Check) -> Option<*mut pg_sys::Node> {
-        // SAFETY: as in read_columns; the expression is a copy of our own.
-        unsafe {
-            let opened = pg_sys::relation_open(self.relation, pg_sys::NoLock as i32);
-            let everywhere = self.only || !self.columns.has_children;
-            let expression = evaluable_check((*opened).rd_att, check.number, everywhere);
-            pg_sys::relation_close(opened, pg_sys::NoLock as i32);
-            if self.index != 1 {
-                expression.inspect(|check| pg_sys::ChangeVarNodes(*check, 1, self.index, 0))
-            } else {
-                expression
-            }
+    pub fn expression<'t>(&self, check: &Check) -> Option<Node<'t>> {
+        let opened = Opened::locked(self.relation);
+        let everywhere = self.only || !self.columns.has_children;
+        let expression = evaluable(&opened.checks().nth(check.number)?, everywhere)?;
+        if self.index != 1 {
+            expression.change_vars(1, self.index);
         }
+        Some(expression)
     }
 
     /// The short circuit for nearly every statement; see [`is_keyed`].
-    pub fn is_keyed(&self, condition: *mut pg_sys::Node) -> bool {
+    pub fn is_keyed(&self, condition: Node) -> bool {
         is_keyed(condition, self.index, &|attribute| self.is_checked(attribute), &lists::restricts)
     }
 
     /// The attribute number, where `node` is a column of the target seen from `levels` below it.
-    pub fn column(&self, node: *mut pg_sys::Node, levels: u32) -> Option<i16> {
+    pub fn column(&self, node: Node, levels: u32) -> Option<i16> {
         column(node, self.index, levels)
     }
 }
 
 #[inline]
-fn column(node: *mut pg_sys::Node, index: i32, levels: u32) -> Option<i16> {
-    let var = nodes::cast::<pg_sys::Var, _>(node, NodeTag::T_Var)?;
-    // SAFETY: the tag says Var.
-    unsafe { ((*var).varno == index && (*var).varlevelsup == levels).then_some((*var).varattno) }
+fn column(node: Node, index: i32, levels: u32) -> Option<i16> {
+    let var = node.as_a::<pg_sys::Var>()?;
+    (var.varno == index && var.varlevelsup == levels).then(|| var.varattno)
 }
 
 /// Whether a condition is `column op constant` or `column op parameter`, alone or among ANDs, of a
@@ -325,78 +282,62 @@ fn column(node: *mut pg_sys::Node, index: i32, levels: u32) -> Option<i16> {
 /// a NULL matches nothing. Owns and allocates nothing, so bare frames may call it, where what it asks
 /// does not either.
 pub fn is_keyed(
-    condition: *mut pg_sys::Node,
+    condition: Node,
     index: i32,
     is_checked: &impl Fn(i16) -> bool,
     list_restricts: &impl Fn(pg_sys::Oid) -> bool,
 ) -> bool {
     let compares = |arguments| compares(arguments, index, is_checked);
-    // SAFETY: each cast follows the node's tag.
-    unsafe {
-        match nodes::tag(condition) {
-            NodeTag::T_OpExpr => compares((*condition.cast::<pg_sys::OpExpr>()).args),
-            NodeTag::T_ScalarArrayOpExpr => {
-                let op = &*condition.cast::<pg_sys::ScalarArrayOpExpr>();
-                op.useOr && list_restricts(op.opno) && compares(op.args)
-            }
-            NodeTag::T_CurrentOfExpr => true,
-            NodeTag::T_BoolExpr => {
-                let expression = condition.cast::<pg_sys::BoolExpr>();
-                (*expression).boolop == pg_sys::BoolExprType::AND_EXPR
-                    && nodes::items((*expression).args)
-                        .any(|arm| is_keyed(arm, index, is_checked, list_restricts))
-            }
-            NodeTag::T_List => {
-                nodes::items(condition.cast()).any(|arm| is_keyed(arm, index, is_checked, list_restricts))
-            }
-            _ => false,
+    let any = |arms: Nodes| arms.iter().any(|arm| is_keyed(arm, index, is_checked, list_restricts));
+    match condition.kind() {
+        Kind::OpExpr(op) => compares(op.args()),
+        Kind::ScalarArrayOpExpr(op) => op.useOr && list_restricts(op.opno) && compares(op.args()),
+        Kind::CurrentOfExpr(_) => true,
+        Kind::BoolExpr(expression) => {
+            expression.boolop == pg_sys::BoolExprType::AND_EXPR && any(expression.args())
         }
+        Kind::List(arms) => any(arms),
+        _ => false,
     }
 }
 
 #[inline]
-fn compares(arguments: *mut pg_sys::List, index: i32, is_checked: &impl Fn(i16) -> bool) -> bool {
-    if nodes::length(arguments) != 2 {
+fn compares(arguments: Nodes, index: i32, is_checked: &impl Fn(i16) -> bool) -> bool {
+    if arguments.len() != 2 {
         return false;
     }
     let mut has_column = false;
     let mut has_value = false;
-    for argument in nodes::items::<pg_sys::Node>(arguments) {
-        let argument = nodes::strip_relabel(argument);
-        match nodes::tag(argument) {
-            NodeTag::T_Const | NodeTag::T_Param => has_value = is_value(argument),
-            NodeTag::T_ArrayExpr => has_value = is_list(argument.cast()),
+    for argument in arguments.iter() {
+        let argument = argument.without_relabel();
+        match argument.kind() {
+            Kind::Const(_) | Kind::Param(_) => has_value = is_value(argument),
+            // `(value, value, …)`
+            Kind::ArrayExpr(list) => has_value = !list.multidims && list.elements().iter().all(is_value),
             _ => has_column = column(argument, index, 0).is_some_and(|a| a != 0 && !is_checked(a)),
         }
     }
     has_column && has_value
 }
 
-/// # Safety
-/// `query` writes a view through INSTEAD OF triggers.
-unsafe fn view_source(query: *mut pg_sys::Query) -> Option<i32> {
-    // SAFETY: a Query's target list holds TargetEntries.
-    unsafe {
-        nodes::items::<pg_sys::TargetEntry>((*query).targetList)
-            .filter(|entry| (**entry).resjunk)
-            .filter_map(|entry| nodes::cast::<pg_sys::Var, _>((*entry).expr, NodeTag::T_Var))
-            .find(|var| (**var).varattno == 0)
-            .map(|var| (*var).varno)
-    }
+/// The range table index of the entry that a view's columns come from, of a query that writes the view through
+/// INSTEAD OF triggers.
+fn view_source(query: Node<pg_sys::Query>) -> Option<i32> {
+    query
+        .targetList()
+        .iter()
+        .filter(|entry| entry.resjunk)
+        .filter_map(|entry| entry.expr()?.as_a::<pg_sys::Var>())
+        .find(|var| var.varattno == 0)
+        .map(|var| var.varno)
 }
 
 /// A constant, or a parameter of the statement.
 #[inline]
-fn is_value(node: *mut pg_sys::Node) -> bool {
-    let node = nodes::strip_relabel(node);
-    nodes::tag(node) == NodeTag::T_Const
-        || nodes::cast::<pg_sys::Param, _>(node, NodeTag::T_Param)
-            // SAFETY: the tag says Param.
-            .is_some_and(|param| unsafe { (*param).paramkind } == pg_sys::ParamKind::PARAM_EXTERN)
-}
-
-/// `(value, value, …)`.
-fn is_list(array: *mut pg_sys::ArrayExpr) -> bool {
-    // SAFETY: an ArrayExpr.
-    unsafe { !(*array).multidims && nodes::items::<pg_sys::Node>((*array).elements).all(is_value) }
+fn is_value(node: Node) -> bool {
+    match node.without_relabel().kind() {
+        Kind::Const(_) => true,
+        Kind::Param(param) => param.paramkind == pg_sys::ParamKind::PARAM_EXTERN,
+        _ => false,
+    }
 }

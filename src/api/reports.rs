@@ -22,8 +22,7 @@ fn memory() -> Result<&'static Memory, Report> {
 
 fn sees_all() -> bool {
     let user = roles::current().0;
-    // SAFETY: catalog cache look-ups.
-    unsafe { pg_sys::superuser_arg(user) || pg_sys::has_privs_of_role(user, pg_sys::ROLE_PG_MONITOR.into()) }
+    pg_sys::superuser_arg(user) || pg_sys::has_privs_of_role(user, pg_sys::ROLE_PG_MONITOR.into())
 }
 
 function!(
@@ -71,8 +70,7 @@ function!(
         let stats = memory()?.stats();
         let rows = Rows::of(call);
         for counted in stats.read() {
-            // SAFETY: a catalog look-up that gives NULL where there is none.
-            let name = text::from_server(unsafe { pg_sys::get_database_name(counted.database) });
+            let name = text::from_server(pg_sys::get_database_name(counted.database));
             let mut values = vec![Value::Oid(counted.database), Value::from(name)];
             values.extend(counted.counters.map(|count| Value::Bigint(count as i64)));
             values.push(Value::Timestamp(stats.since()));
@@ -89,8 +87,7 @@ function!(
     pg_finfo_safedelete_reset_stats,
     |_| {
         let stats = memory()?.stats();
-        // SAFETY: reads the clock.
-        stats.reset(unsafe { pg_sys::GetCurrentTimestamp() });
+        stats.reset(pg_sys::GetCurrentTimestamp());
         Ok(pg_sys::Datum::from(0))
     }
 );

@@ -47,8 +47,7 @@ pub struct Session {
 }
 
 fn new_level() -> i32 {
-    // SAFETY: as a function with SET clauses begins; an error undoes it with the transaction.
-    unsafe { pg_sys::NewGUCNestLevel() }
+    pg_sys::NewGUCNestLevel()
 }
 
 /// Undoes what was set since `new_level`.

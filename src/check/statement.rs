@@ -20,6 +20,7 @@ use crate::guard::attach::{self, Estimate};
 use crate::guard::table;
 use crate::guard::task::{self, Task};
 use crate::pg::attempt::{Failure, attempt};
+use crate::pg::nodes::Node;
 use crate::pg::relations;
 use crate::pg::{compat, frame, nodes, raw, text};
 use crate::policy;
@@ -287,7 +288,8 @@ fn of_query(query: *mut pg_sys::Query, text: &CStr) -> Vec<Finding> {
     }
     let mut findings = Vec::new();
     let called = body::unread_function(query);
-    let written = analysis::analyse(query);
+    // SAFETY: analysis's Query.
+    let written = unsafe { Node::of(query) }.map(analysis::analyse).unwrap_or_default();
     if written.iter().any(Option::is_some) {
         let estimates = estimates(query, text, &written);
         for (write, estimate) in written.iter().zip(estimates) {

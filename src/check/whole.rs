@@ -9,7 +9,7 @@ use crate::authority::Writer;
 use crate::objects::reach::{self, Obstacle};
 use crate::objects::whole;
 use crate::pg::attempt::attempt;
-use crate::pg::{nodes, relations, text, trees};
+use crate::pg::{inheritance, nodes, relations, text};
 use crate::{policy, settings};
 
 /// # Safety
@@ -94,7 +94,7 @@ pub unsafe fn drop_objects(command: &str, drop: *mut pg_sys::DropStmt) -> Vec<Fi
                 for name in nodes::items::<pg_sys::List>((*drop).objects) {
                     let table = look_up(pg_sys::makeRangeVarFromNameList(name));
                     if table != pg_sys::InvalidOid {
-                        findings.push(of_whole(Command::Drop, table, trees::members(table)));
+                        findings.push(of_whole(Command::Drop, table, inheritance::members(table)));
                     }
                 }
             }
@@ -102,7 +102,7 @@ pub unsafe fn drop_objects(command: &str, drop: *mut pg_sys::DropStmt) -> Vec<Fi
                 for name in nodes::items::<pg_sys::Node>((*drop).objects) {
                     let schema = pg_sys::get_namespace_oid(nodes::string(name), true);
                     findings.extend(
-                        trees::tables_of_schema(schema)
+                        inheritance::tables_of_schema(schema)
                             .into_iter()
                             .map(|table| of_whole(Command::Drop, table, vec![table])),
                     );

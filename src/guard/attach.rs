@@ -9,7 +9,7 @@ use super::orders::{Flow, Orders};
 use super::{node, repeats, split, unique};
 use crate::analysis::{Finding, Qualification, expected};
 use crate::levels;
-use crate::pg::{compat, frame, nodes, raw, relations, trees};
+use crate::pg::{compat, frame, inheritance, nodes, raw, relations};
 use crate::settings::{self, Scope};
 use crate::{exemption, policy, rehearsal};
 
@@ -279,7 +279,7 @@ unsafe fn parts_with_policy(
         let written = if finding.command == Command::Upsert && finding.guarded {
             // Which partition a row goes to is found while it runs. Asked only where the table itself
             // has upserts guarded: looking through the tree is not free.
-            trees::members(finding.relation)
+            inheritance::members(finding.relation)
         } else if writes_named_alone(modify) {
             return Vec::new();
         } else {

@@ -185,8 +185,7 @@ fn learn(index: pg_sys::Oid, bindings: &[Binding]) {
     let families = families(index);
     for &Binding { column, operator, .. } in bindings {
         let Some(family) = families.as_ref().and_then(|families| families.get(column)) else { continue };
-        // SAFETY: a catalog cache look-up.
-        let strategy = unsafe { pg_sys::get_op_opfamily_strategy(operator, *family) };
+        let strategy = pg_sys::get_op_opfamily_strategy(operator, *family);
         let equality = strategy == pg_sys::BTEqualStrategyNumber as i32;
         KNOWN.with(|known| known.equalities.insert((operator, *family), equality));
     }

@@ -6,6 +6,7 @@ use crate::pg::pg_sys;
 
 use crate::analysis::{self, Finding, expected, known};
 use crate::guard::attach;
+use crate::pg::nodes::Node;
 use crate::pg::{frame, raw};
 
 static mut PREVIOUS: pg_sys::planner_hook_type = None;
@@ -81,8 +82,9 @@ unsafe fn plan_write(
     // SAFETY: by contract.
     unsafe {
         // Planning scribbles on the Query, so it is looked at before.
+        let query = Node::of(parse);
         if !expected::may_be_in(parse)
-            && let Some(finding) = known::glance(parse)
+            && let Some(finding) = query.and_then(|query| known::glance(query))
         {
             let plan = next_planner(parse, query_string, cursor_options, bound_params);
             if !attach::is_known_point_write(plan) {
@@ -90,7 +92,7 @@ unsafe fn plan_write(
             }
             return plan;
         }
-        let carried = frame::guarded(|| carry(parse));
+        let carried = query.map_or(NOTHING, |query| frame::guarded(|| carry(query)));
         let plan = next_planner(parse, query_string, cursor_options, bound_params);
         if carried.count > 0 {
             frame::guarded(|| deliver(plan, carried));
@@ -112,11 +114,9 @@ unsafe fn may_write(query: *mut pg_sys::Query) -> bool {
     }
 }
 
-fn carry(query: *mut pg_sys::Query) -> Carried {
-    // SAFETY: the planner's Query.
-    if unsafe { !(*query).hasModifyingCTE } {
-        // SAFETY: as above; `may_write` has seen that it modifies data.
-        let one = unsafe { analysis::examine(query) };
+fn carry(query: Node<pg_sys::Query>) -> Carried {
+    if !query.hasModifyingCTE {
+        let one = analysis::examine(query);
         return Carried { one, several: std::ptr::null_mut(), count: usize::from(one.is_some()) };
     }
     let findings = analysis::analyse(query);

@@ -20,8 +20,7 @@ pub fn dropped(database: pg_sys::Oid) -> Result<(), Frozen> {
     if exemption::of_command() || database == unsafe { pg_sys::MyDatabaseId } {
         return Ok(());
     }
-    // SAFETY: a catalog look-up that gives NULL where there is none.
-    let name = text::from_server(unsafe { pg_sys::get_database_name(database) }).unwrap_or_default();
+    let name = text::from_server(pg_sys::get_database_name(database)).unwrap_or_default();
     let writer = Writer::now(false);
     let about = About::Database(&name);
     match writer.standing(effective.mode, None).drop_database(&name) {

@@ -11,7 +11,7 @@ use safedelete_core::limit::Size;
 use super::running::{self, Named};
 use super::whole;
 use crate::pg::report::Frozen;
-use crate::pg::{locks, nodes, trees};
+use crate::pg::{inheritance, locks, nodes};
 use crate::{exemption, levels, policy};
 
 /// A table is about to be dropped.
@@ -19,7 +19,7 @@ pub fn accessed(table: pg_sys::Oid) -> Result<(), Frozen> {
     if !whole::holds_rows(Command::Drop, table) || exemption::of_command() {
         return Ok(());
     }
-    let ancestors = trees::ancestors(table);
+    let ancestors = inheritance::ancestors(table);
     let counts = |table: pg_sys::Oid| whole::is_counted(Command::Drop, table);
     if !counts(table) && !ancestors.iter().any(|above| counts(*above)) {
         return Ok(());
@@ -52,7 +52,7 @@ pub fn accessed(table: pg_sys::Oid) -> Result<(), Frozen> {
 
 fn judge_tree(table: pg_sys::Oid) -> Result<(), Frozen> {
     if running::with(|running| running.judge(table)) && whole::is_counted(Command::Drop, table) {
-        whole::judge(Command::Drop, table, trees::members(table))?;
+        whole::judge(Command::Drop, table, inheritance::members(table))?;
     }
     Ok(())
 }
@@ -98,12 +98,12 @@ fn named() -> Rc<Named> {
                             .filter(|table| *table != pg_sys::InvalidOid),
                     );
                     named.is_in_use =
-                        any_in_use(named.tables.iter().flat_map(|table| trees::members(*table)));
+                        any_in_use(named.tables.iter().flat_map(|table| inheritance::members(*table)));
                 }
                 pg_sys::ObjectType::OBJECT_SCHEMA => {
                     let schemas = nodes::items::<pg_sys::Node>((*drop).objects)
                         .map(|name| pg_sys::get_namespace_oid(nodes::string(name), true));
-                    named.is_in_use = any_in_use(schemas.flat_map(trees::tables_of_schema));
+                    named.is_in_use = any_in_use(schemas.flat_map(inheritance::tables_of_schema));
                 }
                 _ => {}
             }

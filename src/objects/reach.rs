@@ -7,7 +7,7 @@ use rustc_hash::FxHashSet;
 
 use crate::pg::foreign_keys::{ForeignKeys, Walk};
 use crate::pg::locks::{self, Use};
-use crate::pg::{nodes, relations, text, trees};
+use crate::pg::{inheritance, nodes, relations, text};
 
 /// The tables that a TRUNCATE takes.
 #[derive(Default)]
@@ -109,7 +109,7 @@ impl Search {
             self.reach.named.push((table, vec![table]));
             return Ok(());
         }
-        let members = if self.locks { locks::members(table) } else { trees::members(table) };
+        let members = if self.locks { locks::members(table) } else { inheritance::members(table) };
         for member in members.iter().copied() {
             if !self.known.contains(&member) {
                 kind(member)?;
@@ -184,8 +184,7 @@ impl Search {
     /// RESTART IDENTITY asks for the sequences that belong to what has been found.
     fn sequences(&self) -> Result<(), Obstacle> {
         for table in self.all.iter().copied() {
-            // SAFETY: reads pg_depend.
-            let owned = unsafe { pg_sys::getOwnedSequences(table) };
+            let owned = pg_sys::getOwnedSequences(table);
             for sequence in nodes::oids(owned) {
                 if self.locks {
                     locks::lock_exclusively(sequence);

@@ -10,7 +10,7 @@ use super::reach::{self, Reach};
 use super::running::{self, Outlook};
 use super::whole;
 use crate::pg::report::Frozen;
-use crate::pg::{locks, relations, trees};
+use crate::pg::{inheritance, locks, relations};
 use crate::{exemption, policy, rehearsal};
 
 /// A TRUNCATE is about to run.
@@ -74,8 +74,9 @@ fn judge(reach: &Reach) -> Result<(), Frozen> {
 /// that CASCADE adds, a partitioned one with its partitions.
 fn roots(reach: &Reach) -> Vec<(pg_sys::Oid, Vec<pg_sys::Oid>)> {
     let cascaded: FxHashSet<_> = reach.cascaded.iter().copied().collect();
-    let is_below =
-        |table: &pg_sys::Oid| trees::partition_parents(*table).iter().any(|above| cascaded.contains(above));
+    let is_below = |table: &pg_sys::Oid| {
+        inheritance::partition_parents(*table).iter().any(|above| cascaded.contains(above))
+    };
     let added = reach.cascaded.iter().filter(|table| !is_below(table));
     reach.named.iter().cloned().chain(added.map(|table| (*table, with_partitions(*table)))).collect()
 }
@@ -83,7 +84,7 @@ fn roots(reach: &Reach) -> Vec<(pg_sys::Oid, Vec<pg_sys::Oid>)> {
 /// A table, and its partitions.
 fn with_partitions(table: pg_sys::Oid) -> Vec<pg_sys::Oid> {
     if relations::kind(table) == pg_sys::RELKIND_PARTITIONED_TABLE {
-        trees::members(table)
+        inheritance::members(table)
     } else {
         vec![table]
     }
@@ -95,8 +96,8 @@ pub fn accessed(table: pg_sys::Oid) -> Result<(), Frozen> {
     if exemption::of_command() || !whole::is_counted(Command::Truncate, table) {
         return Ok(());
     }
-    let above: FxHashSet<_> = trees::ancestors(table).into_iter().collect();
-    let partition_of = trees::partition_parents(table);
+    let above: FxHashSet<_> = inheritance::ancestors(table).into_iter().collect();
+    let partition_of = inheritance::partition_parents(table);
     let (is_new, outlook, is_below, is_partition) = running::with(|running| {
         let is_below = above.iter().any(|above| running.is_judged(*above));
         let is_partition = partition_of.iter().any(|above| running.is_judged(*above));

@@ -3,22 +3,17 @@
 use super::pg_sys;
 use pgrx::pg_sys::NodeTag;
 
-use super::{nodes, raw};
+use super::nodes::{self, Node, Nodes};
+use super::raw;
 
 /// MERGE's join condition: a field of its own from 17 on, the join tree's condition before.
-///
-/// # Safety
-/// `query` is a Query of a MERGE.
-pub unsafe fn merge_condition(query: *mut pg_sys::Query) -> *mut pg_sys::Node {
+pub fn merge_condition(merge: Node<pg_sys::Query>) -> Option<Node> {
     #[cfg(not(since_17))]
-    // SAFETY: transformMergeStmt never leaves jointree NULL.
-    unsafe {
-        (*(*query).jointree).quals
-    }
+    return merge.condition();
     #[cfg(since_17)]
-    // SAFETY: a Query.
+    // SAFETY: an expression or NULL, as the header says.
     unsafe {
-        (*query).mergeJoinCondition
+        Node::of(merge.mergeJoinCondition)
     }
 }
 
@@ -41,37 +36,25 @@ pub unsafe fn merge_condition_place(query: *mut pg_sys::Query) -> *mut *mut pg_s
 
 /// The conditions of MERGE's target that stand in the join tree: those of an updatable view, which
 /// the rewriter puts there from 17 on.
-///
-/// # Safety
-/// `query` is a Query of a MERGE.
-pub unsafe fn merge_view_condition(query: *mut pg_sys::Query) -> *mut pg_sys::Node {
+pub fn merge_view_condition(merge: Node<pg_sys::Query>) -> Option<Node> {
     #[cfg(not(since_17))]
     {
-        let _ = query;
-        std::ptr::null_mut()
+        let _ = merge;
+        None
     }
     #[cfg(since_17)]
-    // SAFETY: transformMergeStmt never leaves jointree NULL.
-    unsafe {
-        (*(*query).jointree).quals
-    }
+    merge.condition()
 }
 
 /// Whether a MERGE action is one of WHEN NOT MATCHED BY SOURCE (from 17 on).
-///
-/// # Safety
-/// `action` is a MergeAction.
-pub unsafe fn not_matched_by_source(action: *mut pg_sys::MergeAction) -> bool {
+pub fn not_matched_by_source(action: Node<pg_sys::MergeAction>) -> bool {
     #[cfg(not(since_17))]
     {
         let _ = action;
         false
     }
     #[cfg(since_17)]
-    // SAFETY: a MergeAction.
-    unsafe {
-        (*action).matchKind == pg_sys::MergeMatchKind::MERGE_WHEN_NOT_MATCHED_BY_SOURCE
-    }
+    return action.matchKind == pg_sys::MergeMatchKind::MERGE_WHEN_NOT_MATCHED_BY_SOURCE;
 }
 
 /// Whether column `index` (from 0) cannot hold NULL; 18 has NOT NULL constraints that are not
@@ -210,59 +193,43 @@ unsafe fn attribute<'a>(descriptor: pg_sys::TupleDesc, index: usize) -> &'a pg_s
     }
 }
 
-/// What NEW stands for in a copy of a rule's condition on UPDATE, put in its place as
-/// CopyAndAddInvertedQual does. Raises: for bare frames and `frame::call`.
-///
-/// # Safety
-/// `query` is the UPDATE that the rule is about, and calls its target `index`; no frame above owns
-/// anything.
-#[allow(ffi_unwind_calls, reason = "see the contract")]
-pub unsafe fn replace_new(
-    condition: *mut pg_sys::Node,
-    query: *mut pg_sys::Query,
-    index: i32,
-) -> *mut pg_sys::Node {
+/// What NEW stands for in a copy of a rule's condition on UPDATE, put in its place as CopyAndAddInvertedQual does.
+/// `update` is what the rule is about, and calls its target `index`.
+pub fn replace_new<'t>(condition: Node<'t>, update: Node<'t, pg_sys::Query>, index: i32) -> Node<'t> {
     let mut has_sublinks = false;
-    // SAFETY: by contract.
-    unsafe {
-        let entry = nodes::range_table_entry((*query).rtable, index as u32).unwrap_or(std::ptr::null_mut());
-        raw::ReplaceVarsFromTargetList(
-            condition,
+    let entry = update.rtable().number(index as u32).map_or(std::ptr::null_mut(), Node::as_ptr);
+    // SAFETY: an expression and the target's entry; what is changed is copied.
+    let replaced = unsafe {
+        Node::of(pg_sys::ReplaceVarsFromTargetList(
+            condition.as_ptr(),
             pg_sys::PRS2_NEW_VARNO as i32,
             0,
             entry,
-            (*query).targetList,
+            update.targetList().as_ptr(),
             #[cfg(since_18)]
             index,
             pg_sys::ReplaceVarsNoMatchOption::REPLACEVARS_CHANGE_VARNO,
             index,
             &mut has_sublinks,
-        )
-    }
+        ))
+    };
+    replaced.unwrap_or(condition)
 }
 
 /// The permissions that a statement needs on an entry of its range table. 15 keeps a view's with the
 /// entry of OLD in the view's query, once that has taken the view's place.
-///
-/// # Safety
-/// `entry` is of the query's range table.
-pub unsafe fn required_permissions(query: *mut pg_sys::Query, entry: *mut pg_sys::RangeTblEntry) -> u64 {
+pub fn required_permissions(query: Node<pg_sys::Query>, entry: Node<pg_sys::RangeTblEntry>) -> u64 {
     #[cfg(not(since_16))]
-    // SAFETY: by contract.
-    unsafe {
+    {
         let _ = query;
-        let view = (*entry).subquery;
-        let of_view = if view.is_null() { None } else { nodes::range_table_entry((*view).rtable, 1) };
-        u64::from((*entry).requiredPerms | of_view.map_or(0, |old| (*old).requiredPerms))
+        let of_view = entry.subquery().and_then(|view| view.rtable().first());
+        u64::from(entry.requiredPerms | of_view.map_or(0, |old| old.requiredPerms))
     }
     #[cfg(since_16)]
-    // SAFETY: by contract; the index counts from 1, 0 is none.
+    // SAFETY: a list of RTEPermissionInfo; the index counts from 1, 0 is none.
     unsafe {
-        let number = (*entry).perminfoindex as usize;
-        let info = number
-            .checked_sub(1)
-            .and_then(|i| nodes::items::<pg_sys::RTEPermissionInfo>((*query).rteperminfos).nth(i));
-        info.map_or(0, |info| (*info).requiredPerms)
+        let infos = Nodes::<pg_sys::RTEPermissionInfo>::of(query.rteperminfos);
+        infos.number(entry.perminfoindex).map_or(0, |info| info.requiredPerms)
     }
 }
 
@@ -278,20 +245,15 @@ pub fn row_compare_strategy(compare: &pg_sys::RowCompareExpr) -> u32 {
     }
 }
 
-/// What the columns of a range table entry for GROUP BY stand for (from 18 on); NULL for others.
-///
-/// # Safety
-/// `entry` is a range table entry.
-pub unsafe fn group_expressions(entry: *mut pg_sys::RangeTblEntry) -> *mut pg_sys::List {
+/// What the columns of a range table entry for GROUP BY stand for (from 18 on); none of others.
+pub fn group_expressions(entry: Node<pg_sys::RangeTblEntry>) -> Nodes {
     #[cfg(since_18)]
-    // SAFETY: by contract; groupexprs belongs to the kind.
-    unsafe {
-        if (*entry).rtekind == pg_sys::RTEKind::RTE_GROUP {
-            return (*entry).groupexprs;
-        }
-    }
-    let _ = entry;
-    std::ptr::null_mut()
+    let list =
+        if entry.rtekind == pg_sys::RTEKind::RTE_GROUP { entry.groupexprs } else { std::ptr::null_mut() };
+    #[cfg(not(since_18))]
+    let (list, _) = (std::ptr::null_mut(), entry);
+    // SAFETY: a list of expressions, as the header says.
+    unsafe { Nodes::of(list) }
 }
 
 /// The live rows of a table that the cumulative statistics tell.

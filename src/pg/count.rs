@@ -7,9 +7,9 @@ use safedelete_core::limit::Size;
 
 use super::pg_sys;
 
+use super::inheritance::members;
 use super::relations::kind;
 use super::sizes::{self, Uncounted};
-use super::trees::members;
 use super::{frame, raw};
 
 /// A count that can go on where it stopped. All of it is under one snapshot: that of the statement
@@ -234,14 +234,12 @@ impl Count {
 
     /// The snapshot of the statement that runs sees rows that it has changed itself as they were.
     fn snapshot(&self) -> pg_sys::Snapshot {
-        // SAFETY: reads the stack of active snapshots. Without one (no statement runs) what is committed
-        // counts. SnapshotSelf is not of MVCC, so that no reader by it takes predicate locks.
-        unsafe {
-            if self.sees == Sees::Snapshot && pg_sys::ActiveSnapshotSet() {
-                pg_sys::GetActiveSnapshot()
-            } else {
-                &raw mut pg_sys::SnapshotSelfData
-            }
+        // Without one (no statement runs) what is committed counts. SnapshotSelf is not of MVCC, so that no
+        // reader by it takes predicate locks.
+        if self.sees == Sees::Snapshot && pg_sys::ActiveSnapshotSet() {
+            pg_sys::GetActiveSnapshot()
+        } else {
+            &raw mut pg_sys::SnapshotSelfData
         }
     }
 }

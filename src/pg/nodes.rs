@@ -3,6 +3,8 @@
 //! in hand, and what is read of it from there on needs no trust: a type implies its tag, and each pointer of a node is
 //! one that [`kinds`] declares. Handles own nothing, so bare frames may hold them.
 
+pub mod arrays;
+pub mod expressions;
 #[allow(dead_code, reason = "every pointer that is declared may be read")]
 mod kinds;
 mod walk;
@@ -24,6 +26,14 @@ pub use walk::{Visitor, Walk, calls, walk};
 /// Every node with the tag is a `Self`.
 pub unsafe trait Tagged {
     const TAG: NodeTag;
+}
+
+/// A node of zeroes, as makeNode makes it, in the current memory context.
+pub fn make<T: Tagged>() -> *mut T {
+    let node = pg_sys::palloc0(size_of::<T>()).cast::<T>();
+    // SAFETY: memory of the size, whose head is the tag.
+    unsafe { (*node.cast::<pg_sys::Node>()).type_ = T::TAG };
+    node
 }
 
 /// A node of a tree; its fields are read through [`Deref`], its pointers through the functions of their names.
@@ -68,6 +78,12 @@ impl<'t> Node<'t> {
     #[inline(always)]
     pub fn is_a<T: Tagged>(self) -> bool {
         self.tag() == T::TAG
+    }
+
+    /// The numbers of a list of integers; none of another node.
+    pub fn integers(self) -> impl Iterator<Item = i32> + use<'t> {
+        let is_list = self.tag() == NodeTag::T_IntList;
+        integers(if is_list { self.as_ptr().cast() } else { std::ptr::null() })
     }
 
     /// Without casts that change a value's type but not the value.
@@ -178,6 +194,13 @@ impl<'t, T> Nodes<'t, T> {
     }
 }
 
+/// A list made in the current memory context.
+impl<'t, T> FromIterator<Node<'t, T>> for Nodes<'t, T> {
+    fn from_iter<I: IntoIterator<Item = Node<'t, T>>>(nodes: I) -> Self {
+        Nodes(list(nodes.into_iter().map(Node::as_ptr)), PhantomData)
+    }
+}
+
 impl<T> Clone for Nodes<'_, T> {
     #[inline(always)]
     fn clone(&self) -> Self {
@@ -255,6 +278,15 @@ pub fn list<T>(nodes: impl IntoIterator<Item = *mut T>) -> *mut pg_sys::List {
         // SAFETY: lappend allocates in the current memory context.
         unsafe { pg_sys::lappend(list, node.cast()) }
     })
+}
+
+/// A list of integers.
+pub fn integer_list<'t>(values: impl IntoIterator<Item = i32>) -> Option<Node<'t>> {
+    // SAFETY: a list that is made here, in the current memory context.
+    unsafe {
+        let nothing = std::ptr::null_mut();
+        Node::of(values.into_iter().fold(nothing, |list, value| pg_sys::lappend_int(list, value)).cast())
+    }
 }
 
 /// A list of OIDs.

@@ -18,11 +18,27 @@ use super::frame;
 /// stands the symbol of what is a static inline function in PostgreSQL's headers.
 macro_rules! functions {
     ($($(#[$major:meta])* fn $name:ident($($argument:ident: $type:ty),*) $(-> $result:ty)? $(= $symbol:literal)?;)*) => {$(
-        $(#[$major])*
-        /// # Safety
-        /// As PostgreSQL's function of this name asks; inside `frame::guarded`.
+        function! {
+            #[doc = "# Safety"]
+            #[doc = "As PostgreSQL's function of this name asks; inside `frame::guarded`."]
+            $(#[$major])* [unsafe] fn $name($($argument: $type),*) $(-> $result)? $(= $symbol)?;
+        }
+    )*};
+}
+
+/// As `functions`, of those that take nothing but values, and raise an error where one means nothing.
+macro_rules! functions_of_values {
+    ($($(#[$major:meta])* fn $name:ident($($argument:ident: $type:ty),*) $(-> $result:ty)?;)*) => {$(
+        function! { $(#[$major])* [] fn $name($($argument: $type),*) $(-> $result)?; }
+    )*};
+}
+
+macro_rules! function {
+    ($(#[$about:meta])* [$($unsafe:ident)?] fn $name:ident($($argument:ident: $type:ty),*)
+     $(-> $result:ty)? $(= $symbol:literal)?;) => {
+        $(#[$about])*
         #[allow(non_snake_case, clippy::too_many_arguments, reason = "PostgreSQL's own")]
-        pub unsafe fn $name($($argument: $type),*) $(-> $result)? {
+        pub $($unsafe)? fn $name($($argument: $type),*) $(-> $result)? {
             unsafe extern "C-unwind" {
                 $(#[link_name = $symbol])?
                 fn $name($($argument: $type),*) $(-> $result)?;
@@ -30,31 +46,25 @@ macro_rules! functions {
             const _: unsafe fn($($type),*) $(-> $result)? = pgrx::pg_sys::$name;
             frame::call(|| {
                 #[allow(ffi_unwind_calls, reason = "inside frame::call; the closure owns nothing")]
-                // SAFETY: by contract; declared as bindgen declares it.
+                // SAFETY: by the contract of PostgreSQL's function; declared as bindgen declares it.
                 unsafe { $name($($argument),*) }
             })
         }
-    )*};
+    };
 }
 
 functions! {
-    fn ActiveSnapshotSet() -> bool;
     fn AllocSetContextCreateInternal(
         parent: MemoryContext, name: *const c_char, min_context_size: usize, init_block_size: usize,
         max_block_size: usize
     ) -> MemoryContext;
-    fn AfterTriggerPendingOnRel(relid: Oid) -> bool;
     fn array_contains_nulls(array: *mut ArrayType) -> bool;
     fn ArrayGetNItems(ndim: c_int, dims: *const c_int) -> c_int;
     fn AtEOXact_GUC(is_commit: bool, nest_level: c_int);
-    fn bms_is_member(x: c_int, a: *const Bitmapset) -> bool;
-    fn CacheInvalidateCatalog(catalog_id: Oid);
-    fn CacheInvalidateRelcacheByRelid(relid: Oid);
     fn CacheRegisterRelcacheCallback(func: RelcacheCallbackFunction, arg: Datum);
     fn CacheRegisterSyscacheCallback(cacheid: c_int, func: SyscacheCallbackFunction, arg: Datum);
     fn canonicalize_qual(qual: *mut Expr, is_check: bool) -> *mut Expr;
     fn ChangeVarNodes(node: *mut Node, old_varno: c_int, new_varno: c_int, sublevels_up: c_int);
-    fn check_stack_depth();
     fn checkExprHasSubLink(node: *mut Node) -> bool;
     fn ConditionalLockRelationOid(relid: Oid, lockmode: LOCKMODE) -> bool;
     fn contain_mutable_functions(clause: *mut Node) -> bool;
@@ -98,6 +108,7 @@ functions! {
         flags: c_int, check_hook: GucStringCheckHook, assign_hook: GucStringAssignHook, show_hook: GucShowHook
     );
     fn DropPreparedStatement(name: *const c_char, show_error: bool);
+    fn eval_const_expressions(root: *mut PlannerInfo, node: *mut Node) -> *mut Node;
     fn equal(a: *const c_void, b: *const c_void) -> bool;
     fn estimate_rel_size(
         rel: Relation, attr_widths: *mut i32, pages: *mut BlockNumber, tuples: *mut f64,
@@ -110,7 +121,6 @@ functions! {
     fn ExplainPropertyText(qlabel: *const c_char, value: *const c_char, es: *mut ExplainState);
     fn expression_returns_set(clause: *mut Node) -> bool;
     fn exprType(expr: *const Node) -> Oid;
-    fn fetch_search_path(include_implicit: bool) -> *mut List;
     fn find_coercion_pathway(
         target_type_id: Oid,
         source_type_id: Oid,
@@ -119,60 +129,22 @@ functions! {
     ) -> CoercionPathType::Type;
     fn find_rendezvous_variable(var_name: *const c_char) -> *mut *mut c_void;
     fn find_tabstat_entry(rel_id: Oid) -> *mut PgStat_TableStatus;
-    fn func_strict(funcid: Oid) -> bool;
-    fn get_attavgwidth(relid: Oid, attnum: AttrNumber) -> i32;
-    fn get_attname(relid: Oid, attnum: AttrNumber, missing_ok: bool) -> *mut c_char;
     fn get_atttypetypmodcoll(
         relid: Oid, attnum: AttrNumber, typid: *mut Oid, typmod: *mut i32, collid: *mut Oid
     );
-    fn get_database_name(dbid: Oid) -> *mut c_char;
-    fn get_element_type(typid: Oid) -> Oid;
-    fn get_func_name(funcid: Oid) -> *mut c_char;
-    fn get_func_namespace(funcid: Oid) -> Oid;
     fn get_func_signature(funcid: Oid, argtypes: *mut *mut Oid, nargs: *mut c_int) -> Oid;
-    fn get_mergejoin_opfamilies(opno: Oid) -> *mut List;
-    fn get_namespace_name(nspid: Oid) -> *mut c_char;
     fn get_namespace_oid(nspname: *const c_char, missing_ok: bool) -> Oid;
-    fn get_negator(opno: Oid) -> Oid;
-    #[cfg(not(since_18))]
-    fn get_op_btree_interpretation(opno: Oid) -> *mut List;
-    #[cfg(since_18)]
-    fn get_op_index_interpretation(opno: Oid) -> *mut List;
-    fn get_op_opfamily_strategy(opno: Oid, opfamily: Oid) -> c_int;
-    fn get_opcode(opno: Oid) -> RegProcedure;
-    fn get_rel_name(relid: Oid) -> *mut c_char;
-    fn get_rel_namespace(relid: Oid) -> Oid;
-    fn get_rel_persistence(relid: Oid) -> c_char;
-    fn get_rel_relispartition(relid: Oid) -> bool;
-    fn get_rel_relkind(relid: Oid) -> c_char;
     fn get_role_oid(rolename: *const c_char, missing_ok: bool) -> Oid;
-    fn get_typavgwidth(typid: Oid, typmod: i32) -> i32;
     fn get_typlenbyvalalign(typid: Oid, typlen: *mut i16, typbyval: *mut bool, typalign: *mut c_char);
     fn get_view_query(view: Relation) -> *mut Query;
-    fn GetActiveSnapshot() -> Snapshot;
     fn GetCommandTagName(command_tag: CommandTag::Type) -> *const c_char;
-    fn GetCurrentSubTransactionId() -> SubTransactionId;
-    fn GetCurrentTimestamp() -> TimestampTz;
-    fn GetDatabaseEncoding() -> c_int;
     fn GetLockStatusData() -> *mut LockData;
-    fn GetFdwRoutineByServerId(serverid: Oid) -> *mut FdwRoutine;
-    fn GetForeignServerIdByRelId(relid: Oid) -> Oid;
-    fn GetOuterUserId() -> Oid;
-    fn getOwnedSequences(relid: Oid) -> *mut List;
     fn GetSecurityLabel(object: *const ObjectAddress, provider: *const c_char) -> *mut c_char;
-    fn GetSessionUserId() -> Oid;
-    fn GetUserId() -> Oid;
-    fn GetUserNameFromId(roleid: Oid, noerr: bool) -> *mut c_char;
-    fn has_privs_of_role(member: Oid, role: Oid) -> bool;
     fn IncrementVarSublevelsUp(node: *mut Node, delta_sublevels_up: c_int, min_sublevels_up: c_int);
     fn index_close(relation: Relation, lockmode: LOCKMODE);
     fn index_open(relation_id: Oid, lockmode: LOCKMODE) -> Relation;
     fn InstrAlloc(n: c_int, instrument_options: c_int, async_mode: bool) -> *mut Instrumentation;
-    fn IsInParallelMode() -> bool;
-    fn IsLogicalWorker() -> bool;
-    fn isOtherTempNamespace(namespace_id: Oid) -> bool;
     fn IsSystemClass(relid: Oid, reltuple: Form_pg_class) -> bool;
-    fn IsTransactionBlock() -> bool;
     fn lappend(list: *mut List, datum: *mut c_void) -> *mut List;
     fn lappend_int(list: *mut List, datum: c_int) -> *mut List;
     fn lappend_oid(list: *mut List, datum: Oid) -> *mut List;
@@ -192,7 +164,6 @@ functions! {
         opno: Oid, opresulttype: Oid, opretset: bool, leftop: *mut Expr, rightop: *mut Expr,
         opcollid: Oid, inputcollid: Oid
     ) -> *mut Expr;
-    fn makeBoolConst(value: bool, isnull: bool) -> *mut Node;
     fn makeBoolExpr(boolop: BoolExprType::Type, args: *mut List, location: c_int) -> *mut Expr;
     fn makeConst(
         consttype: Oid, consttypmod: i32, constcollid: Oid, constlen: c_int, constvalue: Datum,
@@ -213,41 +184,44 @@ functions! {
     fn MemoryContextDelete(context: MemoryContext);
     fn MemoryContextReset(context: MemoryContext);
     fn MemoryContextStrdup(context: MemoryContext, string: *const c_char) -> *mut c_char;
-    fn NewGUCNestLevel() -> c_int;
+    fn negate_clause(node: *mut Node) -> *mut Node;
     fn OffsetVarNodes(node: *mut Node, offset: c_int, sublevels_up: c_int);
-    fn op_hashjoinable(opno: Oid, inputtype: Oid) -> bool;
     fn op_input_types(opno: Oid, lefttype: *mut Oid, righttype: *mut Oid);
-    fn op_strict(opno: Oid) -> bool;
-    fn palloc(size: usize) -> *mut c_void;
-    fn palloc0(size: usize) -> *mut c_void;
     fn pfree(pointer: *mut c_void);
     fn pg_any_to_server(s: *const c_char, len: c_int, encoding: c_int) -> *mut c_char;
-    fn pg_class_aclcheck(table_oid: Oid, roleid: Oid, mode: AclMode) -> AclResult::Type;
     fn pg_detoast_datum(datum: *mut varlena) -> *mut varlena;
     fn pg_mbcharcliplen(text: *const c_char, len: c_int, limit: c_int) -> c_int;
     fn pg_mbcliplen(text: *const c_char, len: c_int, limit: c_int) -> c_int;
     fn pg_server_to_any(s: *const c_char, len: c_int, encoding: c_int) -> *mut c_char;
     fn pg_trigger_depth(fcinfo: FunctionCallInfo) -> Datum;
-    fn pgstat_fetch_stat_tabentry(relid: Oid) -> *mut PgStat_StatTabEntry;
+    fn predicate_implied_by(predicate_list: *mut List, clause_list: *mut List, weak: bool) -> bool;
     fn pull_var_clause(node: *mut Node, flags: c_int) -> *mut List;
-    fn pull_varattnos(node: *mut Node, varno: Index, varattnos: *mut *mut Bitmapset);
     fn quote_identifier(ident: *const c_char) -> *const c_char;
     fn quote_literal_cstr(rawstr: *const c_char) -> *mut c_char;
     fn RangeVarGetRelidExtended(
         relation: *const RangeVar, lockmode: LOCKMODE, flags: u32, callback: RangeVarGetRelidCallback,
         callback_arg: *mut c_void
     ) -> Oid;
-    fn RecoveryInProgress() -> bool;
+    #[cfg(not(since_18))]
+    fn ReplaceVarsFromTargetList(
+        node: *mut Node, target_varno: c_int, sublevels_up: c_int, target_rte: *mut RangeTblEntry,
+        targetlist: *mut List, nomatch_option: ReplaceVarsNoMatchOption::Type, nomatch_varno: c_int,
+        outer_has_sublinks: *mut bool
+    ) -> *mut Node;
+    #[cfg(since_18)]
+    fn ReplaceVarsFromTargetList(
+        node: *mut Node, target_varno: c_int, sublevels_up: c_int, target_rte: *mut RangeTblEntry,
+        targetlist: *mut List, result_relation: c_int, nomatch_option: ReplaceVarsNoMatchOption::Type,
+        nomatch_varno: c_int, outer_has_sublinks: *mut bool
+    ) -> *mut Node;
     fn register_label_provider(provider: *const c_char, hook: check_object_relabel_type);
     fn RegisterCustomScanMethods(methods: *const CustomScanMethods);
     fn RegisterSubXactCallback(callback: SubXactCallback, arg: *mut c_void);
     fn RegisterXactCallback(callback: XactCallback, arg: *mut c_void);
     fn relation_close(relation: Relation, lockmode: LOCKMODE);
-    fn relation_open(relation_id: Oid, lockmode: LOCKMODE) -> Relation;
     fn RelationClose(relation: Relation);
     fn RelationGetNumberOfBlocksInFork(relation: Relation, fork_num: ForkNumber::Type) -> BlockNumber;
     fn RelationIdGetRelation(relation_id: Oid) -> Relation;
-    fn RelationIsVisible(relid: Oid) -> bool;
     fn ReleaseCatCacheList(list: *mut CatCList);
     fn ReleaseSysCache(tuple: HeapTuple);
     fn ResetAllOptions();
@@ -259,7 +233,6 @@ functions! {
     fn SearchSysCacheList(cache_id: c_int, nkeys: c_int, key1: Datum, key2: Datum, key3: Datum) -> *mut catclist;
     fn SPI_getvalue(tuple: HeapTuple, descriptor: TupleDesc, number: c_int) -> *mut c_char;
     fn stringToNode(text: *const c_char) -> *mut c_void;
-    fn superuser_arg(roleid: Oid) -> bool;
     fn SysCacheGetAttr(cache_id: c_int, tup: HeapTuple, attribute_number: AttrNumber, is_null: *mut bool) -> Datum;
     fn systable_beginscan(
         heap_relation: Relation, index_id: Oid, index_ok: bool, snapshot: Snapshot, nkeys: c_int,
@@ -270,7 +243,6 @@ functions! {
     fn table_close(relation: Relation, lockmode: LOCKMODE);
     fn table_open(relation_id: Oid, lockmode: LOCKMODE) -> Relation;
     fn text_to_cstring(t: *const text) -> *mut c_char;
-    fn try_relation_open(relation_id: Oid, lockmode: LOCKMODE) -> Relation;
     #[cfg(since_18)]
     fn TupleDescAttr(
         tupdesc: TupleDesc, i: c_int
@@ -286,4 +258,68 @@ functions! {
     fn typenameTypeId(pstate: *mut ParseState, type_name: *const TypeName) -> Oid;
     fn UnlockRelationOid(relid: Oid, lockmode: LOCKMODE);
     fn visibilitymap_count(rel: Relation, all_visible: *mut BlockNumber, all_frozen: *mut BlockNumber);
+}
+
+functions_of_values! {
+    fn ActiveSnapshotSet() -> bool;
+    fn AfterTriggerPendingOnRel(relid: Oid) -> bool;
+    fn CacheInvalidateCatalog(catalog_id: Oid);
+    fn CacheInvalidateRelcacheByRelid(relid: Oid);
+    fn check_stack_depth();
+    fn fetch_search_path(include_implicit: bool) -> *mut List;
+    fn func_strict(funcid: Oid) -> bool;
+    fn func_volatile(funcid: Oid) -> c_char;
+    fn get_attavgwidth(relid: Oid, attnum: AttrNumber) -> i32;
+    fn get_attname(relid: Oid, attnum: AttrNumber, missing_ok: bool) -> *mut c_char;
+    fn get_database_name(dbid: Oid) -> *mut c_char;
+    fn get_element_type(typid: Oid) -> Oid;
+    fn get_func_leakproof(funcid: Oid) -> bool;
+    fn get_func_name(funcid: Oid) -> *mut c_char;
+    fn get_func_namespace(funcid: Oid) -> Oid;
+    fn get_mergejoin_opfamilies(opno: Oid) -> *mut List;
+    fn get_namespace_name(nspid: Oid) -> *mut c_char;
+    fn get_negator(opno: Oid) -> Oid;
+    #[cfg(not(since_18))]
+    fn get_op_btree_interpretation(opno: Oid) -> *mut List;
+    #[cfg(since_18)]
+    fn get_op_index_interpretation(opno: Oid) -> *mut List;
+    fn get_op_opfamily_strategy(opno: Oid, opfamily: Oid) -> c_int;
+    fn get_opcode(opno: Oid) -> RegProcedure;
+    fn get_rel_name(relid: Oid) -> *mut c_char;
+    fn get_rel_namespace(relid: Oid) -> Oid;
+    fn get_rel_persistence(relid: Oid) -> c_char;
+    fn get_rel_relispartition(relid: Oid) -> bool;
+    fn get_rel_relkind(relid: Oid) -> c_char;
+    fn getBaseType(typid: Oid) -> Oid;
+    fn get_typavgwidth(typid: Oid, typmod: i32) -> i32;
+    fn get_typtype(typid: Oid) -> c_char;
+    fn GetActiveSnapshot() -> Snapshot;
+    fn GetCurrentSubTransactionId() -> SubTransactionId;
+    fn GetCurrentTimestamp() -> TimestampTz;
+    fn GetDatabaseEncoding() -> c_int;
+    fn GetFdwRoutineByServerId(serverid: Oid) -> *mut FdwRoutine;
+    fn GetForeignServerIdByRelId(relid: Oid) -> Oid;
+    fn GetOuterUserId() -> Oid;
+    fn getOwnedSequences(relid: Oid) -> *mut List;
+    fn GetSessionUserId() -> Oid;
+    fn GetUserId() -> Oid;
+    fn GetUserNameFromId(roleid: Oid, noerr: bool) -> *mut c_char;
+    fn has_privs_of_role(member: Oid, role: Oid) -> bool;
+    fn IsInParallelMode() -> bool;
+    fn IsLogicalWorker() -> bool;
+    fn isOtherTempNamespace(namespace_id: Oid) -> bool;
+    fn IsTransactionBlock() -> bool;
+    fn makeBoolConst(value: bool, isnull: bool) -> *mut Node;
+    fn NewGUCNestLevel() -> c_int;
+    fn op_hashjoinable(opno: Oid, inputtype: Oid) -> bool;
+    fn op_strict(opno: Oid) -> bool;
+    fn palloc(size: usize) -> *mut c_void;
+    fn palloc0(size: usize) -> *mut c_void;
+    fn pg_class_aclcheck(table_oid: Oid, roleid: Oid, mode: AclMode) -> AclResult::Type;
+    fn pgstat_fetch_stat_tabentry(relid: Oid) -> *mut PgStat_StatTabEntry;
+    fn RecoveryInProgress() -> bool;
+    fn RelationIsVisible(relid: Oid) -> bool;
+    fn relation_open(relation_id: Oid, lockmode: LOCKMODE) -> Relation;
+    fn superuser_arg(roleid: Oid) -> bool;
+    fn try_relation_open(relation_id: Oid, lockmode: LOCKMODE) -> Relation;
 }

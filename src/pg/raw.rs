@@ -18,38 +18,8 @@ unsafe extern "C-unwind" {
         cursor_options: c_int,
         bound_params: pg_sys::ParamListInfo,
     ) -> *mut pg_sys::PlannedStmt;
-    pub fn eval_const_expressions(
-        root: *mut pg_sys::PlannerInfo,
-        node: *mut pg_sys::Node,
-    ) -> *mut pg_sys::Node;
-    pub fn predicate_implied_by(
-        predicates: *mut pg_sys::List,
-        clauses: *mut pg_sys::List,
-        weak: bool,
-    ) -> bool;
     pub fn contain_volatile_functions(node: *mut pg_sys::Node) -> bool;
     pub fn expression_planner(expression: *mut pg_sys::Expr) -> *mut pg_sys::Expr;
-    pub fn negate_clause(node: *mut pg_sys::Node) -> *mut pg_sys::Node;
-
-    // rewrite/rewriteManip.h
-    pub fn ReplaceVarsFromTargetList(
-        node: *mut pg_sys::Node,
-        target: c_int,
-        levels: c_int,
-        entry: *mut pg_sys::RangeTblEntry,
-        list: *mut pg_sys::List,
-        #[cfg(since_18)] result_relation: c_int,
-        otherwise: pg_sys::ReplaceVarsNoMatchOption::Type,
-        otherwise_varno: c_int,
-        has_sublinks: *mut bool,
-    ) -> *mut pg_sys::Node;
-
-    // utils/lsyscache.h
-    pub fn func_volatile(function: pg_sys::Oid) -> c_char;
-    pub fn get_func_leakproof(function: pg_sys::Oid) -> bool;
-    pub fn getBaseType(kind: pg_sys::Oid) -> pg_sys::Oid;
-    pub fn get_element_type(kind: pg_sys::Oid) -> pg_sys::Oid;
-    pub fn get_typtype(kind: pg_sys::Oid) -> c_char;
 
     // executor/executor.h
     pub fn ExecInitExpr(node: *mut pg_sys::Expr, parent: *mut pg_sys::PlanState) -> *mut pg_sys::ExprState;

@@ -5,23 +5,20 @@ use std::ffi::CStr;
 use super::pg_sys;
 
 use super::text::{from_server as text, of_setting, to_server};
-use super::{nodes, trees};
+use super::{inheritance, nodes};
 
 /// A relation's name; its OID where it is gone.
 pub fn name(relation: pg_sys::Oid) -> String {
-    // SAFETY: a catalog cache look-up that gives NULL where there is none.
-    text(unsafe { pg_sys::get_rel_name(relation) }).unwrap_or_else(|| relation.to_u32().to_string())
+    text(pg_sys::get_rel_name(relation)).unwrap_or_else(|| relation.to_u32().to_string())
 }
 
 /// A relation's name, and its schema's, as list settings are read.
 pub fn name_as_in_settings(relation: pg_sys::Oid) -> String {
-    // SAFETY: a catalog cache look-up that gives NULL where there is none.
-    as_in_settings(unsafe { pg_sys::get_rel_name(relation) })
+    as_in_settings(pg_sys::get_rel_name(relation))
 }
 
 pub fn schema_as_in_settings(relation: pg_sys::Oid) -> String {
-    // SAFETY: as above.
-    as_in_settings(unsafe { pg_sys::get_namespace_name(pg_sys::get_rel_namespace(relation)) })
+    as_in_settings(pg_sys::get_namespace_name(pg_sys::get_rel_namespace(relation)))
 }
 
 fn as_in_settings(name: *const core::ffi::c_char) -> String {
@@ -31,20 +28,17 @@ fn as_in_settings(name: *const core::ffi::c_char) -> String {
 
 /// The name of a relation's schema.
 pub fn schema(relation: pg_sys::Oid) -> String {
-    // SAFETY: as above.
-    text(unsafe { pg_sys::get_namespace_name(pg_sys::get_rel_namespace(relation)) }).unwrap_or_default()
+    text(pg_sys::get_namespace_name(pg_sys::get_rel_namespace(relation))).unwrap_or_default()
 }
 
 /// The schema of a relation; InvalidOid where the relation is gone.
 pub fn schema_oid(relation: pg_sys::Oid) -> pg_sys::Oid {
-    // SAFETY: a catalog cache look-up.
-    unsafe { pg_sys::get_rel_namespace(relation) }
+    pg_sys::get_rel_namespace(relation)
 }
 
 /// A schema's name; its OID where it is gone.
 pub fn schema_name(schema: pg_sys::Oid) -> String {
-    // SAFETY: as above.
-    text(unsafe { pg_sys::get_namespace_name(schema) }).unwrap_or_else(|| schema.to_u32().to_string())
+    text(pg_sys::get_namespace_name(schema)).unwrap_or_else(|| schema.to_u32().to_string())
 }
 
 /// A relation's name with its schema's, as messages give names: unquoted.
@@ -59,12 +53,7 @@ pub fn qualified_name(relation: pg_sys::Oid) -> String {
 
 /// A relation's name as regclass shows it: with its schema's where the search path does not find it.
 pub fn visible_name(relation: pg_sys::Oid) -> String {
-    // SAFETY: a catalog look-up.
-    if unsafe { pg_sys::RelationIsVisible(relation) } {
-        quoted_name(&name(relation))
-    } else {
-        qualified_name(relation)
-    }
+    if pg_sys::RelationIsVisible(relation) { quoted_name(&name(relation)) } else { qualified_name(relation) }
 }
 
 /// A name, quoted where SQL needs it.
@@ -75,13 +64,11 @@ pub fn quoted_name(name: &str) -> String {
 
 /// The name of a column.
 pub fn column(relation: pg_sys::Oid, attribute: i16) -> String {
-    // SAFETY: as above; missing_ok.
-    text(unsafe { pg_sys::get_attname(relation, attribute, true) }).unwrap_or_default()
+    text(pg_sys::get_attname(relation, attribute, true)).unwrap_or_default()
 }
 
 pub fn kind(relation: pg_sys::Oid) -> u8 {
-    // SAFETY: a catalog cache look-up that gives 0 where there is none.
-    unsafe { pg_sys::get_rel_relkind(relation) as u8 }
+    pg_sys::get_rel_relkind(relation) as u8
 }
 
 /// Whether a relation is never guarded: temporary tables, system catalogs and whatever else is in their
@@ -90,8 +77,7 @@ pub fn is_exempt(relation: pg_sys::Oid) -> bool {
     if is_of_system(schema_oid(relation)) {
         return true;
     }
-    // SAFETY: catalog cache look-ups.
-    let persistence = unsafe { pg_sys::get_rel_persistence(relation) } as u8;
+    let persistence = pg_sys::get_rel_persistence(relation) as u8;
     persistence == pg_sys::RELPERSISTENCE_TEMP
         || !matches!(
             kind(relation),
@@ -110,7 +96,7 @@ pub fn has_size(relation: pg_sys::Oid) -> bool {
 /// Whether the running transaction has created a table, with all below it that hold rows: nobody else has
 /// seen these. A fact of the transaction, so it must not be kept.
 pub fn is_new(relation: pg_sys::Oid) -> bool {
-    is_created(relation) && trees::members(relation).into_iter().all(is_created)
+    is_created(relation) && inheritance::members(relation).into_iter().all(is_created)
 }
 
 /// c.h: InvalidSubTransactionId, which pgrx does not bind.
@@ -143,11 +129,8 @@ fn is_of_system(schema: pg_sys::Oid) -> bool {
 
 /// Whether a table is a temporary one of another session.
 pub fn is_other_temp(relation: pg_sys::Oid) -> bool {
-    // SAFETY: catalog cache look-ups.
-    unsafe {
-        pg_sys::get_rel_persistence(relation) as u8 == pg_sys::RELPERSISTENCE_TEMP
-            && pg_sys::isOtherTempNamespace(pg_sys::get_rel_namespace(relation))
-    }
+    pg_sys::get_rel_persistence(relation) as u8 == pg_sys::RELPERSISTENCE_TEMP
+        && pg_sys::isOtherTempNamespace(pg_sys::get_rel_namespace(relation))
 }
 
 /// What pg_class says of a relation; `None` where it is gone.
@@ -195,13 +178,8 @@ pub fn has_cascades(relation: pg_sys::Oid, on_delete: bool) -> bool {
 
 /// A function's name with its schema's, quoted where SQL needs it, and parentheses.
 pub fn function_name(function: pg_sys::Oid) -> String {
-    // SAFETY: catalog cache look-ups.
-    let (schema, name) = unsafe {
-        (
-            text(pg_sys::get_namespace_name(pg_sys::get_func_namespace(function))),
-            text(pg_sys::get_func_name(function)),
-        )
-    };
+    let schema = text(pg_sys::get_namespace_name(pg_sys::get_func_namespace(function)));
+    let name = text(pg_sys::get_func_name(function));
     format!("{}.{}()", quoted_name(&schema.unwrap_or_default()), quoted_name(&name.unwrap_or_default()))
 }
 
@@ -232,8 +210,7 @@ pub fn may_run_sql(function: pg_sys::Oid) -> bool {
 
 /// The schema that a new table without one goes to; empty where there is none.
 pub fn creation_schema() -> String {
-    // SAFETY: reads the search path, missing_ok.
-    let path = unsafe { pg_sys::fetch_search_path(false) };
+    let path = pg_sys::fetch_search_path(false);
     nodes::oids(path).next().map(schema_name).unwrap_or_default()
 }
 
@@ -253,9 +230,6 @@ pub fn is_own(relation: pg_sys::Oid) -> bool {
 
 /// Whether the current user may truncate a table.
 pub fn may_truncate(relation: pg_sys::Oid) -> bool {
-    // SAFETY: a catalog cache look-up.
-    unsafe {
-        pg_sys::pg_class_aclcheck(relation, pg_sys::GetUserId(), pg_sys::ACL_TRUNCATE as pg_sys::AclMode)
-            == pg_sys::AclResult::ACLCHECK_OK
-    }
+    pg_sys::pg_class_aclcheck(relation, pg_sys::GetUserId(), pg_sys::ACL_TRUNCATE as pg_sys::AclMode)
+        == pg_sys::AclResult::ACLCHECK_OK
 }

@@ -8,8 +8,8 @@ use super::pg_sys;
 
 use super::compat;
 use super::count::is_heap;
+use super::inheritance::members;
 use super::relations::{catalogued, kind};
-use super::trees::members;
 
 /// About how many rows a table holds, as the planner reckons it: statistics scaled by the current
 /// number of pages. A tree is the sum of its members. `None` for what has no size (a view).

@@ -14,8 +14,7 @@ const SQL_ASCII: i32 = pg_sys::pg_enc::PG_SQL_ASCII as i32;
 
 /// Whether the database's texts are UTF-8, or bytes of which it knows no more.
 fn is_utf8() -> bool {
-    // SAFETY: reads a backend variable.
-    matches!(unsafe { pg_sys::GetDatabaseEncoding() }, UTF8 | SQL_ASCII)
+    matches!(pg_sys::GetDatabaseEncoding(), UTF8 | SQL_ASCII)
 }
 
 /// A text of the database's, or nothing for NULL.

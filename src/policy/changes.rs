@@ -31,8 +31,7 @@ pub fn note(object: &str, label: Option<&str>) {
     let circumstances = record::Circumstances { role, relation: object };
     let event = record::describe(Verdict::Policy, None, &circumstances).map(|event| event.encode());
     let [line, prepared] = refusal::policy_lines(object, label, role);
-    // SAFETY: reads a backend variable.
-    let by = unsafe { pg_sys::GetCurrentSubTransactionId() };
+    let by = pg_sys::GetCurrentSubTransactionId();
     CHANGES.with(|changes| changes.push(Change { by, event, line, prepared }));
 }
 

@@ -79,8 +79,7 @@ fn labelled(object: &pg_sys::ObjectAddress) -> Result<Origin, Report> {
 fn may_write(origin: Origin) -> Result<(), Report> {
     let user = roles::current().0;
     let listed = settings::POLICY_ROLE.names();
-    // SAFETY: a catalog cache look-up.
-    if unsafe { pg_sys::superuser_arg(user) } || roles::is_member_of_any(user, &listed) {
+    if pg_sys::superuser_arg(user) || roles::is_member_of_any(user, &listed) {
         return Ok(());
     }
     Err(Report::plain(
@@ -99,14 +98,12 @@ fn may_write(origin: Origin) -> Result<(), Report> {
 fn invalidate(origin: Origin) {
     match origin {
         Origin::Table(table) if relations::kind(table) != pg_sys::RELKIND_PARTITIONED_TABLE => {
-            // SAFETY: queues an invalidation message; the table is there and locked.
-            unsafe { pg_sys::CacheInvalidateRelcacheByRelid(table) }
+            pg_sys::CacheInvalidateRelcacheByRelid(table)
         }
         // The sessions' plans all hang on the namespace catalog, and so does `policy::forget`. Naming
         // a schema's tables, or a table's partitions, instead would miss those that no other session
         // can see yet, or that come between now and the commit.
-        // SAFETY: queues an invalidation message.
-        _ => unsafe { pg_sys::CacheInvalidateCatalog(pg_sys::NamespaceRelationId) },
+        _ => pg_sys::CacheInvalidateCatalog(pg_sys::NamespaceRelationId),
     }
 }
 

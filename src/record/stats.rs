@@ -87,8 +87,7 @@ impl Stats {
         for at in places {
             let place = &self.databases[at];
             let old = place.oid.load(order);
-            // SAFETY: a catalog look-up that gives NULL where there is none.
-            let dropped = unsafe { pg_sys::get_database_name(old.into()).is_null() };
+            let dropped = pg_sys::get_database_name(old.into()).is_null();
             if dropped && place.oid.compare_exchange(old, oid, order, order).is_ok() {
                 place.counters.iter().for_each(|counter| counter.store(0, order));
                 return at;

@@ -74,6 +74,14 @@ macro_rules! pointer {
     };
 }
 
+impl<'t> Node<'t, pg_sys::Query> {
+    /// WHERE, and what ON of inner joins is not in a JoinExpr of its own.
+    #[inline(always)]
+    pub fn condition(self) -> Option<Node<'t>> {
+        self.jointree()?.quals()
+    }
+}
+
 impl<'t> Node<'t> {
     /// # Safety
     /// The node is a T.
@@ -112,6 +120,7 @@ nodes! {
     BooleanTest T_BooleanTest { arg: Node };
     CoerceToDomain T_CoerceToDomain { arg: Node };
     CurrentOfExpr T_CurrentOfExpr;
+    SQLValueFunction T_SQLValueFunction;
     TargetEntry T_TargetEntry { expr: Node };
     RangeTblRef T_RangeTblRef;
     JoinExpr T_JoinExpr { larg: Node, rarg: Node, quals: Node };
@@ -131,4 +140,8 @@ nodes! {
     CommonTableExpr T_CommonTableExpr { ctename: str, ctequery: Node };
     MergeAction T_MergeAction { qual: Node };
     SetOperationStmt T_SetOperationStmt { larg: Node, rarg: Node };
+
+    // pathnodes.h
+    PlannerGlobal T_PlannerGlobal;
+    PlannerInfo T_PlannerInfo;
 }

@@ -52,8 +52,7 @@ pub fn ancestors(relation: pg_sys::Oid) -> Vec<pg_sys::Oid> {
 pub fn partition_parents(relation: pg_sys::Oid) -> Vec<pg_sys::Oid> {
     let mut found = Vec::new();
     let mut child = relation;
-    // SAFETY: a catalog cache look-up.
-    while unsafe { pg_sys::get_rel_relispartition(child) } {
+    while pg_sys::get_rel_relispartition(child) {
         let Some(parent) = parents(child).first().copied() else { break };
         found.push(parent);
         child = parent;
