@@ -25,11 +25,11 @@ use safedelete_core::command::Command;
 use safedelete_core::mode::Mode;
 
 use crate::pg::context::Context;
+use crate::pg::nodes::expressions::Root;
 use crate::pg::nodes::{self, Kind, Node, Nodes, Walk};
 use crate::pg::{compat, pg_sys};
 use crate::{policy, rehearsal, settings};
 pub use bound::judge_bound;
-use form::Root;
 use target::Target;
 
 type Query<'t> = Node<'t, pg_sys::Query>;

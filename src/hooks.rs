@@ -12,6 +12,7 @@ use pgrx::pg_sys::NodeTag;
 
 use crate::analysis;
 use crate::guard::unique;
+use crate::pg::nodes::Node;
 use crate::pg::{frame, nodes, raw, report, roles};
 use crate::{ledger, levels, objects, policy, settings};
 
@@ -62,8 +63,9 @@ unsafe extern "C-unwind" fn process_utility(
     unsafe {
         let utility = (*statement).utilityStmt;
         let outer = levels::enter_utility(utility, is_explain_analyze(utility));
-        let truncates = nodes::tag(utility) == NodeTag::T_TruncateStmt;
-        if truncates && let Some(frozen) = frame::guarded(|| objects::truncate::prepare(utility.cast()).err())
+        let truncate = Node::of(utility).and_then(|utility| utility.as_a::<pg_sys::TruncateStmt>());
+        if let Some(truncate) = truncate
+            && let Some(frozen) = frame::guarded(|| objects::truncate::prepare(truncate).err())
         {
             report::raise(&frozen);
         }
@@ -89,7 +91,9 @@ unsafe extern "C-unwind" fn process_utility(
                 completion,
             ),
         }
-        if truncates && let Some(frozen) = frame::guarded(|| objects::truncate::settle().err()) {
+        if truncate.is_some()
+            && let Some(frozen) = frame::guarded(|| objects::truncate::settle().err())
+        {
             report::raise(&frozen);
         }
         let own = levels::own_sum();

@@ -7,10 +7,10 @@
 
 use pgrx::pg_sys::NodeTag;
 
-use super::form::Root;
 use super::target::Target;
 use super::{Place, Qualification, highest_parameter, judge, read_kept};
 use crate::pg::context::Context;
+use crate::pg::nodes::expressions::Root;
 use crate::pg::nodes::{self, Node, Nodes, Visitor, Walk};
 use crate::pg::{attempt, frame, pg_sys};
 

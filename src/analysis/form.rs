@@ -12,7 +12,8 @@ use super::premises::Premises;
 use super::scope::Scope;
 use super::target::Target;
 use super::{Qualification, lists, prover};
-use crate::pg::nodes::{Kind, Node, Nodes, expressions};
+use crate::pg::nodes::expressions::{self, Root};
+use crate::pg::nodes::{Kind, Node, Nodes};
 use crate::pg::pg_sys;
 
 /// What an expression is, for the rows of the target.
@@ -46,8 +47,6 @@ pub struct Judge<'t> {
     existential: Cell<bool>,
     pub memory: Memory<'t>,
 }
-
-pub type Root<'t> = Node<'t, pg_sys::PlannerInfo>;
 
 /// A condition; with and without proofs; negated.
 type Asked<'t> = (Node<'t>, bool, bool);

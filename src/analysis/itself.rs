@@ -8,7 +8,6 @@ use pgrx::pg_sys::SubLinkType;
 
 use super::form::{Form, Judge};
 use super::scope::{Scope, Visit};
-use super::sublink::query_of;
 use crate::pg::nodes::{Kind, Node, Nodes};
 use crate::pg::{compat, operators, pg_sys};
 
@@ -296,7 +295,7 @@ impl<'t> Judge<'t> {
         scope: &Scope<'_, 't>,
         visit: Visit<'_, 't>,
     ) -> bool {
-        let Some(query) = query_of(sublink).filter(|_| sublink.subLinkType == kind) else { return false };
+        let Some(query) = sublink.query().filter(|_| sublink.subLinkType == kind) else { return false };
         !self.query_is_tied(query, &scope.below(query), true) && scope.any_output_of(query, 1, visit)
     }
 }

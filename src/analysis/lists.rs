@@ -2,10 +2,10 @@
 //! differs from one of two, and not of a flag's `=`, since a list may hold both values: those are read
 //! as the OR that they stand for.
 
-use super::form::Root;
 use super::premises::is_provable;
 use crate::pg::local::Local;
-use crate::pg::nodes::{Kind, Node, Nodes, expressions};
+use crate::pg::nodes::expressions::{self, Root};
+use crate::pg::nodes::{Kind, Node, Nodes};
 use crate::pg::{operators, pg_sys};
 
 type Listed<'t> = Node<'t, pg_sys::ScalarArrayOpExpr>;

@@ -14,7 +14,7 @@ type Query<'t> = Node<'t, pg_sys::Query>;
 
 impl<'t> Judge<'t> {
     pub fn sublink(&self, sublink: Node<'t, pg_sys::SubLink>, scope: &Scope<'_, 't>, negated: bool) -> Form {
-        let Some(query) = query_of(sublink) else { return self.tied(sublink.any(), scope) };
+        let Some(query) = sublink.query() else { return self.tied(sublink.any(), scope) };
         let below = scope.below(query);
         match sublink.subLinkType {
             SubLinkType::EXISTS_SUBLINK => {
@@ -199,8 +199,9 @@ impl<'t> Judge<'t> {
                 | SubLinkType::ANY_SUBLINK
                 | SubLinkType::ALL_SUBLINK
                 | SubLinkType::ROWCOMPARE_SUBLINK => self.sublink(sublink, scope, false) == Form::Tied,
-                _ => query_of(sublink)
-                    .is_some_and(|query| self.query_is_tied(query, &scope.below(query), false)),
+                _ => {
+                    sublink.query().is_some_and(|query| self.query_is_tied(query, &scope.below(query), false))
+                }
             },
             Kind::Var(var) => self.var_names_target(var, scope),
             _ => false,
@@ -247,11 +248,6 @@ struct Pairs {
     /// A pair is this column and itself.
     itself: Option<i16>,
     on_equal: OnEqual,
-}
-
-/// A sub-select, which is a Query once it has been analysed.
-pub fn query_of<'t>(sublink: Node<'t, pg_sys::SubLink>) -> Option<Query<'t>> {
-    sublink.subselect()?.as_a()
 }
 
 /// The number of the sub-select's column that a test expression's side stands for.

@@ -9,6 +9,7 @@ use crate::authority::Writer;
 use crate::objects::reach::{self, Obstacle};
 use crate::objects::whole;
 use crate::pg::attempt::attempt;
+use crate::pg::nodes::Node;
 use crate::pg::{inheritance, nodes, relations, text};
 use crate::{policy, settings};
 
@@ -17,7 +18,8 @@ use crate::{policy, settings};
 pub unsafe fn truncate(truncate: *mut pg_sys::TruncateStmt) -> Vec<Finding> {
     // A name may not be looked up at all (its schema is not the caller's to use).
     // SAFETY: by contract.
-    let reach = match attempt(|| unsafe { reach::of(truncate, false) }) {
+    let Some(truncate) = (unsafe { Node::of(truncate) }) else { return Vec::new() };
+    let reach = match attempt(|| reach::of(truncate, false)) {
         Ok(reach) => reach,
         Err(failure) => {
             return vec![Finding {

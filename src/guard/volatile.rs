@@ -5,7 +5,8 @@
 use crate::pg::pg_sys;
 use pgrx::pg_sys::NodeTag;
 
-use crate::pg::{compat, frame, nodes, raw};
+use crate::pg::compat;
+use crate::pg::nodes::{self, Kind, Node, Walk};
 
 /// # Safety
 /// `guard` is a guard's plan in `statement`.
@@ -46,10 +47,18 @@ pub unsafe fn is_input(
 /// As `is_input`.
 unsafe fn sub_selects_of(guard: *mut pg_sys::Plan, statement: *mut pg_sys::PlannedStmt) -> Vec<i32> {
     let mut found = Found { plans: Vec::new(), parameters: Vec::new() };
-    // SAFETY: by contract; a walk that owns nothing, into memory that is owned here.
+    // SAFETY: by contract; a plan's target list, and the sub-plans of its statement.
     unsafe {
-        let columns = (*guard).targetlist.cast::<pg_sys::Node>();
-        frame::call(|| find_sub_selects(columns, (&raw mut found).cast()));
+        if let Some(columns) = Node::of((*guard).targetlist.cast()) {
+            nodes::walk(columns, &mut |node: Node| {
+                match node.kind() {
+                    Kind::SubPlan(plan) => found.plans.push(plan.plan_id),
+                    Kind::Param(param) => found.parameters.push(param.paramid),
+                    _ => {}
+                }
+                Walk::Into
+            });
+        }
         // Those that run once, when their value is first asked for, stand at the top of their level.
         let mut tops: Vec<_> = nodes::items::<pg_sys::Plan>((*statement).subplans).collect();
         tops.push((*statement).planTree);
@@ -67,25 +76,6 @@ unsafe fn sub_selects_of(guard: *mut pg_sys::Plan, statement: *mut pg_sys::Plann
 struct Found {
     plans: Vec<i32>,
     parameters: Vec<i32>,
-}
-
-/// A bare frame: expression_tree_walker calls it for each node.
-#[allow(ffi_unwind_calls, reason = "a bare frame: it owns nothing and cannot panic")]
-unsafe extern "C-unwind" fn find_sub_selects(
-    node: *mut pg_sys::Node,
-    context: *mut core::ffi::c_void,
-) -> bool {
-    // SAFETY: NULL or an expression; casts follow tags; `context` is Found.
-    unsafe {
-        let found = &mut *context.cast::<Found>();
-        match nodes::tag(node) {
-            NodeTag::T_Invalid => return false,
-            NodeTag::T_SubPlan => found.plans.push((*node.cast::<pg_sys::SubPlan>()).plan_id),
-            NodeTag::T_Param => found.parameters.push((*node.cast::<pg_sys::Param>()).paramid),
-            _ => {}
-        }
-        raw::expression_tree_walker(node, find_sub_selects, context)
-    }
 }
 
 /// # Safety

@@ -4,14 +4,14 @@
 use std::rc::Rc;
 
 use crate::pg::pg_sys;
-use pgrx::pg_sys::NodeTag;
 use safedelete_core::command::Command;
 use safedelete_core::limit::Size;
 
 use super::running::{self, Named};
 use super::whole;
+use crate::pg::nodes::{Kind, Node};
 use crate::pg::report::Frozen;
-use crate::pg::{inheritance, locks, nodes};
+use crate::pg::{inheritance, locks, relations};
 use crate::{exemption, levels, policy};
 
 /// A table is about to be dropped.
@@ -86,27 +86,28 @@ fn named() -> Rc<Named> {
         return named;
     }
     let mut named = Named::default();
-    let statement = levels::utility();
-    if let Some(drop) = nodes::cast::<pg_sys::DropStmt, _>(statement, NodeTag::T_DropStmt) {
-        // SAFETY: the cast follows the tag; a table's name is a list of strings, a schema's a string.
-        unsafe {
-            match (*drop).removeType {
-                pg_sys::ObjectType::OBJECT_TABLE => {
-                    named.tables.extend(
-                        nodes::items::<pg_sys::List>((*drop).objects)
-                            .map(|name| locks::find(pg_sys::makeRangeVarFromNameList(name)))
-                            .filter(|table| *table != pg_sys::InvalidOid),
-                    );
-                    named.is_in_use =
-                        any_in_use(named.tables.iter().flat_map(|table| inheritance::members(*table)));
-                }
-                pg_sys::ObjectType::OBJECT_SCHEMA => {
-                    let schemas = nodes::items::<pg_sys::Node>((*drop).objects)
-                        .map(|name| pg_sys::get_namespace_oid(nodes::string(name), true));
-                    named.is_in_use = any_in_use(schemas.flat_map(inheritance::tables_of_schema));
-                }
-                _ => {}
+    // SAFETY: the utility statement that runs, or NULL.
+    let statement = unsafe { Node::of(levels::utility()) };
+    if let Some(drop) = statement.and_then(|statement| statement.as_a::<pg_sys::DropStmt>()) {
+        let names = drop.objects().iter().map(Node::kind);
+        match drop.removeType {
+            pg_sys::ObjectType::OBJECT_TABLE => {
+                let tables = names.filter_map(|name| match name {
+                    Kind::List(parts) => Some(locks::find_listed(parts)),
+                    _ => None,
+                });
+                named.tables.extend(tables.filter(|table| *table != pg_sys::InvalidOid));
+                named.is_in_use =
+                    any_in_use(named.tables.iter().flat_map(|table| inheritance::members(*table)));
             }
+            pg_sys::ObjectType::OBJECT_SCHEMA => {
+                let schemas = names.filter_map(|name| match name {
+                    Kind::String(name) => relations::schema_of_name(name.sval()?),
+                    _ => None,
+                });
+                named.is_in_use = any_in_use(schemas.flat_map(inheritance::tables_of_schema));
+            }
+            _ => {}
         }
     }
     let named = Rc::new(named);

@@ -7,7 +7,8 @@ use rustc_hash::FxHashSet;
 
 use crate::pg::foreign_keys::{ForeignKeys, Walk};
 use crate::pg::locks::{self, Use};
-use crate::pg::{inheritance, nodes, relations, text};
+use crate::pg::nodes::{self, Node};
+use crate::pg::{inheritance, relations, text};
 
 /// The tables that a TRUNCATE takes.
 #[derive(Default)]
@@ -36,26 +37,17 @@ pub enum Obstacle {
 
 /// Finds what a TRUNCATE is going to take. With `locks`, it takes PostgreSQL's, and waits and fails as
 /// PostgreSQL does; else it only looks.
-///
-/// # Safety
-/// `truncate` is a TRUNCATE.
-pub unsafe fn of(truncate: *mut pg_sys::TruncateStmt, locks: bool) -> Result<Reach, Obstacle> {
-    // SAFETY: by contract; its relations are RangeVars.
-    let (names, cascades, restarts) = unsafe {
-        let names = nodes::items::<pg_sys::RangeVar>((*truncate).relations);
-        (names, (*truncate).behavior == pg_sys::DropBehavior::DROP_CASCADE, (*truncate).restart_seqs)
-    };
+pub fn of(truncate: Node<pg_sys::TruncateStmt>, locks: bool) -> Result<Reach, Obstacle> {
     let mut search = Search { locks, reach: Reach::default(), all: Vec::new(), known: FxHashSet::default() };
-    for name in names {
-        // SAFETY: as above.
-        unsafe { search.name(name)? };
+    for name in truncate.relations().iter() {
+        search.name(name)?;
     }
-    if cascades {
+    if truncate.behavior == pg_sys::DropBehavior::DROP_CASCADE {
         search.cascade()?;
     } else {
         search.refuse_referenced()?;
     }
-    if restarts {
+    if truncate.restart_seqs {
         search.sequences()?;
     }
     Ok(search.reach)
@@ -70,26 +62,19 @@ struct Search {
 }
 
 impl Search {
-    /// # Safety
-    /// `name` is a RangeVar.
-    unsafe fn name(&mut self, name: *mut pg_sys::RangeVar) -> Result<(), Obstacle> {
+    fn name(&mut self, name: Node<pg_sys::RangeVar>) -> Result<(), Obstacle> {
         let refuses = |table| {
             if table == pg_sys::InvalidOid {
-                // SAFETY: by contract.
-                return Err(unsafe { missing(name) });
+                return Err(missing(name));
             }
             kind(table)?;
             privileges(table)
         };
-        // SAFETY: by contract.
-        let (found, with_tree) = unsafe {
-            let found = if self.locks {
-                locks::find_and_lock(name, refuses)
-            } else {
-                let table = locks::find(name);
-                refuses(table).map(|()| table)
-            };
-            (found, (*name).inh)
+        let found = if self.locks {
+            locks::find_and_lock(name, refuses)
+        } else {
+            let table = locks::find(name);
+            refuses(table).map(|()| table)
         };
         let table = match found {
             Err(missing @ Obstacle::Missing { .. }) if !self.locks => {
@@ -102,7 +87,7 @@ impl Search {
             return Ok(());
         }
         self.take(table)?;
-        if !with_tree {
+        if !name.inh {
             if relations::kind(table) == pg_sys::RELKIND_PARTITIONED_TABLE {
                 return Err(Obstacle::OnlyOfPartitioned(table));
             }
@@ -230,15 +215,10 @@ fn may_be_referenced(table: pg_sys::Oid) -> bool {
     .unwrap_or(false)
 }
 
-/// # Safety
-/// `name` is a RangeVar.
-unsafe fn missing(name: *mut pg_sys::RangeVar) -> Obstacle {
-    // SAFETY: by contract; the names are NULL or NUL-terminated.
-    unsafe {
-        Obstacle::Missing {
-            schema: text::from_server((*name).schemaname),
-            name: text::from_server((*name).relname).unwrap_or_default(),
-        }
+fn missing(name: Node<pg_sys::RangeVar>) -> Obstacle {
+    Obstacle::Missing {
+        schema: text::from_server(name.schemaname),
+        name: text::from_server(name.relname).unwrap_or_default(),
     }
 }
 

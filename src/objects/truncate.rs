@@ -9,20 +9,17 @@ use safedelete_core::command::Command;
 use super::reach::{self, Reach};
 use super::running::{self, Outlook};
 use super::whole;
+use crate::pg::nodes::Node;
 use crate::pg::report::Frozen;
 use crate::pg::{inheritance, locks, relations};
 use crate::{exemption, policy, rehearsal};
 
 /// A TRUNCATE is about to run.
-///
-/// # Safety
-/// `truncate` is a TRUNCATE.
-pub unsafe fn prepare(truncate: *mut pg_sys::TruncateStmt) -> Result<(), Frozen> {
+pub fn prepare(truncate: Node<pg_sys::TruncateStmt>) -> Result<(), Frozen> {
     if exemption::of_command() {
         return Ok(());
     }
-    // SAFETY: by contract.
-    let reach = if is_out_of_place() { None } else { unsafe { reach::of(truncate, true) }.ok() };
+    let reach = if is_out_of_place() { None } else { reach::of(truncate, true).ok() };
     let Some(reach) = reach else {
         running::with(|running| running.outlook = Outlook::Refused);
         return Ok(());

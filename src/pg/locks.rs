@@ -1,7 +1,8 @@
 //! Finding and locking relations as a command does that is about to run, so that it waits as long,
 //! for the same, and fails with PostgreSQL's own words. What is locked stays locked.
 
-use super::{frame, nodes, pg_sys, raw, relations};
+use super::nodes::{self, Node, Nodes};
+use super::{frame, pg_sys, raw, relations};
 
 /// What TRUNCATE and DROP take.
 const EXCLUSIVE: pg_sys::LOCKMODE = pg_sys::AccessExclusiveLock as pg_sys::LOCKMODE;
@@ -25,29 +26,28 @@ pub fn invalidations() -> u64 {
 
 /// The relation of a name, without a lock; InvalidOid where there is none. A name that may not be
 /// looked up raises PostgreSQL's error.
-///
-/// # Safety
-/// `name` is a RangeVar.
-pub unsafe fn find(name: *mut pg_sys::RangeVar) -> pg_sys::Oid {
+pub fn find(name: Node<pg_sys::RangeVar>) -> pg_sys::Oid {
     let (lock, flags) = (pg_sys::NoLock as i32, pg_sys::RVROption::RVR_MISSING_OK);
-    // SAFETY: by contract.
-    unsafe { pg_sys::RangeVarGetRelidExtended(name, lock, flags, None, std::ptr::null_mut()) }
+    // SAFETY: a RangeVar.
+    unsafe { pg_sys::RangeVarGetRelidExtended(name.as_ptr(), lock, flags, None, std::ptr::null_mut()) }
+}
+
+/// The same of a name in parts, as DROP lists them.
+pub fn find_listed(name: Nodes) -> pg_sys::Oid {
+    // SAFETY: a list of strings; an error where they are too many.
+    unsafe { Node::of(pg_sys::makeRangeVarFromNameList(name.as_ptr())) }.map_or(pg_sys::InvalidOid, find)
 }
 
 /// The relation of a name, locked, as RangeVarGetRelidExtended goes about it: what comes while it
 /// waits may change what the name means. Nothing is locked that `refuses` has a word against.
-///
-/// # Safety
-/// `name` is a RangeVar.
-pub unsafe fn find_and_lock<T>(
-    name: *mut pg_sys::RangeVar,
+pub fn find_and_lock<T>(
+    name: Node<pg_sys::RangeVar>,
     refuses: impl Fn(pg_sys::Oid) -> Result<(), T>,
 ) -> Result<pg_sys::Oid, T> {
     let mut locked = pg_sys::InvalidOid;
     loop {
         let before = invalidations();
-        // SAFETY: by contract.
-        let found = unsafe { find(name) };
+        let found = find(name);
         let refused = refuses(found);
         if locked != pg_sys::InvalidOid && (found != locked || refused.is_err()) {
             unlock(locked);

@@ -176,6 +176,13 @@ pub fn has_cascades(relation: pg_sys::Oid, on_delete: bool) -> bool {
     }
 }
 
+/// The schema of a name; `None` where there is none.
+pub fn schema_of_name(name: &CStr) -> Option<pg_sys::Oid> {
+    // SAFETY: NUL-terminated.
+    let schema = unsafe { pg_sys::get_namespace_oid(name.as_ptr(), true) };
+    (schema != pg_sys::InvalidOid).then_some(schema)
+}
+
 /// A function's name with its schema's, quoted where SQL needs it, and parentheses.
 pub fn function_name(function: pg_sys::Oid) -> String {
     let schema = text(pg_sys::get_namespace_name(pg_sys::get_func_namespace(function)));

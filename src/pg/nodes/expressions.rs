@@ -6,6 +6,9 @@ use core::ffi::c_int;
 use super::super::pg_sys;
 use super::{Node, Nodes, make};
 
+/// What folding may know: bound parameters.
+pub type Root<'t> = Node<'t, pg_sys::PlannerInfo>;
+
 /// Functions that look at an expression.
 macro_rules! of_expressions {
     ($($(#[$about:meta])* fn $name:ident -> $result:ty = $function:ident;)*) => {
@@ -48,7 +51,7 @@ impl<'t> Node<'t> {
     }
 
     /// Folded, with the values that `root` knows of parameters.
-    pub fn folded(self, root: Option<Node<'t, pg_sys::PlannerInfo>>) -> Node<'t> {
+    pub fn folded(self, root: Option<Root<'t>>) -> Node<'t> {
         let root = root.map_or(std::ptr::null_mut(), Node::as_ptr);
         // SAFETY: an expression, or a list of such; what is changed is copied.
         unsafe { made(pg_sys::eval_const_expressions(root, self.as_ptr())) }

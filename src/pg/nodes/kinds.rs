@@ -1,5 +1,5 @@
 //! The node types that are read, and their pointers, as PostgreSQL's headers declare them (nodes/primnodes.h,
-//! nodes/parsenodes.h, nodes/plannodes.h). A pointer that stands here has a function of its name.
+//! nodes/parsenodes.h, nodes/pathnodes.h). A pointer that stands here has a function of its name.
 
 use pgrx::pg_sys::NodeTag;
 
@@ -82,6 +82,13 @@ impl<'t> Node<'t, pg_sys::Query> {
     }
 }
 
+impl<'t> Node<'t, pg_sys::SubLink> {
+    /// The sub-select, once it has been analysed.
+    pub fn query(self) -> Option<Node<'t, pg_sys::Query>> {
+        self.subselect()?.as_a()
+    }
+}
+
 impl<'t> Node<'t> {
     /// # Safety
     /// The node is a T.
@@ -139,7 +146,12 @@ nodes! {
     };
     CommonTableExpr T_CommonTableExpr { ctename: str, ctequery: Node };
     MergeAction T_MergeAction { qual: Node };
+    TruncateStmt T_TruncateStmt { relations: [RangeVar] };
+    DropStmt T_DropStmt { objects: [Node] };
     SetOperationStmt T_SetOperationStmt { larg: Node, rarg: Node };
+
+    // value.h
+    String T_String { sval: str };
 
     // pathnodes.h
     PlannerGlobal T_PlannerGlobal;
