@@ -113,6 +113,11 @@ pub fn owner() -> Owner {
     }
 }
 
+/// The command at which the running sum began.
+pub fn began() -> pg_sys::CommandId {
+    if settings::scope() == Scope::Transaction { 0 } else { levels::began() }
+}
+
 /// The rows counted so far.
 pub fn sum(of: Summed) -> u64 {
     let key = (owner(), of);

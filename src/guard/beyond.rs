@@ -5,18 +5,12 @@
 
 use core::ffi::c_int;
 
-use super::flow::{check, count_in_parts};
-use super::node::GuardState;
+use super::identity::Identity;
 use super::orders::{Flow, Orders};
 use super::rows::Added;
-use super::spool::Identity;
+use super::state::GuardState;
+use super::tally::count_in_parts;
 use crate::pg::{compat, frame, pg_sys, raw};
-
-#[repr(C)]
-pub struct Beyond {
-    /// NULL where there are no such rows.
-    sort: *mut pg_sys::Tuplesortstate,
-}
 
 /// Whether a row is new for which there was no room; not, where that is to be seen when the input has
 /// ended.
@@ -26,11 +20,11 @@ pub struct Beyond {
 #[cold]
 #[allow(ffi_unwind_calls, reason = "called by bare frames, which own nothing")]
 pub unsafe fn is_new(guard: *mut GuardState, identity: Identity) -> bool {
-    // SAFETY: by contract; the task lives as long as the execution.
+    // SAFETY: by contract; what it has started with lives as long as the guard.
     unsafe {
         let most = (pg_sys::work_mem as usize).saturating_mul(1024 / 2);
         let added = frame::guarded(|| {
-            let rows = (*(*guard).task).distinct.as_mut();
+            let rows = (*(*guard).execution).distinct.as_mut();
             match rows.map(|rows| rows.add(identity.table, identity.tid, most)) {
                 Some(Some(added)) => added,
                 Some(None) => frame::out_of_memory(),
@@ -54,10 +48,10 @@ pub unsafe fn is_new(guard: *mut GuardState, identity: Identity) -> bool {
 unsafe fn put(guard: *mut GuardState, key: u64) {
     // SAFETY: by contract. The sort belongs to the execution, whatever memory is current now.
     unsafe {
-        if (*guard).beyond.sort.is_null() {
+        if (*guard).beyond.is_null() {
             let previous = pg_sys::CurrentMemoryContext;
             pg_sys::CurrentMemoryContext = (*(*guard).scan.ss.ps.state).es_query_cxt;
-            (*guard).beyond.sort = raw::tuplesort_begin_datum(
+            (*guard).beyond = raw::tuplesort_begin_datum(
                 pg_sys::INT8OID,
                 pg_sys::Oid::from(pg_sys::Int8LessOperator),
                 pg_sys::InvalidOid,
@@ -68,7 +62,7 @@ unsafe fn put(guard: *mut GuardState, key: u64) {
             );
             pg_sys::CurrentMemoryContext = previous;
         }
-        raw::tuplesort_putdatum((*guard).beyond.sort, pg_sys::Datum::from(key), false);
+        raw::tuplesort_putdatum((*guard).beyond, pg_sys::Datum::from(key), false);
     }
 }
 
@@ -80,7 +74,7 @@ unsafe fn put(guard: *mut GuardState, key: u64) {
 pub unsafe fn count(guard: *mut GuardState) {
     // SAFETY: by contract.
     unsafe {
-        if !(*guard).beyond.sort.is_null() {
+        if !(*guard).beyond.is_null() {
             count_sorted(guard);
         }
     }
@@ -93,7 +87,7 @@ pub unsafe fn count(guard: *mut GuardState) {
 unsafe fn count_sorted(guard: *mut GuardState) {
     // SAFETY: by contract.
     unsafe {
-        let sort = (*guard).beyond.sort;
+        let sort = (*guard).beyond;
         raw::tuplesort_performsort(sort);
         // Those of a table come together.
         let (mut last, mut rows) = (0, 0);
@@ -114,11 +108,6 @@ unsafe fn count_sorted(guard: *mut GuardState) {
             add(guard, last, rows);
         }
         release(guard);
-        if matches!((*guard).orders, Some(Orders { flow: Flow::Rows, .. }))
-            && (*guard).count > (*guard).threshold
-        {
-            check(guard);
-        }
     }
 }
 
@@ -140,7 +129,7 @@ unsafe fn add(guard: *mut GuardState, key: u64, rows: u64) {
                 leaf
             } else {
                 frame::guarded(|| {
-                    let distinct = (*(*guard).task).distinct.as_ref();
+                    let distinct = (*(*guard).execution).distinct.as_ref();
                     distinct.map_or(pg_sys::InvalidOid, |rows| rows.table_of(key))
                 })
             };
@@ -157,7 +146,7 @@ unsafe fn add(guard: *mut GuardState, key: u64, rows: u64) {
 pub unsafe fn release(guard: *mut GuardState) {
     // SAFETY: by contract.
     unsafe {
-        let sort = std::mem::replace(&mut (*guard).beyond.sort, std::ptr::null_mut());
+        let sort = std::mem::replace(&mut (*guard).beyond, std::ptr::null_mut());
         if !sort.is_null() {
             raw::tuplesort_end(sort);
         }

@@ -5,8 +5,8 @@ use crate::pg::pg_sys;
 use safedelete_core::expectation::{self, BadNumber, Expectation, Selected, Word};
 
 use super::beyond;
-use super::flow;
-use super::node::{GuardState, Stage};
+use super::input::count_to_the_end;
+use super::state::{GuardState, Stage};
 use crate::analysis::expected;
 use crate::pg::report;
 use crate::pg::{frame, nodes, raw};
@@ -79,14 +79,14 @@ unsafe fn number(
 #[cold]
 #[allow(ffi_unwind_calls, reason = "called by bare frames, which own nothing")]
 pub unsafe fn check(guard: *mut GuardState) {
-    // SAFETY: by contract; the task lives as long as the execution.
+    // SAFETY: by contract; what it has started with lives as long as the guard.
     unsafe {
-        let task = (*guard).task;
+        let task = &raw mut (*(*guard).execution).task;
         let Some(unmet) = (*task).breaks((*guard).count + (*guard).made) else { return };
         let selected = if unmet.word == Word::Exactly && (*guard).stage == Stage::Collect {
             // Nothing is written yet, and the number tells how far off it is.
             (*guard).threshold = u64::MAX;
-            flow::count_to_the_end(guard);
+            count_to_the_end(guard);
             beyond::count(guard);
             Selected::Rows((*guard).count + (*guard).made)
         } else {

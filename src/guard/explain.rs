@@ -8,8 +8,8 @@ use pgrx::pg_sys::NodeTag;
 use safedelete_core::limit::Size;
 use safedelete_core::message;
 
-use super::node::GuardState;
 use super::orders::{Flow, Orders};
+use super::state::GuardState;
 use super::volatile;
 use crate::analysis::{Qualification, expected};
 use crate::authority::Writer;
@@ -28,8 +28,8 @@ pub unsafe extern "C-unwind" fn explain(
         // SAFETY: PostgreSQL explains a started state.
         unsafe {
             if let Some(orders) = &(*guard).orders {
-                let task = (*guard).task;
-                let counted = if task.is_null() { None } else { (*task).counted() };
+                let execution = (*guard).execution;
+                let counted = if execution.is_null() { None } else { (*execution).task.counted() };
                 show_expected((*(*guard).scan.ss.ps.plan.cast::<pg_sys::CustomScan>()).custom_exprs, es);
                 show(orders, (*guard).count, counted, es);
                 if orders.flow == Flow::Rows && policy::effective(orders.relation).guards(orders.command) {

@@ -5,39 +5,16 @@ use crate::pg::pg_sys;
 use safedelete_core::command::Command;
 use safedelete_core::event::Counter;
 
-use super::node::{GuardState, Stage};
+use super::input::{is_new, next_row};
 use super::orders::{Flow, Orders};
-use super::{beyond, expected, made, measure, spool};
+use super::slots::{clear, fill, is_empty};
+use super::state::{GuardState, Stage};
+use super::tally::{count_in_parts, note_made_in_parts};
+use super::threshold::check;
+use super::{beyond, expected, identity, made, measure};
 use crate::pg::report::{self, Frozen};
 use crate::pg::{frame, raw};
 use crate::record;
-
-/// The next row of the child, as the macro ExecProcNode.
-///
-/// # Safety
-/// `child` is a plan state.
-#[inline(always)]
-#[allow(ffi_unwind_calls, reason = "called by bare frames, which own nothing")]
-unsafe fn next_row(child: *mut pg_sys::PlanState) -> *mut pg_sys::TupleTableSlot {
-    // SAFETY: by contract; every plan state has the function.
-    unsafe {
-        if !(*child).chgParam.is_null() {
-            raw::ExecReScan(child);
-        }
-        match (*child).ExecProcNode {
-            Some(next) => next(child),
-            None => std::ptr::null_mut(),
-        }
-    }
-}
-
-/// # Safety
-/// `slot` is NULL or a slot.
-#[inline(always)]
-unsafe fn is_empty(slot: *mut pg_sys::TupleTableSlot) -> bool {
-    // SAFETY: by contract.
-    slot.is_null() || unsafe { (*slot).tts_flags as u32 & pg_sys::TTS_FLAG_EMPTY != 0 }
-}
 
 pub unsafe extern "C-unwind" fn execute(node: *mut pg_sys::CustomScanState) -> *mut pg_sys::TupleTableSlot {
     let guard = node.cast::<GuardState>();
@@ -60,11 +37,11 @@ unsafe fn next(guard: *mut GuardState) -> *mut pg_sys::TupleTableSlot {
                 Stage::Count => return count_row(guard),
                 Stage::Collect => collect(guard),
                 Stage::Replay => {
-                    let slot = spool::next_identity(guard);
+                    let slot = (*guard).spool.next_identity((*guard).orders.as_ref());
                     if !slot.is_null() {
                         return slot;
                     }
-                    let slot = spool::replay(guard);
+                    let slot = (*guard).spool.replay((*guard).orders.as_ref(), (*guard).scan.ss.ps.state);
                     if !slot.is_null() {
                         return slot;
                     }
@@ -118,32 +95,6 @@ unsafe fn project(guard: *mut GuardState, slot: *mut pg_sys::TupleTableSlot) -> 
     }
 }
 
-/// # Safety
-/// `slot` is a slot.
-#[inline(always)]
-#[allow(ffi_unwind_calls, reason = "called by bare frames, which own nothing")]
-pub(super) unsafe fn clear(slot: *mut pg_sys::TupleTableSlot) {
-    // SAFETY: every kind of slot has the function.
-    unsafe {
-        if let Some(clear) = (*(*slot).tts_ops).clear {
-            clear(slot);
-        }
-    }
-}
-
-/// What ExecStoreVirtualTuple does.
-///
-/// # Safety
-/// `slot` is virtual, and its values are set.
-#[inline(always)]
-unsafe fn fill(slot: *mut pg_sys::TupleTableSlot) {
-    // SAFETY: by contract.
-    unsafe {
-        (*slot).tts_flags &= !(pg_sys::TTS_FLAG_EMPTY as u16);
-        (*slot).tts_nvalid = (*(*slot).tts_tupleDescriptor).natts as pg_sys::AttrNumber;
-    }
-}
-
 /// Counts one row and hands it on.
 ///
 /// # Safety
@@ -158,7 +109,7 @@ unsafe fn count_row(guard: *mut GuardState) -> *mut pg_sys::TupleTableSlot {
         }
         let slot = next_row((*guard).scan.ss.ps.lefttree);
         if is_empty(slot) {
-            beyond::count(guard);
+            count_beyond(guard);
             if kept_elsewhere {
                 measure::count(guard);
                 if (*guard).counts_parts {
@@ -189,7 +140,7 @@ unsafe fn count_row(guard: *mut GuardState) -> *mut pg_sys::TupleTableSlot {
                 (*guard).last_leaf = if orders.command == Command::Upsert {
                     measure::partition_of(guard, slot)
                 } else {
-                    spool::leaf(slot, orders)
+                    identity::leaf(slot, orders)
                 };
                 if matches!(orders.flow, Flow::Direct { .. }) {
                     // It came by, so it is written here, or was written there and is returned.
@@ -200,28 +151,6 @@ unsafe fn count_row(guard: *mut GuardState) -> *mut pg_sys::TupleTableSlot {
             count(guard, slot);
         }
         slot
-    }
-}
-
-/// Whether a row is known not to have come by before; each has not, where it has nothing to tell it by.
-///
-/// # Safety
-/// As `execute`; `slot` holds a row of the child.
-#[inline(always)]
-unsafe fn is_new(guard: *mut GuardState, slot: *mut pg_sys::TupleTableSlot) -> bool {
-    // SAFETY: by contract; the task lives as long as the execution.
-    unsafe {
-        if let Some(orders) = &(*guard).orders
-            && orders.repeats
-            && let Some(identity) = spool::identity(slot, orders)
-            && let Some(rows) = &mut (*(*guard).task).distinct
-        {
-            if rows.has_room() {
-                return rows.insert(identity.table, identity.tid);
-            }
-            return beyond::is_new(guard, identity);
-        }
-        true
     }
 }
 
@@ -242,7 +171,7 @@ unsafe fn count(guard: *mut GuardState, slot: *mut pg_sys::TupleTableSlot) {
             if (*guard).counts_parts
                 && let Some(orders) = &(*guard).orders
             {
-                note_made_in_parts(guard, spool::leaf(slot, orders));
+                note_made_in_parts(guard, identity::leaf(slot, orders));
             }
             return;
         }
@@ -253,76 +182,26 @@ unsafe fn count(guard: *mut GuardState, slot: *mut pg_sys::TupleTableSlot) {
         if (*guard).counts_parts
             && let Some(orders) = &(*guard).orders
         {
-            count_in_parts(guard, spool::leaf(slot, orders), 1);
+            count_in_parts(guard, identity::leaf(slot, orders), 1);
         }
     }
 }
 
-/// Counts rows that are stored in `leaf` for the parts that have policies of their own.
+/// The input has ended: rows that there was no room to tell apart.
 ///
 /// # Safety
 /// As `execute`.
-#[cold]
-#[allow(ffi_unwind_calls, reason = "called by bare frames, which own nothing")]
-pub(super) unsafe fn count_in_parts(guard: *mut GuardState, leaf: pg_sys::Oid, rows: u64) {
-    // SAFETY: as in `check`.
+unsafe fn count_beyond(guard: *mut GuardState) {
+    // SAFETY: by contract.
     unsafe {
-        let refused: Option<Frozen> = frame::guarded(|| {
-            let task = (*guard).task;
-            if task.is_null() { None } else { (*task).parts.as_mut()?.count(leaf, rows).err() }
-        });
-        if let Some(frozen) = refused {
-            report::raise(&frozen);
+        if (*guard).beyond.is_null() {
+            return;
         }
-    }
-}
-
-/// Notes a row that is stored in `leaf` and that the sum had counted before.
-///
-/// # Safety
-/// As `execute`.
-#[cold]
-unsafe fn note_made_in_parts(guard: *mut GuardState, leaf: pg_sys::Oid) {
-    // SAFETY: as in `check`.
-    unsafe {
-        frame::guarded(|| {
-            let task = (*guard).task;
-            if !task.is_null()
-                && let Some(parts) = (*task).parts.as_mut()
-            {
-                parts.note_made(leaf);
-            }
-        });
-    }
-}
-
-/// The count has passed its threshold: a refusal, or a new threshold.
-///
-/// # Safety
-/// As `execute`.
-#[cold]
-#[allow(ffi_unwind_calls, reason = "called by bare frames, which own nothing")]
-pub(super) unsafe fn check(guard: *mut GuardState) {
-    // SAFETY: by contract; the task lives as long as the execution.
-    unsafe {
-        if !(*guard).task.is_null() {
-            expected::check(guard);
-        }
-        let refused: Option<Frozen> = frame::guarded(|| {
-            let task = (*guard).task;
-            if task.is_null() {
-                return None;
-            }
-            match (*task).check((*guard).count) {
-                Ok(threshold) => {
-                    (*guard).threshold = threshold;
-                    None
-                }
-                Err(frozen) => Some(frozen),
-            }
-        });
-        if let Some(frozen) = refused {
-            report::raise(&frozen);
+        beyond::count(guard);
+        if matches!((*guard).orders, Some(Orders { flow: Flow::Rows, .. }))
+            && (*guard).count > (*guard).threshold
+        {
+            check(guard);
         }
     }
 }
@@ -336,52 +215,15 @@ unsafe fn finish(guard: *mut GuardState) {
     // SAFETY: as in `check`.
     unsafe {
         let refused: Option<Frozen> = frame::guarded(|| {
-            let task = (*guard).task;
-            if task.is_null() {
+            let execution = (*guard).execution;
+            if execution.is_null() {
                 return None;
             }
-            let met = (*task).meets((*guard).count + (*guard).made);
-            met.and_then(|()| (*task).finish((*guard).count, measure::deleted(guard))).err()
+            let met = (*execution).task.meets((*guard).count + (*guard).made);
+            met.and_then(|()| (*execution).finish((*guard).count, measure::deleted(guard))).err()
         });
         if let Some(frozen) = refused {
             report::raise(&frozen);
-        }
-    }
-}
-
-/// Counts what has been written beyond what came by: see `measure::count_rest`.
-///
-/// # Safety
-/// The guard has run and has a task; no frame above owns anything.
-#[cold]
-#[allow(ffi_unwind_calls, reason = "called by bare frames, which own nothing")]
-pub(super) unsafe fn count_more(guard: *mut GuardState, rows: u64) {
-    // SAFETY: as in `check`.
-    unsafe {
-        (*guard).count += rows;
-        let deletes = matches!((*guard).orders, Some(Orders { command: Command::Delete, .. }));
-        let deleted = if deletes { rows } else { 0 };
-        if let Some(frozen) = frame::guarded(|| (*(*guard).task).join_sum(rows, deleted).err()) {
-            report::raise(&frozen);
-        }
-    }
-}
-
-/// Counts what is left of the input, and keeps none of it.
-///
-/// # Safety
-/// As `execute`.
-pub(super) unsafe fn count_to_the_end(guard: *mut GuardState) {
-    // SAFETY: by contract.
-    unsafe {
-        loop {
-            let slot = next_row((*guard).scan.ss.ps.lefttree);
-            if is_empty(slot) {
-                return;
-            }
-            if is_new(guard, slot) {
-                (*guard).count += 1;
-            }
         }
     }
 }
@@ -401,7 +243,7 @@ unsafe fn collect_rows(guard: *mut GuardState) {
                 return;
             }
             count(guard, slot);
-            spool::keep(guard, estate, slot);
+            (*guard).spool.keep((*guard).orders.as_ref(), child, estate, slot);
             if (*guard).threshold == u64::MAX && !(*guard).counts_parts {
                 (*guard).unfinished = true;
                 return;
@@ -423,7 +265,7 @@ unsafe fn collect_identities(guard: *mut GuardState, orders: &Orders) -> bool {
         let estate = (*guard).scan.ss.ps.state;
         let last = orders.ctid.max(orders.tableoid);
         loop {
-            if !spool::has_room(guard, estate) {
+            if !(*guard).spool.has_room(estate) {
                 return false;
             }
             let slot = next_row(child);
@@ -433,7 +275,7 @@ unsafe fn collect_identities(guard: *mut GuardState, orders: &Orders) -> bool {
             if i32::from((*slot).tts_nvalid) < last {
                 raw::slot_getsomeattrs_int(slot, last);
             }
-            spool::keep_identity(guard, slot, orders);
+            (*guard).spool.keep_identity(slot, orders);
             (*guard).count += 1;
             if (*guard).count > (*guard).threshold {
                 check(guard);
@@ -467,7 +309,7 @@ unsafe fn collect(guard: *mut GuardState) {
             collect_rows(guard);
         }
         if !(*guard).unfinished {
-            beyond::count(guard);
+            count_beyond(guard);
             // The sum holds these rows before a trigger of the first can write more.
             finish(guard);
         }

@@ -3,19 +3,15 @@
 //! reaches none; what runs below another one looks at the header of each row that it reaches, but only where
 //! the transaction has written rows of the table at all.
 
-use super::node::GuardState;
+use super::identity;
 use super::orders::Orders;
-use super::{flow, spool};
+use super::slots::clear;
+use super::state::GuardState;
 use crate::ledger::{self, Summed};
 use crate::levels;
 use crate::pg::pg_sys::NodeTag;
 use crate::pg::{compat, nodes, pg_sys, raw};
 use crate::settings::{self, Scope};
-
-/// The command at which the running sum began.
-pub fn began() -> pg_sys::CommandId {
-    if settings::scope() == Scope::Transaction { 0 } else { levels::began() }
-}
 
 /// Whether a row version was made by the sum of `of`.
 ///
@@ -33,7 +29,7 @@ unsafe fn is_made(header: pg_sys::HeapTupleHeader, of: Summed) -> bool {
             return false;
         }
         let made = raw::HeapTupleHeaderGetCmin(header);
-        made >= began() && !ledger::is_uncounted(of, made)
+        made >= ledger::began() && !ledger::is_uncounted(of, made)
     }
 }
 
@@ -166,8 +162,8 @@ pub(super) unsafe fn came(guard: *mut GuardState, slot: *mut pg_sys::TupleTableS
         if orders.ctid == 0 {
             return false;
         }
-        let Some(mut identity) = spool::identity(slot, orders) else { return false };
-        let relation = written(guard, spool::leaf(slot, orders));
+        let Some(mut identity) = identity::identity(slot, orders) else { return false };
+        let relation = written(guard, identity::leaf(slot, orders));
         if relation.is_null() || !compat::may_have_made(relation) {
             return false;
         }
@@ -185,7 +181,7 @@ pub(super) unsafe fn came(guard: *mut GuardState, slot: *mut pg_sys::TupleTableS
         let of = summed(orders);
         let at = (*guard).looked_at;
         let made = fetch(relation, &mut identity.tid, at) && slot_is_made(at, of);
-        flow::clear(at);
+        clear(at);
         made
     }
 }
@@ -213,7 +209,7 @@ pub(super) unsafe fn was_upserted(guard: *mut GuardState) -> bool {
         }
         let mut tid = (*slot.cast::<pg_sys::BufferHeapTupleTableSlot>()).base.tupdata.t_self;
         let made = fetch(relation, &mut tid, slot) && slot_is_made(slot, summed(orders));
-        flow::clear(slot);
+        clear(slot);
         made
     }
 }

@@ -8,10 +8,11 @@ use crate::pg::pg_sys;
 use pgrx::pg_sys::NodeTag;
 use safedelete_core::command::Command;
 
-use super::flow::{check, count_in_parts, count_more};
 use super::made;
-use super::node::{GuardState, Stage, as_guard};
 use super::orders::{Flow, Orders};
+use super::state::{GuardState, Stage, as_guard};
+use super::tally::{count_in_parts, count_more};
+use super::threshold::check;
 use crate::pg::{frame, nodes, raw};
 
 /// Tells the guards of a started query which ModifyTable is above them: only it knows what MERGE
@@ -312,7 +313,7 @@ pub unsafe fn counts_at(modify: *mut pg_sys::PlanState) -> bool {
             return false;
         }
         let guard = as_guard((*modify).lefttree);
-        !guard.is_null() && !(*guard).task.is_null() && (*(*guard).task).joins_sum()
+        !guard.is_null() && !(*guard).execution.is_null() && (*(*guard).execution).task.joins_sum()
     }
 }
 
@@ -339,7 +340,7 @@ pub unsafe fn count_rest(query: *mut pg_sys::QueryDesc) {
         let guard = as_guard((*modify).lefttree);
         // A view's triggers are called again for a row that comes again.
         let again = !guard.is_null() && matches!((*guard).orders, Some(Orders { whole_row: 1.., .. }));
-        if !guard.is_null() && !again && !(*guard).task.is_null() {
+        if !guard.is_null() && !again && !(*guard).execution.is_null() {
             let rest = (*(*query).estate).es_processed.saturating_sub((*guard).count + (*guard).made);
             if rest > 0 {
                 count_more(guard, rest);

@@ -3,81 +3,30 @@
 //!
 //! The child is in `lefttree`, so that EXPLAIN and parameter changes find it; a custom scan has to
 //! start, end and rescan it itself. Rows pass unchanged, but for what `split` has left to the node.
-//! Before the first row is handed on, `spool`
-//! has pulled the whole input (or found it too large, with nothing written): the row identities of
-//! a DELETE into an array, anything else into PostgreSQL's tuplestore.
+//! Before the first row is handed on, `flow` has pulled the whole input into `spool` (or found it too large,
+//! with nothing written).
 
 use core::ffi::c_int;
 
 use crate::pg::pg_sys;
 use pgrx::pg_sys::NodeTag;
 
-use super::beyond::{self, Beyond};
+use super::execution::{self, Start};
 use super::orders::{Flow, Orders};
-use super::spool::{self, Spool};
-use super::task::{self, Start, Task};
-use super::{expected, explain, flow, made, measure};
+use super::state::{GuardState, Stage, name};
+use super::{beyond, expected, explain, flow, made, measure};
 use crate::pg::report;
 use crate::pg::{frame, nodes, raw};
-
-/// What the node does with the next row.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stage {
-    /// Hands rows on, uncounted.
-    Pass,
-    /// Counts rows (or what the parent and foreign servers count) and hands them on.
-    Count,
-    /// Has to collect its input first.
-    Collect,
-    /// Hands on what it collected.
-    Replay,
-    /// The input has ended.
-    Done,
-}
-
-#[repr(C)]
-pub struct GuardState {
-    pub(super) scan: pg_sys::CustomScanState,
-    pub(super) stage: Stage,
-    pub orders: Option<Orders>,
-    pub count: u64,
-    pub(super) threshold: u64,
-    pub(super) task: *mut Task,
-    /// The ModifyTable above, where its counts are needed; see `measure::adopt`.
-    pub(super) parent: *mut pg_sys::ModifyTableState,
-    /// Rows that came by, of a flow whose count is kept elsewhere; once each where they can be told apart.
-    pub(super) passed: u64,
-    /// The foreign scans below that write, each with an instrument.
-    pub(super) direct: *mut pg_sys::List,
-    /// Parts of the table count by themselves; where a row lies is known when it passes.
-    pub(super) counts_parts: bool,
-    pub(super) last_leaf: pg_sys::Oid,
-    /// A row is evaluated when it is handed on, whatever the stage.
-    pub(super) projects: bool,
-    /// Rows that come may have been made by the sum itself.
-    pub(super) looks: bool,
-    pub(super) looked_at: *mut pg_sys::TupleTableSlot,
-    /// The row that passed last was made by the sum, and how many that were have been written: of a flow whose
-    /// count is kept elsewhere.
-    pub(super) last_is_made: bool,
-    pub(super) made: u64,
-    /// More input is to come when what was collected has been handed on.
-    pub(super) unfinished: bool,
-    pub(super) spool: Spool,
-    pub(super) beyond: Beyond,
-}
-
-const NAME: &core::ffi::CStr = c"SafeDelete";
 
 struct Methods<T>(T);
 // SAFETY: tables of function pointers and names, never written.
 unsafe impl<T> Sync for Methods<T> {}
 
 static SCAN_METHODS: Methods<pg_sys::CustomScanMethods> =
-    Methods(pg_sys::CustomScanMethods { CustomName: NAME.as_ptr(), CreateCustomScanState: Some(create) });
+    Methods(pg_sys::CustomScanMethods { CustomName: name(), CreateCustomScanState: Some(create) });
 
 static EXEC_METHODS: Methods<pg_sys::CustomExecMethods> = Methods(pg_sys::CustomExecMethods {
-    CustomName: NAME.as_ptr(),
+    CustomName: name(),
     BeginCustomScan: Some(begin),
     ExecCustomScan: Some(flow::execute),
     EndCustomScan: Some(end),
@@ -209,34 +158,6 @@ pub(super) unsafe fn like(
     }
 }
 
-/// The guard that a plan state is, if it is one.
-///
-/// # Safety
-/// `state` is NULL or a plan state.
-pub unsafe fn as_guard(state: *mut pg_sys::PlanState) -> *mut GuardState {
-    // SAFETY: by contract; the cast follows the tag and the methods.
-    unsafe {
-        if nodes::tag(state) == NodeTag::T_CustomScanState
-            && std::ptr::eq((*state.cast::<pg_sys::CustomScanState>()).methods, &EXEC_METHODS.0)
-        {
-            return state.cast();
-        }
-        std::ptr::null_mut()
-    }
-}
-
-/// Whether a plan node is a guard.
-///
-/// # Safety
-/// `plan` is NULL or a plan node.
-pub unsafe fn is_guard(plan: *mut pg_sys::Plan) -> bool {
-    // SAFETY: by contract; the cast follows the tag.
-    unsafe {
-        nodes::tag(plan) == NodeTag::T_CustomScan
-            && std::ptr::eq((*plan.cast::<pg_sys::CustomScan>()).methods, &SCAN_METHODS.0)
-    }
-}
-
 #[allow(ffi_unwind_calls, reason = "a bare frame: it owns nothing and cannot panic")]
 unsafe extern "C-unwind" fn create(_: *mut pg_sys::CustomScan) -> *mut pg_sys::Node {
     // SAFETY: a zeroed state in the executor's memory; zero is Stage::Pass.
@@ -283,18 +204,18 @@ unsafe fn start(guard: *mut GuardState, estate: *mut pg_sys::EState, eflags: c_i
     // SAFETY: by contract.
     unsafe {
         let Some(orders) = &(*guard).orders else { return };
-        // An error skips `end`: the task goes with the memory of the execution.
+        // An error skips `end`: this goes with the memory of the execution.
         let callback =
             raw::palloc0(size_of::<pg_sys::MemoryContextCallback>()).cast::<pg_sys::MemoryContextCallback>();
-        (*callback).func = Some(drop_task);
+        (*callback).func = Some(drop_execution);
         (*callback).arg = guard.cast();
         let expectation = expected::evaluate(guard);
-        match frame::guarded(|| task::start(orders, (*estate).es_param_list_info, eflags, expectation)) {
+        match frame::guarded(|| execution::start(orders, (*estate).es_param_list_info, eflags, expectation)) {
             Start::Pass => {}
             Start::Refuse(frozen) => report::raise(&frozen),
-            Start::Watch { task, threshold, spool } => {
-                (*guard).task = task;
-                (*guard).counts_parts = (*task).parts.is_some();
+            Start::Watch { execution, threshold, spool } => {
+                (*guard).execution = execution;
+                (*guard).counts_parts = (*execution).parts.is_some();
                 (*guard).threshold = threshold;
                 (*guard).stage = if spool { Stage::Collect } else { Stage::Count };
                 raw::MemoryContextRegisterResetCallback((*estate).es_query_cxt, callback);
@@ -303,13 +224,14 @@ unsafe fn start(guard: *mut GuardState, estate: *mut pg_sys::EState, eflags: c_i
     }
 }
 
-unsafe extern "C-unwind" fn drop_task(guard: *mut core::ffi::c_void) {
+unsafe extern "C-unwind" fn drop_execution(guard: *mut core::ffi::c_void) {
     frame::undisturbed((), || {
-        // SAFETY: the state lives in the memory that is about to go; the task is dropped once.
+        // SAFETY: the state lives in the memory that is about to go; it is dropped once.
         unsafe {
-            let task = std::mem::replace(&mut (*guard.cast::<GuardState>()).task, std::ptr::null_mut());
-            if !task.is_null() {
-                drop(Box::from_raw(task));
+            let guard = guard.cast::<GuardState>();
+            let execution = std::mem::replace(&mut (*guard).execution, std::ptr::null_mut());
+            if !execution.is_null() {
+                drop(Box::from_raw(execution));
             }
         }
     });
@@ -357,8 +279,9 @@ unsafe fn settle(guard: *mut GuardState, estate: *mut pg_sys::EState) {
 unsafe extern "C-unwind" fn end(node: *mut pg_sys::CustomScanState) {
     // SAFETY: PostgreSQL ends a state once; the child ends as it was begun.
     unsafe {
-        spool::release(node.cast());
-        beyond::release(node.cast());
+        let guard = node.cast::<GuardState>();
+        (*guard).spool.release();
+        beyond::release(guard);
         raw::ExecEndNode((*node).ss.ps.lefttree);
     }
 }

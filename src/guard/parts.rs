@@ -78,7 +78,7 @@ impl Parts {
     /// All rows are counted.
     pub fn finish(&mut self) -> Result<(), Frozen> {
         for part in self.parts.iter_mut().filter(|part| part.count + part.made > 0) {
-            part.task.finish(part.count, part.task.deletes(part.count + part.made))?;
+            part.task.join_sum(part.count, part.task.deletes(part.count + part.made))?;
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use pgrx::pg_sys::NodeTag;
 use safedelete_core::command::Command;
 
 use super::task::Task;
-use super::{made, measure, node};
+use super::{made, measure, state};
 use crate::analysis::target;
 use crate::authority::Writer;
 use crate::levels;
@@ -95,7 +95,7 @@ pub unsafe fn account(query: *mut pg_sys::QueryDesc, fires: bool) {
             measure::count_rest(query);
             return;
         }
-        let guarded = node::is_guard((*modify).plan.lefttree);
+        let guarded = state::is_guard((*modify).plan.lefttree);
         if guarded && counts {
             measure::count_rest(query);
         }
@@ -265,5 +265,5 @@ fn count(written: &Written, eflags: i32) -> Result<(), Frozen> {
         }
         return Ok(());
     }
-    Task::of_point_write(command, relation, only, referential).finish(rows, deleted)
+    Task::of_point_write(command, relation, only, referential).join_sum(rows, deleted)
 }

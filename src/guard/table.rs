@@ -5,7 +5,6 @@ use crate::pg::pg_sys;
 use safedelete_core::command::Command;
 use safedelete_core::limit::{Bounds, Size};
 
-use super::made;
 use crate::analysis::target;
 use crate::ledger::{self, Summed};
 use crate::pg::count::Count;
@@ -165,7 +164,7 @@ impl Table {
 /// A count for a sum that had deleted so many rows.
 fn new_count(relation: pg_sys::Oid, only: bool, deleted: u64) -> Count {
     let count = Count::new(relation, only);
-    if deleted == 0 { count } else { count.with_gone(made::began()) }
+    if deleted == 0 { count } else { count.with_gone(ledger::began()) }
 }
 
 /// What a count has come to, with those of the deleted rows that are gone.

@@ -1,166 +1,51 @@
-//! What one execution of a guarded write may do, and whether it has done too much. Everything that
-//! can change between two executions of a plan is read here: settings, role, override, bound
-//! parameters. The costly parts (a table's size, role membership of the override) are asked for
-//! only when a count passes what needs no asking.
+//! What a write of one table, or of a part of it, may do, and whether it has done too much. The costly parts
+//! (a table's size, role membership of the override) are asked for only when a count passes what needs no
+//! asking.
 
 use crate::pg::pg_sys;
 use safedelete_core::command::Command;
-use safedelete_core::event::{Counter, Verdict};
+use safedelete_core::event::Verdict;
 use safedelete_core::expectation::{self, Expectation, Selected, Unmet};
 use safedelete_core::limit::{Bounds, Budget, Limit, Size, Source};
 use safedelete_core::message::{self, NotHonoured, Reach, Report, Unqualified};
 use safedelete_core::mode::Mode;
 use safedelete_core::standing::{Ruling, Standing};
 
-use super::orders::{Flow, Orders};
-use super::parts::Parts;
-use super::rows::Rows;
 use super::table::{Answer, Table};
-use crate::analysis::{self, Qualification, target};
+use crate::analysis::Qualification;
 use crate::authority::Writer;
 use crate::ledger;
 use crate::levels;
 use crate::pg::relations;
 use crate::pg::report::Frozen;
 use crate::policy;
-use crate::record;
 use crate::refusal::{self, About};
 use crate::rehearsal::{self, By};
 use crate::settings::{self, Scope};
 
-/// How an execution goes on.
-#[derive(Clone, Copy)]
-pub enum Start {
-    /// Unguarded: as if the node were not there.
-    Pass,
-    Refuse(Frozen),
-    /// Counted; `spool` collects the rows before the first is written.
-    Watch {
-        task: *mut Task,
-        threshold: u64,
-        spool: bool,
-    },
-}
-
 pub struct Task {
-    command: Command,
-    relation: pg_sys::Oid,
-    bounds: Bounds,
-    mode: Mode,
-    writer: Writer,
-    referential: bool,
-    modifies: bool,
-    table: Table,
+    pub(super) command: Command,
+    pub(super) relation: pg_sys::Oid,
+    pub(super) bounds: Bounds,
+    pub(super) mode: Mode,
+    pub(super) writer: Writer,
+    pub(super) referential: bool,
+    pub(super) modifies: bool,
+    pub(super) table: Table,
     /// Rule `where` refuses the statement, and this lets it through, up to so many rows.
-    overridden: Option<(Verdict, Report, Budget)>,
+    pub(super) overridden: Option<(Verdict, Report, Budget)>,
     /// It is over this limit, and this let it through.
-    over: Option<(Verdict, Limit)>,
+    pub(super) over: Option<(Verdict, Limit)>,
     /// Why a budget does not count, where that is told with `over`.
-    not_honoured: Option<NotHonoured>,
+    pub(super) not_honoured: Option<NotHonoured>,
     /// Nothing is refused, told or kept: what would be is asked for by `outcome`, or noted.
-    rehearses: bool,
+    pub(super) rehearses: bool,
     /// What the statement says of its own number of rows, whatever the rules say.
-    expectation: Option<Expectation>,
+    pub(super) expectation: Option<Expectation>,
     /// The command is guarded here, so its rows join the sum.
-    guarded: bool,
+    pub(super) guarded: bool,
     /// The table that the statement names, where this is a part of it.
-    part_of: Option<pg_sys::Oid>,
-    pub distinct: Option<Rows>,
-    pub parts: Option<Parts>,
-}
-
-/// Starts an execution.
-///
-/// # Safety
-/// `parameters` are the execution's.
-pub unsafe fn start(
-    orders: &Orders,
-    parameters: pg_sys::ParamListInfo,
-    eflags: i32,
-    expectation: Option<Expectation>,
-) -> Start {
-    let effective = policy::effective(orders.relation);
-    let guarded = effective.guards(orders.command);
-    let rehearses = rehearsal::is_on();
-    let guarded = guarded && !(rehearses && target::is_unguarded(orders.relation));
-    let expects = expectation.is_some();
-    if (!guarded && !rehearses && orders.parts.is_null() && !expects) || levels::starts_postgres() {
-        return Start::Pass;
-    }
-    if !rehearses {
-        record::count(Counter::Guarded, 1);
-    }
-    let mode = effective.mode;
-    let referential = levels::is_referential(eflags);
-    let writer = Writer::now(referential);
-    let mut overridden = None;
-    if guarded && !referential && effective.require_where {
-        // SAFETY: by contract.
-        if let Some(why) = unsafe { unqualified(orders, parameters) } {
-            let standing = writer.standing(mode, Some(orders.relation));
-            let name = relations::name(orders.relation);
-            overridden = Some(match standing.unqualified(orders.command, &name, &why) {
-                (Ruling::Through(how, budget), report) => (how, report, budget),
-                (Ruling::Refuse(_), report) if rehearses => (Verdict::Refused, report, Budget::Unlimited),
-                (Ruling::Refuse(_), report) => {
-                    let about = About::Table(orders.relation);
-                    return Start::Refuse(refusal::refuse(&report, about, writer.role));
-                }
-            });
-        }
-    }
-    let bounds = if guarded { effective.bounds } else { Bounds::UNLIMITED };
-    let parts = if orders.parts.is_null() { None } else { Parts::start(orders, referential) };
-    if bounds.unlimited() && overridden.is_none() && parts.is_none() && !rehearses && !expects {
-        return Start::Pass;
-    }
-    let may_refuse = match overridden {
-        Some((.., Budget::Unlimited)) => false,
-        _ => writer.may_be_refused(mode, orders.relation),
-    } || parts.as_ref().is_some_and(Parts::may_refuse);
-    let task = Task {
-        command: orders.command,
-        relation: orders.relation,
-        bounds,
-        mode,
-        writer,
-        referential,
-        modifies: orders.flow == Flow::Parent,
-        table: Table::new(orders.relation, orders.only),
-        overridden,
-        over: None,
-        not_honoured: None,
-        rehearses,
-        expectation,
-        guarded,
-        part_of: None,
-        distinct: orders.repeats.then(Rows::default),
-        parts,
-    };
-    let threshold = task.first_threshold();
-    let spool = orders.flow == Flow::Rows && (may_refuse || expects) && !referential && !rehearses;
-    Start::Watch { task: Box::into_raw(Box::new(task)), threshold, spool }
-}
-
-/// Why rule `where` refuses this execution, if it does.
-///
-/// # Safety
-/// `parameters` are the execution's.
-unsafe fn unqualified(orders: &Orders, parameters: pg_sys::ParamListInfo) -> Option<Unqualified> {
-    let qualification = match orders.qualification {
-        // SAFETY: by contract.
-        Qualification::Deferred => unsafe {
-            analysis::judge_bound(
-                orders.relation,
-                orders.only,
-                orders.target_index,
-                orders.conditions,
-                parameters,
-            )
-        },
-        known => known,
-    };
-    unqualified_by(qualification, orders.relation)
+    pub(super) part_of: Option<pg_sys::Oid>,
 }
 
 /// What rule `where` says of a finding. A table of this transaction is free.
@@ -252,14 +137,6 @@ impl Task {
         Ok(threshold.min(self.expected_at_most()))
     }
 
-    /// All rows are counted, `deleted` of which are to go: they join the sum, and what went through is told.
-    pub fn finish(&mut self, count: u64, deleted: u64) -> Result<(), Frozen> {
-        if let Some(parts) = &mut self.parts {
-            parts.finish()?;
-        }
-        self.join_sum(count, deleted)
-    }
-
     /// These rows join the sum, and what went through is told.
     pub fn join_sum(&mut self, count: u64, deleted: u64) -> Result<(), Frozen> {
         let sum = if self.writer.bypassed || !self.guarded {
@@ -271,7 +148,7 @@ impl Task {
         self.finish_counted(count, sum).map(drop)
     }
 
-    /// The same where the rows have joined the sum; up to which sum there is nothing more to judge.
+    /// Rows have joined the sum, and what went through is told; up to which sum there is nothing more to judge.
     pub fn finish_counted(&mut self, count: u64, sum: u64) -> Result<u64, Frozen> {
         let mut free = self.bounds.surely_within();
         // What reaches no row is not refused for what went before.
@@ -431,8 +308,6 @@ impl Task {
             expectation: None,
             guarded: true,
             part_of: None,
-            distinct: None,
-            parts: None,
         }
     }
 

@@ -48,7 +48,7 @@ pub fn judge(command: Command, relation: pg_sys::Oid, members: Vec<pg_sys::Oid>)
 pub fn finish(command: Command, relation: pg_sys::Oid, size: Size) -> Result<(), Frozen> {
     let task = Task::of_whole_table(command, relation, size);
     let mut task = if is_guarded(command, relation) { task } else { task.unguarded() };
-    task.finish(size.rows(), size.rows())
+    task.join_sum(size.rows(), size.rows())
 }
 
 /// What would become of a TRUNCATE or DROP of these tables, which are `relation` with what goes with it;

@@ -1,0 +1,66 @@
+//! The rows of a guard's input: the next, and whether it has come by before. Bare frames, as node.rs.
+
+use super::slots::is_empty;
+use super::state::GuardState;
+use super::{beyond, identity};
+use crate::pg::{pg_sys, raw};
+
+/// The next row of the child, as the macro ExecProcNode.
+///
+/// # Safety
+/// `child` is a plan state.
+#[inline(always)]
+#[allow(ffi_unwind_calls, reason = "called by bare frames, which own nothing")]
+pub unsafe fn next_row(child: *mut pg_sys::PlanState) -> *mut pg_sys::TupleTableSlot {
+    // SAFETY: by contract; every plan state has the function.
+    unsafe {
+        if !(*child).chgParam.is_null() {
+            raw::ExecReScan(child);
+        }
+        match (*child).ExecProcNode {
+            Some(next) => next(child),
+            None => std::ptr::null_mut(),
+        }
+    }
+}
+
+/// Whether a row is known not to have come by before; each has not, where it has nothing to tell it by.
+///
+/// # Safety
+/// `guard` runs; `slot` holds a row of the child.
+#[inline(always)]
+pub unsafe fn is_new(guard: *mut GuardState, slot: *mut pg_sys::TupleTableSlot) -> bool {
+    // SAFETY: by contract; what it has started with lives as long as the guard.
+    unsafe {
+        if let Some(orders) = &(*guard).orders
+            && orders.repeats
+            && let Some(identity) = identity::identity(slot, orders)
+            && let Some(rows) = &mut (*(*guard).execution).distinct
+        {
+            if rows.has_room() {
+                return rows.insert(identity.table, identity.tid);
+            }
+            return beyond::is_new(guard, identity);
+        }
+        true
+    }
+}
+
+/// Counts what is left of the input, and keeps none of it.
+///
+/// # Safety
+/// `guard` runs; no frame above owns anything.
+pub unsafe fn count_to_the_end(guard: *mut GuardState) {
+    // SAFETY: by contract.
+    unsafe {
+        loop {
+            let slot = next_row((*guard).scan.ss.ps.lefttree);
+            if is_empty(slot) {
+                return;
+            }
+            if is_new(guard, slot) {
+                (*guard).count += 1;
+            }
+        }
+    }
+}

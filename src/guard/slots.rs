@@ -1,0 +1,37 @@
+//! What PostgreSQL's inline functions do with a slot.
+
+use crate::pg::pg_sys;
+
+/// # Safety
+/// `slot` is NULL or a slot.
+#[inline(always)]
+pub unsafe fn is_empty(slot: *mut pg_sys::TupleTableSlot) -> bool {
+    // SAFETY: by contract.
+    slot.is_null() || unsafe { (*slot).tts_flags as u32 & pg_sys::TTS_FLAG_EMPTY != 0 }
+}
+
+/// # Safety
+/// `slot` is a slot.
+#[inline(always)]
+#[allow(ffi_unwind_calls, reason = "called by bare frames, which own nothing")]
+pub unsafe fn clear(slot: *mut pg_sys::TupleTableSlot) {
+    // SAFETY: every kind of slot has the function.
+    unsafe {
+        if let Some(clear) = (*(*slot).tts_ops).clear {
+            clear(slot);
+        }
+    }
+}
+
+/// What ExecStoreVirtualTuple does.
+///
+/// # Safety
+/// `slot` is virtual, and its values are set.
+#[inline(always)]
+pub unsafe fn fill(slot: *mut pg_sys::TupleTableSlot) {
+    // SAFETY: by contract.
+    unsafe {
+        (*slot).tts_flags &= !(pg_sys::TTS_FLAG_EMPTY as u16);
+        (*slot).tts_nvalid = (*(*slot).tts_tupleDescriptor).natts as pg_sys::AttrNumber;
+    }
+}

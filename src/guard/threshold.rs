@@ -1,0 +1,37 @@
+//! A count has passed what was known to be allowed: the execution is asked again. A bare frame, as node.rs.
+
+use super::expected;
+use super::state::GuardState;
+use crate::pg::frame;
+use crate::pg::report::{self, Frozen};
+
+/// The count has passed its threshold: a refusal, or a new threshold.
+///
+/// # Safety
+/// `guard` runs; no frame above owns anything.
+#[cold]
+#[allow(ffi_unwind_calls, reason = "called by bare frames, which own nothing")]
+pub unsafe fn check(guard: *mut GuardState) {
+    // SAFETY: by contract; what it has started with lives as long as the guard.
+    unsafe {
+        if !(*guard).execution.is_null() {
+            expected::check(guard);
+        }
+        let refused: Option<Frozen> = frame::guarded(|| {
+            let execution = (*guard).execution;
+            if execution.is_null() {
+                return None;
+            }
+            match (*execution).task.check((*guard).count) {
+                Ok(threshold) => {
+                    (*guard).threshold = threshold;
+                    None
+                }
+                Err(frozen) => Some(frozen),
+            }
+        });
+        if let Some(frozen) = refused {
+            report::raise(&frozen);
+        }
+    }
+}
