@@ -1,17 +1,17 @@
 //! What a statement carries along and the guard meets only when it runs: DO blocks, bodies of functions
-//! that are created, functions that are called.
+//! that are created.
 
 use std::ffi::CStr;
 
 use crate::pg::pg_sys;
 use pgrx::pg_sys::NodeTag;
 
+use super::finding::{Finding, Verdict};
+use super::plpgsql;
+use super::query::{self, Parameters};
 use super::script::{Script, Source};
 use super::session::Session;
-use super::statement::{self, Parameters};
-use super::{Finding, Verdict, plpgsql};
-use crate::pg::nodes::{Node, Walk};
-use crate::pg::{growing, nodes, relations, text};
+use crate::pg::{growing, nodes, text};
 
 /// A DO block.
 ///
@@ -28,7 +28,7 @@ pub unsafe fn of_do(session: &Session, block: *mut pg_sys::DoStmt) -> Vec<Findin
     match unsafe { plpgsql::look_into(session, block) } {
         Ok(findings) if findings.is_empty() => vec![Finding::ok("DO")],
         Ok(findings) => findings,
-        Err(failure) => vec![statement::failed("DO", &failure)],
+        Err(failure) => vec![Finding::failed("DO", &failure)],
     }
 }
 
@@ -146,23 +146,7 @@ fn of_atomic(session: &Session, body: *mut pg_sys::Node, source: Source, finding
 }
 
 fn of_statement(session: &Session, node: *mut pg_sys::Node, source: Source, findings: &mut Vec<Finding>) {
-    statement::inner(session, node, source, Parameters::Numbered)
+    query::judge(session, node, source, Parameters::Numbered)
         .into_iter()
         .for_each(|finding| growing::push(findings, finding));
-}
-
-/// A function that a query calls and that may write: volatile, and in a language whose functions run
-/// SQL. Its name, with its schema's.
-pub fn unread_function(query: *mut pg_sys::Query) -> Option<String> {
-    let mut found = pg_sys::InvalidOid;
-    // SAFETY: a Query of the statement that is checked.
-    let query: Node<pg_sys::Query> = unsafe { Node::of(query)? };
-    nodes::walk(query.any(), &mut |node: Node| {
-        let runs_sql = nodes::calls(node, |function| {
-            found = function;
-            relations::may_run_sql(function)
-        });
-        if runs_sql { Walk::Stop } else { Walk::Into }
-    })
-    .then(|| relations::function_name(found))
 }

@@ -7,8 +7,9 @@ use safedelete_core::command::Command;
 use safedelete_core::message::Unqualified;
 use safedelete_core::standing::Ruling;
 
+use super::finding::{Finding, Verdict};
 use super::session::{Created, Session};
-use super::{Finding, Verdict, whole};
+use super::whole;
 use crate::authority::Writer;
 use crate::pg::{nodes, relations, text};
 use crate::{exemption, policy, settings};

@@ -10,10 +10,13 @@ use crate::pg::pg_sys;
 use pgrx::pg_sys::NodeTag;
 use safedelete_core::message::Report;
 
+use super::finding::{Finding, Verdict};
 use super::layouts::*;
+use super::parsed::{carried, command_name};
+use super::query::{self, Parameters};
 use super::script::Source;
 use super::session::Session;
-use super::{Finding, Verdict, statement};
+use super::whole;
 use crate::pg::attempt::{Failure, attempt};
 use crate::pg::local::{Lent, Local};
 use crate::pg::{frame, growing, nodes, raw, report};
@@ -282,7 +285,7 @@ impl Walk<'_> {
             // SAFETY: the parser's statement.
             let node = unsafe { (*raw).stmt };
             let source = Source { text, location: 0, length: 0 };
-            for mut finding in statement::of_plpgsql(self.session, node, source, expr.cast()) {
+            for mut finding in judge(self.session, node, source, expr.cast()) {
                 if settings_changed && finding.verdict == Verdict::Refused {
                     finding.verdict = Verdict::Unknown;
                 }
@@ -292,5 +295,42 @@ impl Walk<'_> {
                 }
             }
         }
+    }
+}
+
+/// A statement of SQL of the function's. Called while PL/pgSQL is about to execute it.
+fn judge(
+    session: &Session,
+    node: *mut pg_sys::Node,
+    source: Source,
+    expression: *mut c_void,
+) -> Vec<Finding> {
+    let command = command_name(node);
+    match nodes::tag(node) {
+        NodeTag::T_InsertStmt
+        | NodeTag::T_DeleteStmt
+        | NodeTag::T_UpdateStmt
+        | NodeTag::T_MergeStmt
+        | NodeTag::T_SelectStmt => query::judge(session, node, source, Parameters::Variables(expression)),
+        NodeTag::T_DoStmt | NodeTag::T_CallStmt | NodeTag::T_ExecuteStmt => {
+            vec![Finding::unknown(&command, "what it runs is not looked into")]
+        }
+        NodeTag::T_VariableSetStmt => {
+            vec![Finding::unknown(&command, "settings inside a block are not followed")]
+        }
+        // SAFETY: the cast follows the tag.
+        NodeTag::T_TruncateStmt => unsafe { whole::truncate(node.cast()) },
+        // SAFETY: as above.
+        NodeTag::T_DropStmt => unsafe { whole::drop_objects(&command, node.cast()) },
+        // An assignment; what it is assigned may call a function.
+        NodeTag::T_PLAssignStmt => query::judge(session, node, source, Parameters::Variables(expression))
+            .into_iter()
+            .filter(|finding| finding.verdict != Verdict::Ok)
+            .collect(),
+        // SAFETY: the parser's statement.
+        _ => match unsafe { carried(node) } {
+            Some(query) => judge(session, query, source, expression),
+            None => vec![Finding::ok(&command)],
+        },
     }
 }

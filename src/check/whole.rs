@@ -4,7 +4,7 @@ use crate::pg::pg_sys;
 use safedelete_core::command::Command;
 use safedelete_core::message;
 
-use super::Finding;
+use super::finding::Finding;
 use crate::authority::Writer;
 use crate::objects::reach::{self, Obstacle};
 use crate::objects::whole;

@@ -114,6 +114,19 @@ pub fn caught<T: Copy>(f: impl FnOnce() -> T) -> Option<T> {
     None
 }
 
+/// CHECK_FOR_INTERRUPTS().
+pub fn check_for_interrupts() {
+    call(|| {
+        #[allow(ffi_unwind_calls, reason = "inside `call`; the closure owns nothing")]
+        // SAFETY: reads a backend variable; ProcessInterrupts may raise a cancel.
+        unsafe {
+            if pg_sys::InterruptPending != 0 {
+                raw::ProcessInterrupts();
+            }
+        }
+    });
+}
+
 /// The counters that hold interrupts back, which an error sets to zero: whoever swallows one has to put
 /// them back, for whoever has raised them will lower them.
 #[derive(Clone, Copy)]

@@ -1,0 +1,292 @@
+//! A statement that PostgreSQL plans: what it writes, and what the guard would say.
+
+use core::ffi::c_void;
+use std::ffi::CStr;
+
+use crate::pg::pg_sys;
+use pgrx::pg_sys::NodeTag;
+use safedelete_core::command::Command;
+use safedelete_core::event;
+use safedelete_core::limit::{Budget, Size};
+use safedelete_core::message::{Report, Rule};
+use safedelete_core::standing::Ruling;
+
+use super::finding::{Finding, Verdict};
+use super::form;
+use super::parsed::command_name;
+use super::script::Source;
+use super::session::Session;
+use crate::analysis::{self, Qualification};
+use crate::authority::Writer;
+use crate::guard::attach::{self, Estimate};
+use crate::guard::table;
+use crate::guard::task::{self, Task};
+use crate::pg::attempt::attempt;
+use crate::pg::nodes::{Node, Walk};
+use crate::pg::relations;
+use crate::pg::{compat, frame, nodes, raw};
+use crate::policy;
+
+/// What the parameters of a statement are.
+#[derive(Clone, Copy)]
+pub enum Parameters {
+    None,
+    /// `$1` and so on, of types that the statement tells.
+    Numbered,
+    /// `$1` and so on, of these types (TypeNames).
+    Typed(*mut pg_sys::List),
+    /// PL/pgSQL's variables, as this expression of it sees them.
+    Variables(*mut c_void),
+}
+
+/// The findings of a statement that PostgreSQL plans, by itself or inside another: one, or one for each write.
+pub fn judge(
+    session: &Session,
+    node: *mut pg_sys::Node,
+    source: Source,
+    parameters: Parameters,
+) -> Vec<Finding> {
+    frame::check_for_interrupts();
+    let command = command_name(node);
+    match attempt(|| plannable(&command, node, source, parameters)) {
+        Ok(findings) => findings,
+        Err(failure) => match form::unqualified(node) {
+            Some((command, table)) => vec![form::judge(session, command, table)],
+            None => vec![Finding::failed(&command, &failure)],
+        },
+    }
+}
+
+fn plannable(command: &str, node: *mut pg_sys::Node, source: Source, parameters: Parameters) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for query in nodes::items::<pg_sys::Query>(analyse(node, source, parameters)) {
+        findings.extend(of_query(query, source.text));
+    }
+    if findings.is_empty() {
+        findings.push(Finding::ok(command));
+    }
+    findings
+}
+
+/// Parse analysis and rewriting, PostgreSQL's own.
+fn analyse(node: *mut pg_sys::Node, source: Source, parameters: Parameters) -> *mut pg_sys::List {
+    // SAFETY: makes a node in the current memory context.
+    let statement = unsafe {
+        let statement = pg_sys::palloc0(size_of::<pg_sys::RawStmt>()).cast::<pg_sys::RawStmt>();
+        (*statement).type_ = NodeTag::T_RawStmt;
+        (*statement).stmt_location = source.location;
+        (*statement).stmt_len = source.length;
+        // Analysis may scribble on the tree.
+        (*statement).stmt = pg_sys::copyObjectImpl(node.cast()).cast();
+        statement
+    };
+    let declared: Vec<_> = match parameters {
+        Parameters::Typed(types) => nodes::items::<pg_sys::TypeName>(types)
+            // SAFETY: the parser's TypeNames; an error is the script's.
+            .map(|name| unsafe { pg_sys::typenameTypeId(std::ptr::null_mut(), name) })
+            .collect(),
+        _ => Vec::new(),
+    };
+    let setup = match parameters {
+        Parameters::Variables(_) => plpgsql_parser_setup(),
+        _ => std::ptr::null_mut(),
+    };
+    let text = source.text;
+    frame::call(|| {
+        let (mut types, mut count) = (std::ptr::null_mut(), 0);
+        #[allow(ffi_unwind_calls, reason = "inside frame::call; the closure owns nothing")]
+        // SAFETY: a statement of its own, and the text that its locations point into.
+        unsafe {
+            let none = std::ptr::null_mut();
+            match parameters {
+                Parameters::Numbered => raw::pg_analyze_and_rewrite_varparams(
+                    statement,
+                    text.as_ptr(),
+                    &mut types,
+                    &mut count,
+                    none,
+                ),
+                Parameters::None | Parameters::Typed(_) => raw::pg_analyze_and_rewrite_fixedparams(
+                    statement,
+                    text.as_ptr(),
+                    declared.as_ptr(),
+                    declared.len() as i32,
+                    none,
+                ),
+                Parameters::Variables(expression) => {
+                    raw::pg_analyze_and_rewrite_withcb(statement, text.as_ptr(), setup, expression, none)
+                }
+            }
+        }
+    })
+}
+
+/// PL/pgSQL's function that lets the parser see its variables.
+fn plpgsql_parser_setup() -> *mut c_void {
+    // SAFETY: PL/pgSQL is loaded, for one of its functions runs, and exports the function.
+    unsafe {
+        let (library, name) = (c"$libdir/plpgsql".as_ptr(), c"plpgsql_parser_setup".as_ptr());
+        pg_sys::load_external_function(library, name, true, std::ptr::null_mut())
+    }
+}
+
+/// The findings of an analysed statement.
+fn of_query(query: *mut pg_sys::Query, text: &CStr) -> Vec<Finding> {
+    // SAFETY: analysis's Query.
+    if unsafe { (*query).commandType } == pg_sys::CmdType::CMD_UTILITY {
+        return Vec::new();
+    }
+    let mut findings = Vec::new();
+    let called = unread_function(query);
+    // SAFETY: analysis's Query.
+    let written = unsafe { Node::of(query) }.map(analysis::analyse).unwrap_or_default();
+    if written.iter().any(Option::is_some) {
+        let estimates = estimates(query, text, &written);
+        for (write, estimate) in written.iter().zip(estimates) {
+            findings.extend(write.map(|write| of_write(&write, estimate)));
+        }
+    } else {
+        findings.extend(unguarded_write(query));
+    }
+    if let Some(function) = called {
+        let reason = format!("calls function {function}, which is not looked into");
+        findings.push(Finding::unknown("SELECT", &reason));
+    }
+    findings
+}
+
+/// A function that a query calls and that may write: volatile, and in a language whose functions run
+/// SQL. Its name, with its schema's.
+fn unread_function(query: *mut pg_sys::Query) -> Option<String> {
+    let mut found = pg_sys::InvalidOid;
+    // SAFETY: a Query of the statement that is checked.
+    let query: Node<pg_sys::Query> = unsafe { Node::of(query)? };
+    nodes::walk(query.any(), &mut |node: Node| {
+        let runs_sql = nodes::calls(node, |function| {
+            found = function;
+            relations::may_run_sql(function)
+        });
+        if runs_sql { Walk::Stop } else { Walk::Into }
+    })
+    .then(|| relations::function_name(found))
+}
+
+/// A write that is not guarded, to tell its table.
+fn unguarded_write(query: *mut pg_sys::Query) -> Option<Finding> {
+    // SAFETY: analysis's Query; its result relation is a range table entry of a relation.
+    unsafe {
+        let command = match (*query).commandType {
+            pg_sys::CmdType::CMD_DELETE => Command::Delete,
+            pg_sys::CmdType::CMD_UPDATE => Command::Update,
+            pg_sys::CmdType::CMD_MERGE => Command::Merge,
+            _ => return None,
+        };
+        let entry = nodes::range_table_entry((*query).rtable, (*query).resultRelation as u32)?;
+        Some(Finding {
+            relation: Some(relations::qualified_name((*entry).relid)),
+            ..Finding::ok(command.tag())
+        })
+    }
+}
+
+/// The rows that PostgreSQL expects each write to select. What the caller may not write it may not
+/// learn of either: that is PostgreSQL's error.
+fn estimates(query: *mut pg_sys::Query, text: &CStr, written: &[Option<analysis::Finding>]) -> Vec<Estimate> {
+    let plan = frame::call(|| {
+        #[allow(ffi_unwind_calls, reason = "inside frame::call; the closure owns nothing")]
+        // SAFETY: analysis's Query, which nobody needs any more.
+        unsafe {
+            raw::pg_plan_query(
+                query,
+                text.as_ptr(),
+                pg_sys::CURSOR_OPT_PARALLEL_OK as i32,
+                std::ptr::null_mut(),
+            )
+        }
+    });
+    frame::call(|| {
+        #[allow(ffi_unwind_calls, reason = "inside frame::call; the closure owns nothing")]
+        // SAFETY: a finished plan.
+        unsafe {
+            compat::check_permissions(plan)
+        }
+    });
+    // SAFETY: the plan is that of the query.
+    unsafe { attach::estimates(plan, written) }
+}
+
+/// What the guard would say of one write.
+fn of_write(write: &analysis::Finding, estimate: Estimate) -> Finding {
+    let size = table::cheap(write.relation, write.only);
+    let finding = Finding {
+        relation: Some(relations::qualified_name(write.relation)),
+        estimated_rows: estimate.rows,
+        table_rows: size.map(Size::rows),
+        ..Finding::ok(write.command.tag())
+    };
+    let effective = policy::effective(write.relation);
+    if !effective.guards(write.command) {
+        return finding;
+    }
+    if effective.require_where
+        && let Some(told) = by_where(write)
+    {
+        return match told {
+            Some((verdict, report)) => finding.told(verdict, report),
+            None => Finding {
+                verdict: Verdict::Unknown,
+                rule: Some(Rule::Where),
+                message: Some(
+                    "whether the condition restricts the rows depends on the parameters".to_owned(),
+                ),
+                ..finding
+            },
+        };
+    }
+    let Some(rows) = estimate.rows else { return finding };
+    let rows = (rows.round() as u64).max(1);
+    let task = Task::of_point_write(write.command, write.relation, write.only, false);
+    match task.preview(rows) {
+        // Only an exact count refuses, and there is none before it runs.
+        Some((event::Verdict::Refused, report)) => finding.told(Verdict::Unknown, estimated(report, rows)),
+        Some((_, report)) => finding.told(Verdict::Ok, estimated(report, rows)),
+        None if estimate.has_parts => Finding {
+            verdict: Verdict::Unknown,
+            rule: Some(Rule::Rows),
+            message: Some(
+                "parts of the table have policies of their own, and are counted by themselves".to_owned(),
+            ),
+            ..finding
+        },
+        None => finding,
+    }
+}
+
+/// Rule `rows` judged by the planner's estimate.
+fn estimated(report: Report, rows: u64) -> Report {
+    let detail = report.detail.map(|detail| {
+        let limit = detail.split_once(';').map_or("", |(_, limit)| limit);
+        format!("PostgreSQL expects the statement to select about {rows} rows;{limit}")
+    });
+    let message = report.message.replacen(" exceeds ", " may exceed ", 1);
+    Report { message, detail, ..report }
+}
+
+/// Rule `where`: `None` where it has nothing to say, `Some(None)` where the parameters decide.
+#[allow(clippy::option_option, reason = "three answers, named above")]
+fn by_where(write: &analysis::Finding) -> Option<Option<(Verdict, Report)>> {
+    if write.qualification == Qualification::Deferred {
+        return Some(None);
+    }
+    let why = task::unqualified_by(write.qualification, write.relation)?;
+    let mode = policy::effective(write.relation).mode;
+    let standing = Writer::now(false).standing(mode, Some(write.relation));
+    let (ruling, report) = standing.unqualified(write.command, &relations::name(write.relation), &why);
+    if let Ruling::Through(_, Budget::Rows(_)) = ruling {
+        // Every row, within a declared number of them.
+        let size = table::cheap(write.relation, write.only).map_or(0, Size::rows);
+        let refused = matches!(standing.rule(Some(size)), Ruling::Refuse(_));
+        return Some(Some((if refused { Verdict::Unknown } else { Verdict::Ok }, report)));
+    }
+    Some(Some((ruling.verdict().into(), report)))
+}
