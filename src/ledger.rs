@@ -13,15 +13,10 @@ use crate::pg::local::{Lent, Local};
 use crate::pg::{frame, memory};
 use crate::settings::{self, Scope};
 
+mod summed;
 mod written;
 
-/// What a sum is of: a table with the tree below it, or alone, as ONLY and most foreign keys name it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Summed {
-    pub relation: pg_sys::Oid,
-    /// Not where there is nothing below: it is the same then.
-    pub only: bool,
-}
+pub use summed::Summed;
 
 /// A table in a sum.
 type Key = (Owner, Summed);

@@ -11,7 +11,7 @@ use crate::pg::{nodes, raw, roles};
 
 mod outermost;
 
-pub use outermost::{Owner, function_called, trigger_depth};
+pub use outermost::{Owner, trigger_depth};
 
 /// What a level is.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -146,6 +146,17 @@ pub fn owner() -> Owner {
 #[inline]
 pub fn began() -> pg_sys::CommandId {
     BEGAN.get()
+}
+
+/// A function is about to be run, or made ready to: where nothing else runs, it is a function call of the
+/// protocol (HandleFunctionRequest), which is a statement of its own. The one before it, which has ended.
+#[inline]
+pub fn function_called() -> Option<Owner> {
+    // SAFETY: reads a backend variable. Every other message has a text, while it is planned and while it runs.
+    if !unsafe { pg_sys::debug_query_string.is_null() } || !current().is_outside() {
+        return None;
+    }
+    outermost::function_called()
 }
 
 /// Whether the running query is the whole of the client's statement, but for what it fires.

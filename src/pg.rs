@@ -10,6 +10,7 @@ pub mod foreign_keys;
 pub mod frame;
 pub mod function;
 pub mod growing;
+pub mod heap;
 pub mod inheritance;
 pub mod local;
 pub mod locks;

@@ -6,6 +6,9 @@
 
 mod changes;
 pub mod label;
+mod origin;
+
+pub use origin::Origin;
 
 use std::rc::Rc;
 
@@ -19,25 +22,6 @@ use safedelete_core::policy::{self, Effective, Key, Policy};
 use crate::pg::local::{Lent, Local};
 use crate::pg::{inheritance, relations};
 use crate::settings;
-
-/// The object that carries a label.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Origin {
-    Table(pg_sys::Oid),
-    Schema(pg_sys::Oid),
-}
-
-impl Origin {
-    /// As messages name it: `table "public.events"`.
-    pub fn object(self) -> String {
-        match self {
-            Origin::Table(table) => {
-                format!("table \"{}\"", relations::full_name(table))
-            }
-            Origin::Schema(schema) => format!("schema \"{}\"", relations::schema_name(schema)),
-        }
-    }
-}
 
 pub type Layers = policy::Layers<Origin>;
 

@@ -6,10 +6,14 @@
 
 mod file;
 pub mod ring;
+mod shared;
 mod stats;
 
+use shared::MEMORY;
+pub use shared::{Memory, memory};
+
 use core::ffi::c_int;
-use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::pg::pg_sys;
 use safedelete_core::event::{self, Counter, Encoded, Event, Verdict};
@@ -17,18 +21,6 @@ use safedelete_core::message::Facts;
 
 use crate::pg::{compat, frame, raw, roles, text};
 use crate::settings;
-
-/// The head of the shared memory; the ring's slots follow it.
-#[repr(C)]
-pub struct Memory {
-    /// How many slots the ring has.
-    slots: u64,
-    /// How many events have been written, ever.
-    written: AtomicU64,
-    stats: stats::Stats,
-}
-
-static MEMORY: AtomicPtr<Memory> = AtomicPtr::new(std::ptr::null_mut());
 
 static mut PREVIOUS_REQUEST: pg_sys::shmem_request_hook_type = None;
 static mut PREVIOUS_STARTUP: pg_sys::shmem_startup_hook_type = None;
@@ -47,23 +39,11 @@ pub fn install() {
     }
 }
 
-impl Memory {
-    pub fn stats(&self) -> &stats::Stats {
-        &self.stats
-    }
-}
-
 /// Adds to a counter of the current database.
 pub fn count(counter: Counter, more: u64) {
     if let Some(memory) = memory() {
         memory.stats.add(counter, more);
     }
-}
-
-/// The shared memory; `None` where the library was not preloaded.
-pub fn memory() -> Option<&'static Memory> {
-    // SAFETY: set once, by `startup`, to memory that lives as long as the server and holds atomics.
-    unsafe { MEMORY.load(Ordering::Relaxed).as_ref() }
 }
 
 fn size(slots: u64) -> usize {

@@ -10,7 +10,7 @@ use super::state::GuardState;
 use crate::ledger::{self, Summed};
 use crate::levels;
 use crate::pg::pg_sys::NodeTag;
-use crate::pg::{compat, nodes, pg_sys, raw};
+use crate::pg::{compat, heap, nodes, pg_sys, raw};
 use crate::settings::{self, Scope};
 
 /// Whether a row version was made by the sum of `of`.
@@ -44,8 +44,21 @@ unsafe fn slot_is_made(slot: *mut pg_sys::TupleTableSlot, of: Summed) -> bool {
         if slot.is_null() || !std::ptr::eq((*slot).tts_ops, &raw const pg_sys::TTSOpsBufferHeapTuple) {
             return false;
         }
+        let header = header_of(slot);
+        !header.is_null() && is_made(header, of)
+    }
+}
+
+/// The header of the tuple in a slot; NULL where it holds none.
+///
+/// # Safety
+/// `slot` is one for tuples of a heap.
+#[inline]
+unsafe fn header_of(slot: *mut pg_sys::TupleTableSlot) -> pg_sys::HeapTupleHeader {
+    // SAFETY: by contract.
+    unsafe {
         let tuple = (*slot.cast::<pg_sys::BufferHeapTupleTableSlot>()).base.tuple;
-        !tuple.is_null() && is_made((*tuple).t_data, of)
+        if tuple.is_null() { std::ptr::null_mut() } else { (*tuple).t_data }
     }
 }
 
@@ -105,27 +118,12 @@ unsafe fn deleted_was_made(
                 // TidNext leaves there where it has looked last.
                 let mut tid = (*slot.cast::<pg_sys::BufferHeapTupleTableSlot>()).base.tupdata.t_self;
                 let cid = (*(*query).estate).es_output_cid;
-                fetch(relation, &mut tid, slot) && was_deleted_by(slot, cid) && slot_is_made(slot, of)
+                fetch(relation, &mut tid, slot)
+                    && heap::deleted_by(header_of(slot)) == Some(cid)
+                    && slot_is_made(slot, of)
             }
             _ => false,
         }
-    }
-}
-
-/// Whether the tuple in a slot was deleted by this command.
-///
-/// # Safety
-/// `slot` holds a heap tuple.
-#[allow(ffi_unwind_calls, reason = "raises nothing of a version that this transaction has deleted")]
-unsafe fn was_deleted_by(slot: *mut pg_sys::TupleTableSlot, command: pg_sys::CommandId) -> bool {
-    // SAFETY: by contract.
-    unsafe {
-        let header = (*(*slot.cast::<pg_sys::BufferHeapTupleTableSlot>()).base.tuple).t_data;
-        let other =
-            (pg_sys::HEAP_XMAX_INVALID | pg_sys::HEAP_XMAX_IS_MULTI | pg_sys::HEAP_XMAX_LOCK_ONLY) as u16;
-        (*header).t_infomask & other == 0
-            && raw::TransactionIdIsCurrentTransactionId((*header).t_choice.t_heap.t_xmax)
-            && raw::HeapTupleHeaderGetCmax(header) == command
     }
 }
 
@@ -199,7 +197,7 @@ pub(super) unsafe fn was_upserted(guard: *mut GuardState) -> bool {
         let result = (*(*guard).parent).resultRelInfo;
         let relation = (*result).ri_RelationDesc;
         let on_conflict = (*result).ri_onConflict;
-        if on_conflict.is_null() || !is_heap(relation) || !compat::may_have_made(relation) {
+        if on_conflict.is_null() || !heap::is_heap(relation) || !compat::may_have_made(relation) {
             return false;
         }
         // ExecOnConflictUpdate clears the slot, and leaves there which version it has locked.
@@ -212,14 +210,6 @@ pub(super) unsafe fn was_upserted(guard: *mut GuardState) -> bool {
         clear(slot);
         made
     }
-}
-
-/// # Safety
-/// `relation` is open.
-#[allow(ffi_unwind_calls, reason = "gives a static table's address")]
-unsafe fn is_heap(relation: pg_sys::Relation) -> bool {
-    // SAFETY: by contract.
-    unsafe { std::ptr::eq((*relation).rd_tableam, raw::GetHeapamTableAmRoutine()) }
 }
 
 /// The relation of this OID, a heap, that the ModifyTable above writes; NULL where there is none.
@@ -235,7 +225,7 @@ unsafe fn written(guard: *mut GuardState, leaf: pg_sys::Oid) -> pg_sys::Relation
             let result = (*(*opened).elements.add(i)).ptr_value.cast::<pg_sys::ResultRelInfo>();
             let relation = (*result).ri_RelationDesc;
             if !relation.is_null() && (*relation).rd_id == leaf {
-                return if is_heap(relation) { relation } else { std::ptr::null_mut() };
+                return if heap::is_heap(relation) { relation } else { std::ptr::null_mut() };
             }
             i += 1;
         }

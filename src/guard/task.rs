@@ -16,8 +16,8 @@ use crate::analysis::Qualification;
 use crate::authority::Writer;
 use crate::ledger;
 use crate::levels;
-use crate::pg::relations;
 use crate::pg::report::Frozen;
+use crate::pg::{inheritance, relations};
 use crate::policy;
 use crate::refusal::{self, About};
 use crate::rehearsal::{self, By};
@@ -52,7 +52,7 @@ pub struct Task {
 pub fn unqualified_by(qualification: Qualification, relation: pg_sys::Oid) -> Option<Unqualified> {
     match qualification {
         Qualification::Qualified | Qualification::Deferred => None,
-        _ if relations::is_new(relation) => None,
+        _ if inheritance::is_new(relation) => None,
         Qualification::NoWhere => Some(Unqualified::NoWhere),
         // Column 0 is the row itself.
         Qualification::MatchesEveryRow
@@ -108,7 +108,7 @@ impl Task {
 
     /// Up to which sum the bounds allow, or the limit that `sum` is over.
     fn within(&mut self, sum: u64) -> Result<u64, Limit> {
-        if relations::is_new(self.relation) {
+        if inheritance::is_new(self.relation) {
             // Nothing of it could be lost.
             return Ok(u64::MAX);
         }

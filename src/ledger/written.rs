@@ -3,7 +3,7 @@
 //! rows that were there, as far as that sum knows. All others that are no older than the sum it has counted,
 //! or they were inserted.
 
-use super::Summed;
+use super::summed::Summed;
 use crate::levels::Owner;
 use crate::pg::local::Lent;
 use crate::pg::pg_sys;

@@ -228,14 +228,9 @@ unsafe fn queries(portal: pg_sys::Portal) -> impl Iterator<Item = *mut pg_sys::P
     }
 }
 
-/// A function is about to be run, or made ready to: where nothing else runs, it is a function call of the
-/// protocol (HandleFunctionRequest), which is a statement of its own. The one before it, which has ended.
+/// The same where neither a query nor a utility command runs, and the message has no text.
 #[inline]
-pub fn function_called() -> Option<Owner> {
-    // SAFETY: reads a backend variable. Every other message has a text, while it is planned and while it runs.
-    if !unsafe { pg_sys::debug_query_string.is_null() } || !super::current().is_outside() {
-        return None;
-    }
+pub(super) fn function_called() -> Option<Owner> {
     // SAFETY: reads backend variables. What the function itself makes ready has a context or memory of its own.
     let is_call = unsafe {
         pg_sys::ActivePortal.is_null()

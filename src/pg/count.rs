@@ -9,8 +9,8 @@ use super::pg_sys;
 
 use super::inheritance::members;
 use super::relations::kind;
-use super::sizes::{self, Uncounted};
-use super::{frame, raw};
+use super::sizes::{self, Look, Uncounted};
+use super::{frame, heap, raw};
 
 /// A count that can go on where it stopped. All of it is under one snapshot: that of the statement
 /// that is judged, which stays active while it runs, or under the tables' locks.
@@ -159,28 +159,21 @@ impl Count {
 
     /// Reads on in a table until `here` is as many as `enough`.
     fn read(&mut self, relation: pg_sys::Oid, enough: u64, pages: u64) -> Read {
-        let lock = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
-        // SAFETY: the relation is open and locked while it is read; an error gives both back with the
-        // (sub)transaction, after `_uncounted` is dropped. The lock is given back at once: a statement
-        // that passes a partition over would not have it.
-        unsafe {
-            if !pg_sys::ConditionalLockRelationOid(relation, lock) {
-                return Read::Uncountable;
+        let read = sizes::with_open(relation, |opened| {
+            // SAFETY: the relation is open and locked, and stays so until this returns.
+            unsafe {
+                let _uncounted = Uncounted::new(opened);
+                if heap::is_heap(opened) {
+                    self.read_heap(opened, enough, pages)
+                } else {
+                    self.read_other(opened, enough)
+                }
             }
-            let opened = pg_sys::try_relation_open(relation, pg_sys::NoLock as c_int);
-            if opened.is_null() {
-                pg_sys::UnlockRelationOid(relation, lock);
-                return Read::Ended;
-            }
-            let uncounted = Uncounted::new(opened);
-            let read = if is_heap(opened) {
-                self.read_heap(opened, enough, pages)
-            } else {
-                self.read_other(opened, enough)
-            };
-            drop(uncounted);
-            pg_sys::relation_close(opened, lock);
-            read
+        });
+        match read {
+            Look::Has(read) => read,
+            Look::Taken => Read::Uncountable,
+            Look::Gone => Read::Ended,
         }
     }
 
@@ -202,7 +195,7 @@ impl Count {
             let snapshot = self.snapshot();
             let to = u64::from(place.block).saturating_add(pages).min(place.blocks.into()) as u32;
             let (from, wanted) = (place.block, enough.saturating_sub(self.here));
-            let seen = frame::call(|| read_pages(opened, snapshot, self.since, from, to, wanted));
+            let seen = frame::call(|| heap::read_pages(opened, snapshot, self.since, from, to, wanted));
             self.pages += u64::from(seen.block.saturating_sub(from));
             self.here += seen.rows;
             self.gone_here += seen.gone;
@@ -242,179 +235,6 @@ impl Count {
             &raw mut pg_sys::SnapshotSelfData
         }
     }
-}
-
-/// # Safety
-/// `opened` is open.
-#[allow(ffi_unwind_calls, reason = "reads a constant; raises nothing")]
-pub unsafe fn is_heap(opened: pg_sys::Relation) -> bool {
-    // SAFETY: by contract.
-    unsafe { std::ptr::eq((*opened).rd_tableam, raw::GetHeapamTableAmRoutine()) }
-}
-
-/// The page to read next, and the rows that were seen.
-#[derive(Clone, Copy)]
-struct Seen {
-    block: u32,
-    rows: u64,
-    /// Rows that were deleted since a command of this transaction's.
-    gone: u64,
-}
-
-/// Reads pages `from` to `to` until as many as `wanted` rows are seen, and the page's others. As a
-/// sequential scan does, without its predicate locks and statistics.
-///
-/// # Safety
-/// `opened` is a heap, open and locked; runs in `frame::call` and owns nothing.
-#[allow(ffi_unwind_calls, reason = "runs in frame::call and owns nothing")]
-unsafe fn read_pages(
-    opened: pg_sys::Relation,
-    snapshot: pg_sys::Snapshot,
-    since: Option<pg_sys::CommandId>,
-    from: u32,
-    to: u32,
-    wanted: u64,
-) -> Seen {
-    // SAFETY: by contract; an error gives pin and lock of the buffer back.
-    unsafe {
-        // As initscan: a large table must not drive the others out of memory.
-        let strategy = if i64::from(to.saturating_sub(from)) > i64::from(pg_sys::NBuffers / 4) {
-            raw::GetAccessStrategy(pg_sys::BufferAccessStrategyType::BAS_BULKREAD)
-        } else {
-            std::ptr::null_mut()
-        };
-        let mut seen = Seen { block: from, rows: 0, gone: 0 };
-        while seen.block < to && seen.rows < wanted {
-            if pg_sys::InterruptPending != 0 {
-                raw::ProcessInterrupts();
-            }
-            let buffer = raw::ReadBufferExtended(
-                opened,
-                pg_sys::ForkNumber::MAIN_FORKNUM,
-                seen.block,
-                pg_sys::ReadBufferMode::RBM_NORMAL,
-                strategy,
-            );
-            raw::LockBuffer(buffer, pg_sys::BUFFER_LOCK_SHARE as c_int);
-            rows_on_page(opened, snapshot, since, buffer, &mut seen);
-            raw::UnlockReleaseBuffer(buffer);
-            seen.block += 1;
-        }
-        if !strategy.is_null() {
-            raw::FreeAccessStrategy(strategy);
-        }
-        seen
-    }
-}
-
-/// Adds what is on page `seen.block`.
-///
-/// # Safety
-/// As `read_pages`; `buffer` holds the page, pinned and share-locked.
-#[allow(ffi_unwind_calls, reason = "runs in frame::call and owns nothing")]
-unsafe fn rows_on_page(
-    opened: pg_sys::Relation,
-    snapshot: pg_sys::Snapshot,
-    since: Option<pg_sys::CommandId>,
-    buffer: pg_sys::Buffer,
-    seen: &mut Seen,
-) {
-    // SAFETY: by contract; a page's line pointers end at pd_lower, and a normal one points at a tuple.
-    unsafe {
-        let page = page_of(buffer);
-        let header = page.cast::<pg_sys::PageHeaderData>();
-        let first = std::mem::offset_of!(pg_sys::PageHeaderData, pd_linp);
-        let lines = usize::from((*header).pd_lower).saturating_sub(first) / size_of::<u32>();
-        let lines = std::slice::from_raw_parts(page.add(first).cast::<u32>(), lines);
-        if u32::from((*header).pd_flags) & pg_sys::PD_ALL_VISIBLE != 0 && !(*snapshot).takenDuringRecovery {
-            // Of a standby's snapshots PostgreSQL does not believe the bit.
-            seen.rows += u64::from(lines.iter().map(|line| u32::from(is_normal(*line))).sum::<u32>());
-            return;
-        }
-        let mut tuple = pg_sys::HeapTupleData { t_tableOid: (*opened).rd_id, ..Default::default() };
-        tuple.t_self.ip_blkid.bi_hi = (seen.block >> 16) as u16;
-        tuple.t_self.ip_blkid.bi_lo = seen.block as u16;
-        for (i, line) in lines.iter().enumerate().filter(|(_, line)| is_normal(**line)) {
-            let (offset, length) = extent(*line);
-            tuple.t_self.ip_posid = i as u16 + 1;
-            tuple.t_data = page.add(offset).cast();
-            tuple.t_len = length;
-            if raw::HeapTupleSatisfiesVisibility(&raw mut tuple, snapshot, buffer) {
-                seen.rows += 1;
-            } else if since.is_some_and(|since| is_gone(&tuple, since)) {
-                seen.gone += 1;
-            }
-        }
-    }
-}
-
-/// Whether this transaction has deleted a row since a command, which was there before: not only a version of
-/// it, as by an update, and not one that it has inserted itself.
-///
-/// # Safety
-/// `tuple` is on a page that is pinned and locked.
-#[allow(ffi_unwind_calls, reason = "runs in frame::call and owns nothing")]
-unsafe fn is_gone(tuple: &pg_sys::HeapTupleData, since: pg_sys::CommandId) -> bool {
-    // SAFETY: by contract; cmax is asked of what this transaction has deleted alone.
-    unsafe {
-        let header = tuple.t_data;
-        let next = (*header).t_ctid;
-        let bits = u32::from((*header).t_infomask);
-        bits & (pg_sys::HEAP_XMAX_INVALID | pg_sys::HEAP_XMAX_LOCK_ONLY) == 0
-            && next.ip_posid == tuple.t_self.ip_posid
-            && next.ip_blkid.bi_lo == tuple.t_self.ip_blkid.bi_lo
-            && next.ip_blkid.bi_hi == tuple.t_self.ip_blkid.bi_hi
-            && raw::TransactionIdIsCurrentTransactionId(deleter(header))
-            && raw::HeapTupleHeaderGetCmax(header) >= since
-            && (bits & pg_sys::HEAP_UPDATED != 0
-                || !raw::TransactionIdIsCurrentTransactionId((*header).t_choice.t_heap.t_xmin)
-                || raw::HeapTupleHeaderGetCmin(header) < since)
-    }
-}
-
-/// As HeapTupleHeaderGetUpdateXid.
-///
-/// # Safety
-/// `header` is a tuple's that somebody has deleted or updated.
-#[allow(ffi_unwind_calls, reason = "runs in frame::call and owns nothing")]
-unsafe fn deleter(header: pg_sys::HeapTupleHeader) -> pg_sys::TransactionId {
-    // SAFETY: by contract; others, or subtransactions, may have locked it as well.
-    unsafe {
-        if u32::from((*header).t_infomask) & pg_sys::HEAP_XMAX_IS_MULTI != 0 {
-            raw::HeapTupleGetUpdateXid(header)
-        } else {
-            (*header).t_choice.t_heap.t_xmax
-        }
-    }
-}
-
-/// As BufferGetPage.
-///
-/// # Safety
-/// `buffer` is pinned.
-unsafe fn page_of(buffer: pg_sys::Buffer) -> *mut u8 {
-    // SAFETY: by contract; buffers are numbered from 1, those of temporary tables from -1 downwards.
-    unsafe {
-        if buffer < 0 {
-            (*pg_sys::LocalBufferBlockPointers.add((-buffer - 1) as usize)).cast()
-        } else {
-            pg_sys::BufferBlocks.add((buffer - 1) as usize * pg_sys::BLCKSZ as usize).cast()
-        }
-    }
-}
-
-/// Whether an ItemIdData (bits lp_off: 15, lp_flags: 2, lp_len: 15) is LP_NORMAL.
-#[inline(always)]
-fn is_normal(line: u32) -> bool {
-    // The flags stand in the middle, wherever bit fields begin.
-    line >> 15 & 3 == pg_sys::LP_NORMAL
-}
-
-/// Where on its page the tuple of an ItemIdData begins, and how long it is.
-#[inline(always)]
-fn extent(line: u32) -> (usize, u32) {
-    let (low, high) = (line & 0x7fff, line >> 17);
-    if cfg!(target_endian = "little") { (low as usize, high) } else { (high as usize, low) }
 }
 
 /// Counts the rows of a table by its own scan, up to `enough`; whether it came to an end.

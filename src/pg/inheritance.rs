@@ -93,3 +93,26 @@ pub fn tables_of_schema(schema: pg_sys::Oid) -> Vec<pg_sys::Oid> {
     }
     found
 }
+
+/// Whether the running transaction has created a table, with all below it that hold rows: nobody else has
+/// seen these. A fact of the transaction, so it must not be kept.
+pub fn is_new(relation: pg_sys::Oid) -> bool {
+    is_created(relation) && members(relation).into_iter().all(is_created)
+}
+
+/// c.h: InvalidSubTransactionId, which pgrx does not bind.
+const INVALID_SUBTRANSACTION: pg_sys::SubTransactionId = 0;
+
+fn is_created(relation: pg_sys::Oid) -> bool {
+    // SAFETY: a relation cache look-up, given back at once. What the running transaction has created
+    // (and no subtransaction has rolled back) stays in the cache with the mark until its end.
+    unsafe {
+        let opened = pg_sys::RelationIdGetRelation(relation);
+        if opened.is_null() {
+            return false;
+        }
+        let created = (*opened).rd_createSubid != INVALID_SUBTRANSACTION;
+        pg_sys::RelationClose(opened);
+        created
+    }
+}

@@ -4,8 +4,8 @@ use std::ffi::CStr;
 
 use super::pg_sys;
 
+use super::nodes;
 use super::text::{from_server as text, of_setting, to_server};
-use super::{inheritance, nodes};
 
 /// A relation's name; its OID where it is gone.
 pub fn name(relation: pg_sys::Oid) -> String {
@@ -91,29 +91,6 @@ pub fn is_exempt(relation: pg_sys::Oid) -> bool {
 /// Whether a relation holds rows that can be counted or estimated; a view does not.
 pub fn has_size(relation: pg_sys::Oid) -> bool {
     kind(relation) != pg_sys::RELKIND_VIEW
-}
-
-/// Whether the running transaction has created a table, with all below it that hold rows: nobody else has
-/// seen these. A fact of the transaction, so it must not be kept.
-pub fn is_new(relation: pg_sys::Oid) -> bool {
-    is_created(relation) && inheritance::members(relation).into_iter().all(is_created)
-}
-
-/// c.h: InvalidSubTransactionId, which pgrx does not bind.
-const INVALID_SUBTRANSACTION: pg_sys::SubTransactionId = 0;
-
-fn is_created(relation: pg_sys::Oid) -> bool {
-    // SAFETY: a relation cache look-up, given back at once. What the running transaction has created
-    // (and no subtransaction has rolled back) stays in the cache with the mark until its end.
-    unsafe {
-        let opened = pg_sys::RelationIdGetRelation(relation);
-        if opened.is_null() {
-            return false;
-        }
-        let created = (*opened).rd_createSubid != INVALID_SUBTRANSACTION;
-        pg_sys::RelationClose(opened);
-        created
-    }
 }
 
 /// Whether a schema is PostgreSQL's own. A low OID alone does not say so: what is made in single-user mode

@@ -6,10 +6,9 @@ use core::ffi::c_int;
 
 use super::pg_sys;
 
-use super::compat;
-use super::count::is_heap;
 use super::inheritance::members;
 use super::relations::{catalogued, kind};
+use super::{compat, heap};
 
 /// About how many rows a table holds, as the planner reckons it: statistics scaled by the current
 /// number of pages. A tree is the sum of its members. `None` for what has no size (a view).
@@ -59,7 +58,7 @@ fn unsure_rows(relation: pg_sys::Oid) -> Option<u64> {
     with_open(relation, |opened| {
         // SAFETY: the relation is open and locked; the map of a heap is read page by page.
         unsafe {
-            if !is_heap(opened) {
+            if !heap::is_heap(opened) {
                 return None;
             }
             let pages = pg_sys::RelationGetNumberOfBlocksInFork(opened, pg_sys::ForkNumber::MAIN_FORKNUM);
@@ -68,28 +67,46 @@ fn unsure_rows(relation: pg_sys::Oid) -> Option<u64> {
             Some(u64::from(pages.saturating_sub(visible)) * MOST_ON_A_PAGE)
         }
     })
+    .value()
     .flatten()
 }
 
+/// What came of looking into a relation.
+pub enum Look<T> {
+    Has(T),
+    /// Another session holds it so strongly that it cannot be looked into now.
+    Taken,
+    Gone,
+}
+
+impl<T> Look<T> {
+    fn value(self) -> Option<T> {
+        match self {
+            Look::Has(value) => Some(value),
+            Look::Taken | Look::Gone => None,
+        }
+    }
+}
+
 /// What is read of a relation under a lock that is given back at once (a share lock kept into TRUNCATE's
-/// exclusive one invites deadlock), and that is not waited for: the statement must not wait where it would
-/// not without us. `None` where it is not to be had, or the relation is gone.
-fn with_open<T>(relation: pg_sys::Oid, read: impl FnOnce(pg_sys::Relation) -> T) -> Option<T> {
+/// exclusive one invites deadlock, and a statement that passes a partition over would not have it), and
+/// that is not waited for: the statement must not wait where it would not without us.
+pub fn with_open<T>(relation: pg_sys::Oid, read: impl FnOnce(pg_sys::Relation) -> T) -> Look<T> {
     let lock = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
     // SAFETY: the relation is open and locked while it is read; an error gives both back with the
     // (sub)transaction.
     unsafe {
         if !pg_sys::ConditionalLockRelationOid(relation, lock) {
-            return None;
+            return Look::Taken;
         }
-        let opened = pg_sys::try_relation_open(relation, pg_sys::NoLock as i32);
+        let opened = pg_sys::try_relation_open(relation, pg_sys::NoLock as c_int);
         if opened.is_null() {
             pg_sys::UnlockRelationOid(relation, lock);
-            return None;
+            return Look::Gone;
         }
         let outcome = read(opened);
         pg_sys::relation_close(opened, lock);
-        Some(outcome)
+        Look::Has(outcome)
     }
 }
 
@@ -157,7 +174,7 @@ fn own_size(relation: pg_sys::Oid) -> f64 {
         }
         rows
     });
-    match estimate {
+    match estimate.value() {
         None => catalogued_size(relation),
         Some(rows) if rows < 0.0 => unanalysed_foreign_size(relation),
         Some(rows) => rows,

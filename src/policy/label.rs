@@ -12,7 +12,8 @@ use safedelete_core::message::{
 };
 use safedelete_core::policy::{BadPolicy, Policy};
 
-use super::{Origin, changes};
+use super::changes;
+use super::origin::Origin;
 use crate::pg::{frame, relations, report, roles, text};
 use crate::settings;
 

@@ -8,7 +8,8 @@ use std::os::unix::fs::OpenOptionsExt;
 
 use safedelete_core::event::{Encoded, Event, WORDS};
 
-use super::{Memory, memory, ring};
+use super::ring;
+use super::shared::{Memory, memory};
 use crate::pg::report;
 
 /// Below the data directory, where the postmaster is; pg_stat is where PostgreSQL keeps such files.

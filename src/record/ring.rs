@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering, fence};
 
 use safedelete_core::event::{Encoded, WORDS};
 
-use super::Memory;
+use super::shared::{MEMORY, Memory};
 
 #[repr(C)]
 pub struct Slot {
@@ -17,7 +17,7 @@ pub struct Slot {
 
 /// The slots, behind the head.
 fn slots(memory: &Memory) -> &'static [Slot] {
-    let head = super::MEMORY.load(Ordering::Relaxed);
+    let head = MEMORY.load(Ordering::Relaxed);
     // SAFETY: `startup` asked for so much memory, zeroed it, and it holds atomics alone.
     unsafe { std::slice::from_raw_parts(head.add(1).cast::<Slot>(), memory.slots as usize) }
 }
