@@ -24,4 +24,5 @@ pub mod relcache;
 pub mod report;
 pub mod roles;
 pub mod sizes;
+mod stopped;
 pub mod text;

@@ -51,7 +51,7 @@ impl Effort {
         if self.steps.get() == 0 && !self.measured.replace(true) {
             let nodes: u64 = conditions.iter().map(|c| measure(*c, u64::MAX).nodes).sum();
             self.steps.set(nodes.saturating_mul(STEPS_OF_A_NODE));
-            interrupts();
+            frame::check_for_interrupts();
         }
         match self.steps.get().checked_sub(1) {
             Some(left) => {
@@ -70,7 +70,7 @@ impl Effort {
 
     /// Charges a proof of one from the other; false where it costs more than is left.
     pub fn afford_proof(&self, conclusion: Size, premises: Size) -> bool {
-        interrupts();
+        frame::check_for_interrupts();
         // Each pair is met as often as there are ways to go down to it, on one side or the other.
         let ways = binomial(conclusion.depth + premises.depth + 2, conclusion.depth.min(premises.depth) + 1);
         self.afford(conclusion.nodes.saturating_mul(premises.nodes).saturating_mul(ways))
@@ -85,20 +85,6 @@ impl Effort {
 
 fn binomial(n: u64, k: u64) -> u64 {
     (1..=k).fold(1_u64, |value, i| value.saturating_mul(n + 1 - i) / i)
-}
-
-/// Lets a cancel through.
-pub fn interrupts() {
-    // SAFETY: reads a backend variable, which a signal handler sets.
-    if unsafe { std::ptr::read_volatile(&raw const pg_sys::InterruptPending) } != 0 {
-        frame::call(|| {
-            #[allow(ffi_unwind_calls, reason = "inside frame::call; the closure owns nothing")]
-            // SAFETY: as CHECK_FOR_INTERRUPTS does, where the planner and the executor's start do, too.
-            unsafe {
-                raw::ProcessInterrupts();
-            }
-        });
-    }
 }
 
 struct Measure {

@@ -199,5 +199,5 @@ fn syntax_error(text: &CStr, line: usize, failure: Failure) -> Report {
             ),
         );
     }
-    Report::plain(failure.sqlstate, failure.message.into_owned(), place, failure.hint)
+    Report::plain(failure.sqlstate, failure.message, place, failure.hint)
 }

@@ -18,10 +18,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use cee_scape::call_with_sigsetjmp;
 use pgrx::PgLogLevel;
+use pgrx::pg_sys;
 use pgrx::pg_sys::panic::{CaughtError, ErrorReportWithLevel};
 
 use super::local::Local;
-use super::{memory, pg_sys, raw};
+use super::{memory, raw};
 
 /// The unwinding of an error that PostgreSQL still holds on its own error stack.
 struct PostgresError;
@@ -114,17 +115,18 @@ pub fn caught<T: Copy>(f: impl FnOnce() -> T) -> Option<T> {
     None
 }
 
-/// CHECK_FOR_INTERRUPTS().
+/// CHECK_FOR_INTERRUPTS(), from guarded code.
 pub fn check_for_interrupts() {
-    call(|| {
-        #[allow(ffi_unwind_calls, reason = "inside `call`; the closure owns nothing")]
-        // SAFETY: reads a backend variable; ProcessInterrupts may raise a cancel.
-        unsafe {
-            if pg_sys::InterruptPending != 0 {
+    // SAFETY: reads a backend variable, which a signal handler sets.
+    if unsafe { std::ptr::read_volatile(&raw const pg_sys::InterruptPending) } != 0 {
+        call(|| {
+            #[allow(ffi_unwind_calls, reason = "inside `call`; the closure owns nothing")]
+            // SAFETY: lets a cancel through.
+            unsafe {
                 raw::ProcessInterrupts();
             }
-        }
-    });
+        });
+    }
 }
 
 /// The counters that hold interrupts back, which an error sets to zero: whoever swallows one has to put

@@ -6,8 +6,8 @@ use core::ffi::c_char;
 
 use super::pg_sys;
 
-use super::attempt::stop;
 use super::frame;
+use super::stopped::stop;
 
 const UTF8: i32 = pg_sys::pg_enc::PG_UTF8 as i32;
 const SQL_ASCII: i32 = pg_sys::pg_enc::PG_SQL_ASCII as i32;
