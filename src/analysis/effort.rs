@@ -8,7 +8,7 @@ use std::cell::Cell;
 
 use crate::pg::nodes::arrays::Array;
 use crate::pg::nodes::{self, Kind, Node, Visitor, Walk};
-use crate::pg::{frame, pg_sys, raw};
+use crate::pg::{frame, pg_sys};
 
 /// Steps for a condition of no size, and more for each of its nodes: a written one takes at most two.
 const STEPS: u64 = 20_000;
