@@ -5,6 +5,7 @@
 pub mod command;
 pub mod event;
 pub mod expectation;
+pub mod explain;
 pub mod limit;
 pub mod log;
 pub mod message;

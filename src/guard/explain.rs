@@ -6,7 +6,7 @@ use core::ffi::CStr;
 use crate::pg::pg_sys;
 use pgrx::pg_sys::NodeTag;
 use safedelete_core::limit::Size;
-use safedelete_core::message;
+use safedelete_core::{explain, message};
 
 use super::orders::{Flow, Orders};
 use super::state::GuardState;
@@ -143,7 +143,7 @@ fn limit_of_part(part: pg_sys::Oid) -> String {
 fn limit_of(relation: pg_sys::Oid) -> String {
     let effective = policy::effective(relation);
     let standing = Writer::now(false).standing(effective.mode, Some(relation));
-    message::explain_bounds(&policy::terms(relation, effective.bounds), &standing)
+    explain::bounds(&policy::terms(relation, effective.bounds), &standing)
 }
 
 /// # Safety
