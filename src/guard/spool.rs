@@ -9,7 +9,7 @@ use super::orders::Orders;
 use super::packed::{self, Packed};
 use super::runs::Runs;
 use super::slots::clear;
-use crate::pg::raw;
+use crate::pg::{heap, raw};
 
 #[repr(C)]
 pub struct Spool {
@@ -212,10 +212,7 @@ impl Spool {
             }
             for i in 0..(*estate).es_range_table_size as usize {
                 let relation = *(*estate).es_relations.add(i);
-                if !relation.is_null()
-                    && (*relation).rd_id == orders.leaf
-                    && std::ptr::eq((*relation).rd_tableam, raw::GetHeapamTableAmRoutine())
-                {
+                if !relation.is_null() && (*relation).rd_id == orders.leaf && heap::is_heap(relation) {
                     self.heap = relation;
                     return;
                 }

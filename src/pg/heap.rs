@@ -136,7 +136,7 @@ unsafe fn is_gone(tuple: &pg_sys::HeapTupleData, since: pg_sys::CommandId) -> bo
 ///
 /// # Safety
 /// `header` is a tuple's, on a page that is pinned.
-#[allow(ffi_unwind_calls, reason = "raises nothing of what this transaction has deleted; owns nothing")]
+#[allow(ffi_unwind_calls, reason = "called by bare frames and in frame::call; owns nothing")]
 pub unsafe fn deleted_by(header: pg_sys::HeapTupleHeader) -> Option<pg_sys::CommandId> {
     // SAFETY: by contract; cmax is asked of what this transaction has deleted alone.
     unsafe {
