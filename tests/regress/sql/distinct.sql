@@ -73,6 +73,29 @@ DO $$ DECLARE c CURSOR FOR SELECT * FROM t WHERE id <= 100 FOR UPDATE; r record;
   RAISE EXCEPTION 'not refused';
 END $$;
 
+-- A row that the transaction has locked and a subtransaction deletes: both are in its xmax (a multixact). The sum has
+-- made these rows itself.
+DO $$ DECLARE r record; BEGIN
+  UPDATE t SET v = 9 WHERE id <= 100;
+  FOR r IN SELECT ctid AS at FROM t WHERE id <= 100 FOR UPDATE LOOP
+    BEGIN DELETE FROM t WHERE ctid = r.at; EXCEPTION WHEN division_by_zero THEN NULL; END;
+  END LOOP;
+  RAISE EXCEPTION 'not refused';
+END $$;
+DO $$ DECLARE c CURSOR FOR SELECT * FROM t WHERE id <= 100 FOR SHARE; r record; BEGIN
+  UPDATE t SET v = 9 WHERE id <= 100;
+  FOR r IN c LOOP
+    BEGIN DELETE FROM t WHERE CURRENT OF c; EXCEPTION WHEN division_by_zero THEN NULL; END;
+  END LOOP;
+  RAISE EXCEPTION 'not refused';
+END $$;
+DO $$ DECLARE r record; BEGIN
+  UPDATE t SET v = 9 WHERE id <= 50;
+  FOR r IN SELECT ctid AS at FROM t WHERE id <= 101 FOR NO KEY UPDATE LOOP
+    BEGIN DELETE FROM t WHERE ctid = r.at; EXCEPTION WHEN division_by_zero THEN NULL; END;
+  END LOOP;
+END $$;
+
 -- What a subtransaction undid is given back, and counts when it comes again.
 DO $$ BEGIN
   FOR j IN 1..5 LOOP
