@@ -26,6 +26,8 @@ pub struct Table {
     count: Option<Count>,
     /// Nothing runs, so nothing is counted that is not cheap.
     previews: bool,
+    /// A count of this statement's is asked for once.
+    is_point_write: bool,
 }
 
 /// What a table's size says of a count.
@@ -44,13 +46,22 @@ impl Table {
         // A foreign table's size is what ANALYZE found, which no DELETE makes smaller.
         let is_counted = relations::kind(relation) != pg_sys::RELKIND_FOREIGN_TABLE;
         let deleted_before = if is_counted { ledger::deleted(of) } else { 0 };
-        Table { relation, only, of, deleted_before, whole: None, count: None, previews: false }
+        Table {
+            relation,
+            only,
+            of,
+            deleted_before,
+            whole: None,
+            count: None,
+            previews: false,
+            is_point_write: false,
+        }
     }
 
     /// The table of a write whose rows have joined the sum.
     pub fn joined(self, command: Command, rows: u64) -> Table {
         let own = if command == Command::Delete { rows } else { 0 };
-        Table { deleted_before: self.deleted_before.saturating_sub(own), ..self }
+        Table { deleted_before: self.deleted_before.saturating_sub(own), is_point_write: true, ..self }
     }
 
     /// A table that is taken whole.
@@ -102,8 +113,8 @@ impl Table {
             return Answer::Size(self.cheap_size().unwrap_or(Size::AtLeast(sum)));
         }
         // Somewhat further than need be, so as not to be asked for each row. A count of another statement's
-        // cannot go on under this one's snapshot: where there was one, this goes twice as far.
-        let begins_anew = self.count.is_none() && learned.size.is_some();
+        // cannot go on under this one's snapshot: where there was one, or is to be, this goes twice as far.
+        let begins_anew = self.is_point_write || (self.count.is_none() && learned.size.is_some());
         let further = if begins_anew { sum } else { sum / 10 + 100 };
         Answer::Size(self.count_to(bounds.table_for(sum.saturating_add(further)).max(wanted)))
     }
