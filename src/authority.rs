@@ -72,7 +72,8 @@ fn budget(role: pg_sys::Oid, table: Option<pg_sys::Oid>) -> Result<Option<Budget
     let may_override = |role| listed.is_empty() || roles::is_member_of_any(role, &listed);
     // A function of a role that may is no way for a caller who may not, nor the other way round. Where nothing
     // is declared, the client would have to.
-    let by = if declared == 0 { outer_role() } else { declarer(settings::allow_rows_declared_by()) };
+    let by =
+        if declared == 0 { pg_sys::GetOuterUserId() } else { declarer(settings::allow_rows_declared_by()) };
     for user in [role, by] {
         if !may_override(user) {
             return refused(Why::Role { user: roles::name(user), roles: listed });
@@ -93,15 +94,7 @@ fn budget(role: pg_sys::Oid, table: Option<pg_sys::Oid>) -> Result<Option<Budget
     Ok(Some(u64::try_from(declared).map_or(Budget::Unlimited, Budget::Rows)))
 }
 
-/// The role of the client's statement, outside of every function.
-fn outer_role() -> pg_sys::Oid {
-    pg_sys::GetOuterUserId()
-}
-
 /// Who declared a setting: a role by SET, or else the session's by what was in force when it began.
 fn declarer(by_set: pg_sys::Oid) -> pg_sys::Oid {
-    if by_set != pg_sys::InvalidOid {
-        return by_set;
-    }
-    pg_sys::GetSessionUserId()
+    if by_set == pg_sys::InvalidOid { pg_sys::GetSessionUserId() } else { by_set }
 }

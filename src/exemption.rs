@@ -10,7 +10,7 @@
 use crate::pg::pg_sys;
 
 use crate::levels;
-use crate::pg::relations;
+use crate::pg::{backend, relations};
 use crate::settings;
 
 /// Whether a relation is emptied or dropped for PostgreSQL itself: by one of its statements, or by an
@@ -20,13 +20,8 @@ pub fn of_command() -> bool {
     if !level.is_outside() {
         return level.is_postgres();
     }
-    // SAFETY: reads backend variables.
-    let applies = unsafe {
-        pg_sys::IsLogicalWorker()
-            || (pg_sys::MyBackendType == pg_sys::BackendType::B_BG_WORKER
-                && pg_sys::replorigin_session_origin != 0)
-    };
-    applies && levels::trigger_depth() == 0
+    let applies = pg_sys::IsLogicalWorker() || (backend::is_background_worker() && backend::replays());
+    applies && backend::trigger_depth() == 0
 }
 
 /// A table of `exempt_tables`.

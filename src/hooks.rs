@@ -4,6 +4,7 @@
 
 mod executor;
 mod planner;
+mod transaction;
 
 use core::ffi::{c_char, c_int, c_void};
 
@@ -13,7 +14,7 @@ use pgrx::pg_sys::NodeTag;
 use crate::analysis;
 use crate::guard::unique;
 use crate::pg::nodes::Node;
-use crate::pg::{frame, nodes, raw, report, roles};
+use crate::pg::{backend, frame, nodes, raw, report, roles};
 use crate::{ledger, levels, objects, policy, settings};
 
 static mut PREVIOUS_UTILITY: pg_sys::ProcessUtility_hook_type = None;
@@ -25,12 +26,11 @@ pub fn install() {
     unsafe {
         planner::install();
         executor::install();
+        transaction::install();
         PREVIOUS_UTILITY = pg_sys::ProcessUtility_hook;
         pg_sys::ProcessUtility_hook = Some(process_utility);
         PREVIOUS_ACCESS = pg_sys::object_access_hook;
         pg_sys::object_access_hook = Some(object_access);
-        pg_sys::RegisterXactCallback(Some(ledger::transaction_event), std::ptr::null_mut());
-        pg_sys::RegisterSubXactCallback(Some(ledger::subtransaction_event), std::ptr::null_mut());
         pg_sys::CacheRegisterRelcacheCallback(Some(relation_changed), pg_sys::Datum::from(0));
         let namespaces = pg_sys::SysCacheIdentifier::NAMESPACEOID as c_int;
         pg_sys::CacheRegisterSyscacheCallback(namespaces, Some(schema_changed), pg_sys::Datum::from(0));
@@ -61,6 +61,53 @@ unsafe extern "C-unwind" fn process_utility(
 ) {
     // SAFETY: PostgreSQL's arguments, passed on as they came.
     unsafe {
+        let outer = levels::current();
+        if nodes::tag((*statement).utilityStmt) != NodeTag::T_ExecuteStmt || !levels::enter_execute() {
+            return run_utility(
+                statement,
+                query_string,
+                read_only_tree,
+                context,
+                params,
+                environment,
+                destination,
+                completion,
+            );
+        }
+        // Prepared statements, of those that do not use the protocol's.
+        next_utility(
+            statement,
+            query_string,
+            read_only_tree,
+            context,
+            params,
+            environment,
+            destination,
+            completion,
+        );
+        let own = levels::own_sum();
+        levels::leave(outer);
+        forget_own(own);
+    }
+}
+
+/// # Safety
+/// As the hook. No frame above owns anything.
+#[inline(never)]
+#[allow(ffi_unwind_calls, reason = "called by a bare frame, which owns nothing")]
+#[allow(clippy::too_many_arguments, reason = "PostgreSQL's signature")]
+unsafe fn run_utility(
+    statement: *mut pg_sys::PlannedStmt,
+    query_string: *const c_char,
+    read_only_tree: bool,
+    context: pg_sys::ProcessUtilityContext::Type,
+    params: pg_sys::ParamListInfo,
+    environment: *mut pg_sys::QueryEnvironment,
+    destination: *mut pg_sys::DestReceiver,
+    completion: *mut pg_sys::QueryCompletion,
+) {
+    // SAFETY: as the caller says.
+    unsafe {
         let utility = (*statement).utilityStmt;
         let outer = levels::enter_utility(utility, is_explain_analyze(utility));
         let truncate = Node::of(utility).and_then(|utility| utility.as_a::<pg_sys::TruncateStmt>());
@@ -69,28 +116,16 @@ unsafe extern "C-unwind" fn process_utility(
         {
             report::raise(&frozen);
         }
-        match PREVIOUS_UTILITY {
-            Some(previous) => previous(
-                statement,
-                query_string,
-                read_only_tree,
-                context,
-                params,
-                environment,
-                destination,
-                completion,
-            ),
-            None => raw::standard_ProcessUtility(
-                statement,
-                query_string,
-                read_only_tree,
-                context,
-                params,
-                environment,
-                destination,
-                completion,
-            ),
-        }
+        next_utility(
+            statement,
+            query_string,
+            read_only_tree,
+            context,
+            params,
+            environment,
+            destination,
+            completion,
+        );
         if truncate.is_some()
             && let Some(frozen) = frame::guarded(|| objects::truncate::settle().err())
         {
@@ -98,11 +133,39 @@ unsafe extern "C-unwind" fn process_utility(
         }
         let own = levels::own_sum();
         levels::leave_utility(outer);
-        if ledger::is_in_use()
-            && let Some(own) = own
-        {
-            frame::guarded(|| ledger::forget(own));
-        }
+        forget_own(own);
+    }
+}
+
+/// # Safety
+/// As the hook.
+#[inline(always)]
+#[allow(ffi_unwind_calls, reason = "called by bare frames, which own nothing")]
+#[allow(clippy::too_many_arguments, reason = "PostgreSQL's signature")]
+unsafe fn next_utility(
+    statement: *mut pg_sys::PlannedStmt,
+    query_string: *const c_char,
+    read_only_tree: bool,
+    context: pg_sys::ProcessUtilityContext::Type,
+    params: pg_sys::ParamListInfo,
+    environment: *mut pg_sys::QueryEnvironment,
+    destination: *mut pg_sys::DestReceiver,
+    completion: *mut pg_sys::QueryCompletion,
+) {
+    // SAFETY: as the caller says.
+    unsafe {
+        let next = PREVIOUS_UTILITY.unwrap_or(raw::standard_ProcessUtility);
+        next(statement, query_string, read_only_tree, context, params, environment, destination, completion);
+    }
+}
+
+/// The sum of a utility command of the client's goes with it.
+#[inline]
+fn forget_own(own: Option<levels::Owner>) {
+    if ledger::is_in_use()
+        && let Some(own) = own
+    {
+        frame::guarded(|| ledger::forget(own));
     }
 }
 
@@ -133,11 +196,33 @@ unsafe extern "C-unwind" fn object_access(
 ) {
     // SAFETY: PostgreSQL's arguments, passed on as they came.
     unsafe {
+        let is_usual = access == pg_sys::ObjectAccessType::OAT_FUNCTION_EXECUTE && backend::has_query_text();
+        let previous = PREVIOUS_ACCESS;
+        if !is_usual || previous.is_some() {
+            accessed(access, class, object, part, argument);
+        }
+    }
+}
+
+/// # Safety
+/// As the hook. No frame above owns anything.
+#[inline(never)]
+#[allow(ffi_unwind_calls, reason = "called by a bare frame, which owns nothing")]
+unsafe fn accessed(
+    access: pg_sys::ObjectAccessType::Type,
+    class: pg_sys::Oid,
+    object: pg_sys::Oid,
+    part: c_int,
+    argument: *mut c_void,
+) {
+    // SAFETY: as the caller says.
+    unsafe {
         if let Some(previous) = PREVIOUS_ACCESS {
             previous(access, class, object, part, argument);
         }
         if access == pg_sys::ObjectAccessType::OAT_FUNCTION_EXECUTE {
-            if let Some(before) = levels::function_called()
+            if !backend::has_query_text()
+                && let Some(before) = levels::function_called()
                 && ledger::is_in_use()
             {
                 frame::guarded(|| ledger::forget(before));

@@ -10,7 +10,6 @@ use safedelete_core::limit::Size;
 
 use crate::levels::{self, Owner};
 use crate::pg::local::{Lent, Local};
-use crate::pg::{frame, memory};
 use crate::settings::{self, Scope};
 
 mod summed;
@@ -91,9 +90,36 @@ static LEDGER: Lent<Ledger> =
 /// Whether there is a sum or an open subtransaction.
 static IN_USE: Local<bool> = Local::new(false);
 
+/// Rows that have been added one by one to the same sum, and are not in the ledger yet.
+#[derive(Clone, Copy)]
+struct Run {
+    key: Key,
+    /// As a write names the table that the sum is of.
+    named: Summed,
+    free: Free,
+    rows: u64,
+    deleted: u64,
+}
+
+const NO_RUN: Run = {
+    let none = Summed { relation: pg_sys::InvalidOid, only: false };
+    let free = Free { as_of: 0, commands: Commands::DEFAULT, until: 0 };
+    Run { key: (Owner::TRANSACTION, none), named: none, free, rows: 0, deleted: 0 }
+};
+
+static RUN: Local<Run> = Local::new(NO_RUN);
+
+/// Asks the ledger, or changes what is in it.
+fn look<R>(f: impl FnOnce(&mut Ledger) -> R) -> R {
+    LEDGER.with(|ledger| {
+        ledger.take_in();
+        f(ledger)
+    })
+}
+
 /// Changes the ledger in a way that may begin or end its use.
 fn change<R>(f: impl FnOnce(&mut Ledger) -> R) -> R {
-    LEDGER.with(|ledger| {
+    look(|ledger| {
         let result = f(ledger);
         IN_USE.set(!ledger.sums.is_empty() || !ledger.undo.is_empty());
         result
@@ -116,13 +142,13 @@ pub fn began() -> pg_sys::CommandId {
 /// The rows counted so far.
 pub fn sum(of: Summed) -> u64 {
     let key = (owner(), of);
-    LEDGER.with(|ledger| ledger.sums.get(&key).map_or(0, |entry| entry.rows))
+    look(|ledger| ledger.sums.get(&key).map_or(0, |entry| entry.rows))
 }
 
 /// Whether rows of the table have been counted in the sum.
 pub fn is_open(of: Summed) -> bool {
     let key = (owner(), of);
-    LEDGER.with(|ledger| ledger.sums.contains_key(&key))
+    look(|ledger| ledger.sums.contains_key(&key))
 }
 
 /// The rows that the sum has deleted so far.
@@ -132,7 +158,7 @@ pub fn deleted(of: Summed) -> u64 {
         return 0;
     }
     let key = (owner(), of);
-    LEDGER.with(|ledger| ledger.sums.get(&key).map_or(0, |entry| entry.deleted))
+    look(|ledger| ledger.sums.get(&key).map_or(0, |entry| entry.deleted))
 }
 
 /// Counts rows, `deleted` of which are gone; gives the new sum.
@@ -164,33 +190,56 @@ pub fn is_in_use() -> bool {
     IN_USE.get()
 }
 
-/// Counts a write of few rows where it need not be judged; whether it was counted. Owns and
-/// allocates nothing, so bare frames may call it.
-#[inline]
-pub fn add_free(command: Command, of: Summed, rows: u64, deleted: u64) -> bool {
+/// Counts a write of few rows where it need not be judged; whether it was counted. The next of one row that names
+/// the table like that may go on by [`add_again`]. Owns and allocates nothing, so bare frames may call it.
+pub fn add_free(command: Command, named: Summed, of: Summed, rows: u64, deleted: u64) -> bool {
     let key = (owner(), of);
-    let generation = settings::generation();
-    let counted = LEDGER.try_with(|Ledger { sums, undo }| match sums.get_mut(&key) {
-        Some(entry)
-            if undo.is_empty()
-                && entry.free.as_of == generation
-                && entry.rows + rows <= entry.free.until
-                && entry.free.commands.contains(command) =>
+    let as_of = settings::generation();
+    let free = LEDGER.try_with(|ledger| {
+        ledger.take_in();
+        let entry = ledger.sums.get_mut(&key)?;
+        let free = entry.free;
+        let sum = entry.rows + rows;
+        if !ledger.undo.is_empty()
+            || free.as_of != as_of
+            || sum > free.until
+            || !free.commands.contains(command)
         {
-            entry.rows += rows;
-            entry.deleted += deleted;
-            true
+            return None;
         }
-        _ => false,
+        entry.rows = sum;
+        entry.deleted += deleted;
+        Some(Free { until: free.until - sum, ..free })
     });
-    counted == Some(true)
+    let Some(Some(free)) = free else { return false };
+    RUN.set(Run { key, named, free, rows: 0, deleted: 0 });
+    true
+}
+
+/// Whether a write of one row can be counted by [`add_again`], for what sum.
+#[inline]
+pub fn may_add_again(command: Command, named: Summed) -> Option<Summed> {
+    let run = RUN.get();
+    let again = run.named == named
+        && run.rows < run.free.until
+        && run.free.as_of == settings::generation()
+        && run.free.commands.contains(command)
+        && run.key.0 == owner();
+    again.then_some(run.key.1)
+}
+
+/// Counts a row once more for the same sum.
+#[inline]
+pub fn add_again(is_deleted: bool) {
+    let run = RUN.get();
+    RUN.set(Run { rows: run.rows + 1, deleted: run.deleted + u64::from(is_deleted), ..run });
 }
 
 /// Writes of one row by these commands need not be judged up to this sum.
 pub fn free_until(of: Summed, commands: Commands, sum: u64) {
     let key = (owner(), of);
     let free = Free { as_of: settings::generation(), commands, until: sum };
-    LEDGER.with(|ledger| {
+    look(|ledger| {
         if let Some(entry) = ledger.sums.get_mut(&key) {
             entry.free = free;
         }
@@ -217,7 +266,7 @@ pub fn is_uncounted(of: Summed, command: pg_sys::CommandId) -> bool {
 /// What the sum has learned of the table's size.
 pub fn learned(of: Summed) -> Learned {
     let key = (owner(), of);
-    LEDGER.with(|ledger| ledger.sums.get(&key).map_or_else(Learned::default, |entry| entry.learned))
+    look(|ledger| ledger.sums.get(&key).map_or_else(Learned::default, |entry| entry.learned))
 }
 
 /// Keeps what the lowest estimate of the table's size is.
@@ -248,7 +297,7 @@ pub fn report_once(relation: pg_sys::Oid) -> bool {
 /// The rows that foreign keys reached, by table, in the sum that runs; sorted by table.
 pub fn reached_by_foreign_keys() -> Vec<(pg_sys::Oid, u64)> {
     let owner = owner();
-    let mut reached: Vec<_> = LEDGER.with(|ledger| {
+    let mut reached: Vec<_> = look(|ledger| {
         ledger
             .sums
             .iter()
@@ -277,65 +326,42 @@ pub fn forget(owner: Owner) {
     });
 }
 
-/// A bare frame for RegisterXactCallback, which every transaction calls.
-pub unsafe extern "C-unwind" fn transaction_event(event: pg_sys::XactEvent::Type, _: *mut core::ffi::c_void) {
-    use pg_sys::XactEvent::*;
-    match event {
-        XACT_EVENT_COMMIT | XACT_EVENT_PARALLEL_COMMIT | XACT_EVENT_PREPARE => {
-            if is_in_use() {
-                frame::undisturbed((), clear);
-            }
-            levels::transaction_ended();
-        }
-        XACT_EVENT_ABORT | XACT_EVENT_PARALLEL_ABORT => {
-            if is_in_use() {
-                frame::undisturbed((), clear);
-            }
-            levels::transaction_aborted();
-            levels::transaction_ended();
-            memory::recover();
-        }
-        _ => {}
-    }
-}
-
-fn clear() {
+/// The transaction has ended.
+pub fn clear() {
     written::clear();
     change(|ledger| {
         ledger.sums.clear();
         ledger.undo.clear();
     });
-    // Those that are open are open here as well.
-    levels::forget_subtransactions();
 }
 
-/// A bare frame for RegisterSubXactCallback.
-pub unsafe extern "C-unwind" fn subtransaction_event(
-    event: pg_sys::SubXactEvent::Type,
-    own: pg_sys::SubTransactionId,
-    _: pg_sys::SubTransactionId,
-    _: *mut core::ffi::c_void,
-) {
-    use pg_sys::SubXactEvent::*;
-    frame::undisturbed((), || match event {
-        SUBXACT_EVENT_START_SUB => {
-            change(|ledger| ledger.undo.push((own, HashMap::default())));
-            levels::subtransaction_started(own);
-        }
-        SUBXACT_EVENT_COMMIT_SUB => {
-            change(|ledger| ledger.keep(own));
-            levels::subtransaction_committed(own);
-        }
-        SUBXACT_EVENT_ABORT_SUB => {
-            change(|ledger| ledger.give_back(own));
-            levels::subtransaction_aborted(own);
-            memory::recover();
-        }
-        _ => {}
-    });
+pub fn subtransaction_started(own: pg_sys::SubTransactionId) {
+    change(|ledger| ledger.undo.push((own, HashMap::default())));
+}
+
+pub fn subtransaction_committed(own: pg_sys::SubTransactionId) {
+    change(|ledger| ledger.keep(own));
+}
+
+pub fn subtransaction_aborted(own: pg_sys::SubTransactionId) {
+    change(|ledger| ledger.give_back(own));
 }
 
 impl Ledger {
+    /// Takes in what has been added one by one; the next row comes here again.
+    #[inline]
+    fn take_in(&mut self) {
+        let run = RUN.get();
+        if run.free.until == 0 {
+            return;
+        }
+        RUN.set(NO_RUN);
+        if let Some(entry) = self.sums.get_mut(&run.key) {
+            entry.rows += run.rows;
+            entry.deleted += run.deleted;
+        }
+    }
+
     /// A subtransaction's counts become its parent's.
     fn keep(&mut self, own: pg_sys::SubTransactionId) {
         while let Some((id, counted)) = self.undo.pop() {

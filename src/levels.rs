@@ -2,16 +2,23 @@
 //! it, foreign-key actions. Entered and left by the executor and utility hooks. An error leaves
 //! levels without saying so; the level is then put back by the abort of the (sub)transaction, so
 //! no hook needs PG_TRY.
+//!
+//! * outermost.rs says whose statement it is that runs outside of any other;
+//! * background.rs keeps what utility commands and writes that fire triggers leave for those below;
+//! * plans.rs reads the plans of queries.
 
-use crate::pg::pg_sys;
-use safedelete_core::command::Command;
-
+use crate::pg::execution::Execution;
 use crate::pg::local::{Lent, Local};
-use crate::pg::{nodes, raw, roles};
+use crate::pg::{backend, nodes, pg_sys, portal};
 
+mod background;
 mod outermost;
+mod plans;
 
-pub use outermost::{Owner, trigger_depth};
+use background::Background;
+pub use background::{about_to_fire, fired, firing_role, serial, writes};
+pub use outermost::Owner;
+pub use plans::{is_referential, may_fire_triggers};
 
 /// What a level is.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -35,39 +42,40 @@ pub struct Level {
     is_postgres: bool,
     /// And so is what starts at this level.
     hands_on: bool,
+    /// A utility command of the client's, whose sum ends with it.
+    owns: bool,
 }
 
-/// The part of a level that only utility commands and writes that fire triggers change.
-#[derive(Clone, Copy)]
-pub struct Background {
-    /// What the statement of this level writes, for the DETAIL of its cascades.
-    writes: Option<(Command, pg_sys::Oid)>,
-    /// The role that the statement of this level runs as; its foreign-key actions are judged by it.
-    role: pg_sys::Oid,
-    /// The innermost utility command, where it is DROP TABLE or DROP SCHEMA: a copy, for C code may go on in
-    /// the same subtransaction after an error that it has swallowed, and the level with it.
-    utility: *mut pg_sys::Node,
-    /// The memory of the copy.
-    memory: pg_sys::MemoryContext,
-    serial: u64,
-}
-
-const OUTSIDE: Level =
-    Level { owner: Owner::COMMIT, depth: 0, kind: Kind::Query, is_postgres: false, hands_on: false };
-const EMPTY: Background = Background {
-    writes: None,
-    role: pg_sys::InvalidOid,
-    utility: std::ptr::null_mut(),
-    memory: std::ptr::null_mut(),
-    serial: 0,
+const OUTSIDE: Level = Level {
+    owner: Owner::COMMIT,
+    depth: 0,
+    kind: Kind::Query,
+    is_postgres: false,
+    hands_on: false,
+    owns: false,
 };
 
 static CURRENT: Local<Level> = Local::new(OUTSIDE);
-static BACKGROUND: Local<Background> = Local::new(EMPTY);
 /// The level each open subtransaction started at.
 static SUBTRANSACTIONS: Lent<Vec<(pg_sys::SubTransactionId, Level, Background)>> = Lent::new(Vec::new());
 /// The command at which the client's statement began.
 static BEGAN: Local<pg_sys::CommandId> = Local::new(0);
+/// Whether what runs below it has looked for what other sessions have changed.
+static LOOKED: Local<bool> = Local::new(false);
+
+/// The client's statement begins.
+#[inline]
+fn begin(at: pg_sys::CommandId) {
+    BEGAN.set(at);
+    LOOKED.set(false);
+}
+
+/// Whether somebody below the client's statement has asked this before.
+pub fn looks_again() -> bool {
+    let again = LOOKED.get();
+    LOOKED.set(true);
+    again
+}
 
 #[inline]
 pub fn current() -> Level {
@@ -78,20 +86,26 @@ impl Level {
     /// Whether what ends now is the client's own statement, by itself or by EXECUTE.
     #[inline]
     pub fn is_clients_own(&self) -> bool {
-        // SAFETY: reads a backend variable. Without a portal it is a deferred trigger's at COMMIT.
-        (self.depth == 0 && unsafe { !pg_sys::ActivePortal.is_null() })
-            || (self.depth == 1 && self.kind == Kind::Execute)
+        // Without a portal it is a deferred trigger's at COMMIT.
+        (self.depth == 0 && portal::is_active()) || self.is_clients_execute()
     }
 
     /// Likewise, of what starts now: not where the client's Bind took the locks a while ago, whose
     /// portal alone has a cached plan.
     #[inline]
     pub fn is_clients_own_and_new(&self) -> bool {
-        if !self.is_clients_own() {
-            return false;
-        }
-        // SAFETY: reads a backend variable: what is the client's own without EXECUTE has a portal.
-        self.kind == Kind::Execute || unsafe { (*pg_sys::ActivePortal).cplan.is_null() }
+        self.is_clients_execute() || (self.is_clients_own() && !portal::has_cached_plan())
+    }
+
+    #[inline]
+    fn is_clients_execute(&self) -> bool {
+        self.depth == 1 && self.kind == Kind::Execute
+    }
+
+    /// Whether what starts or ends now runs below the client's statement.
+    #[inline]
+    pub fn is_below(&self) -> bool {
+        self.depth > 0 && !self.is_clients_execute()
     }
 
     /// Whether the statement of this level is PostgreSQL's own write.
@@ -102,13 +116,12 @@ impl Level {
 
     /// Whether what starts at this level is.
     #[inline]
-    fn starts_postgres(&self) -> bool {
+    pub fn starts_postgres(&self) -> bool {
         if self.depth == 0 {
             return outermost::is_postgres();
         }
         // Event triggers of CREATE EXTENSION run outside of the script.
-        // SAFETY: reads a backend variable.
-        self.hands_on && (self.kind != Kind::Extension || unsafe { pg_sys::creating_extension })
+        self.hands_on && (self.kind != Kind::Extension || backend::creates_extension())
     }
 
     /// Whether no statement of the client runs.
@@ -130,16 +143,10 @@ impl Level {
     }
 }
 
-/// What the statement of this level writes.
-pub fn writes() -> Option<(Command, pg_sys::Oid)> {
-    BACKGROUND.get().writes
-}
-
 /// Whom what starts or runs now belongs to.
 pub fn owner() -> Owner {
     let level = CURRENT.get();
-    // SAFETY: NULL is no query.
-    if level.depth == 0 { unsafe { outermost::owner(std::ptr::null_mut()) } } else { level.owner }
+    if level.depth == 0 { outermost::owner(None) } else { level.owner }
 }
 
 /// The command at which the client's statement began: rows that were written before it were there.
@@ -148,34 +155,22 @@ pub fn began() -> pg_sys::CommandId {
     BEGAN.get()
 }
 
-/// A function is about to be run, or made ready to: where nothing else runs, it is a function call of the
-/// protocol (HandleFunctionRequest), which is a statement of its own. The one before it, which has ended.
-#[inline]
-pub fn function_called() -> Option<Owner> {
-    // SAFETY: reads a backend variable. Every other message has a text, while it is planned and while it runs.
-    if !unsafe { pg_sys::debug_query_string.is_null() } || !current().is_outside() {
-        return None;
-    }
-    outermost::function_called()
-}
-
 /// Whether the running query is the whole of the client's statement, but for what it fires.
 #[inline]
 pub fn is_whole_statement() -> bool {
     let level = CURRENT.get();
-    level.depth == 1 && level.kind == Kind::Query && level.owner.is_portal() && outermost::is_single()
+    level.depth == 1 && level.kind == Kind::Query && level.owner.is_portal() && portal::is_single()
 }
 
 /// Whether the query that starts now is.
 #[inline]
 pub fn starts_whole_statement() -> bool {
-    CURRENT.get().depth == 0 && owner().is_portal() && outermost::is_single()
+    CURRENT.get().depth == 0 && owner().is_portal() && portal::is_single()
 }
 
 /// Whether what is planned now is the client's own statement, by itself or by EXECUTE.
 pub fn plans_clients_own() -> bool {
-    let level = CURRENT.get();
-    level.depth == 0 || (level.depth == 1 && level.kind == Kind::Execute)
+    !CURRENT.get().is_below()
 }
 
 /// Whether a statement that starts now is PostgreSQL's own write.
@@ -185,156 +180,95 @@ pub fn starts_postgres() -> bool {
 
 /// The running utility command, where it is DROP TABLE or DROP SCHEMA; NULL in a query.
 pub fn utility() -> *mut pg_sys::Node {
-    if CURRENT.get().kind == Kind::Query { std::ptr::null_mut() } else { BACKGROUND.get().utility }
-}
-
-/// A number for each run of a utility command.
-pub fn serial() -> u64 {
-    BACKGROUND.get().serial
-}
-
-/// The role whose verdict a foreign-key action inherits.
-pub fn firing_role() -> pg_sys::Oid {
-    let role = BACKGROUND.get().role;
-    if role != pg_sys::InvalidOid {
-        return role;
-    }
-    pg_sys::GetOuterUserId()
-}
-
-/// Whether a query is a foreign-key trigger's own: such triggers alone run a write that fires no
-/// triggers (SPI_execute_snapshot, whose caller collects the events) under SECURITY_NOFORCE_RLS.
-/// A trigger function that runs below them inherits the flag, but fires triggers.
-pub fn is_referential(eflags: i32) -> bool {
-    eflags & pg_sys::EXEC_FLAG_SKIP_TRIGGERS as i32 != 0 && roles::current().1
+    if CURRENT.get().kind == Kind::Utility { background::utility() } else { std::ptr::null_mut() }
 }
 
 /// Enters a query's run, or its finish; give the outcome to [`leave`].
-///
-/// # Safety
-/// `query` has been started.
 #[inline]
-pub unsafe fn enter_query(query: *mut pg_sys::QueryDesc) -> Level {
+pub fn enter_query(query: Execution) -> Level {
+    let outer = CURRENT.get();
+    if !enter_usual(query) {
+        enter_unusual(query);
+    }
+    outer
+}
+
+/// The same, of nearly every query, by reading and writing variables alone; not, where it takes more to say
+/// whose it is.
+#[inline(always)]
+pub fn enter_usual(query: Execution) -> bool {
+    let outer = CURRENT.get();
+    let owner = if outer.depth > 0 {
+        if outer.hands_on {
+            return false;
+        }
+        outer.owner
+    } else {
+        let Some(owner) = outermost::usual_owner() else { return false };
+        begin(query.saw());
+        owner
+    };
+    CURRENT.set(Level { owner, depth: outer.depth + 1, ..OUTSIDE });
+    true
+}
+
+#[cold]
+fn enter_unusual(query: Execution) {
     let outer = CURRENT.get();
     let owner = if outer.depth == 0 {
-        // SAFETY: by contract.
-        unsafe {
-            let owner = outermost::owner(query);
-            BEGAN.set(outermost::began(owner, query));
-            owner
-        }
+        let owner = outermost::owner(Some(query));
+        begin(outermost::began(owner, query));
+        owner
     } else {
         outer.owner
     };
     let is_postgres = outer.starts_postgres();
-    // SAFETY: by contract.
-    let hands_on = is_postgres && unsafe { reads_no_relation(query) };
-    CURRENT.set(Level { owner, depth: outer.depth + 1, kind: Kind::Query, is_postgres, hands_on });
-    outer
-}
-
-/// Whether a query is of functions alone (`SELECT migrate()`): what they write is the statement's. Below
-/// any other there are triggers and functions that belong to somebody's table.
-///
-/// # Safety
-/// `query` has been started.
-#[cold]
-unsafe fn reads_no_relation(query: *mut pg_sys::QueryDesc) -> bool {
-    // SAFETY: by contract; a range table holds RangeTblEntries.
-    unsafe {
-        (*query).operation == pg_sys::CmdType::CMD_SELECT
-            && nodes::items::<pg_sys::RangeTblEntry>((*(*query).plannedstmt).rtable)
-                .all(|entry| (*entry).relid == pg_sys::InvalidOid)
-    }
-}
-
-/// Keeps in mind what a query writes, for its triggers, foreign keys' among them, are about to fire;
-/// give the outcome to [`fired`].
-///
-/// # Safety
-/// `query` is a started write, and the current level.
-pub unsafe fn about_to_fire(query: *mut pg_sys::QueryDesc) -> Option<Background> {
-    // SAFETY: by contract: it has an execution state.
-    unsafe {
-        // A foreign key's action stays under the statement that fired it.
-        if is_referential((*(*query).estate).es_top_eflags) {
-            return None;
-        }
-        let outer = BACKGROUND.get();
-        let writes = written(query, (*query).operation);
-        BACKGROUND.set(Background { writes, role: roles::current().0, ..outer });
-        Some(outer)
-    }
-}
-
-/// The triggers have fired.
-pub fn fired(outer: Option<Background>) {
-    if let Some(outer) = outer {
-        BACKGROUND.set(outer);
-    }
-}
-
-/// Whether a query writes a table that has triggers, foreign keys' among them. Those of a partitioned
-/// table and of partitions that rows are routed to are not the first result relation's.
-///
-/// # Safety
-/// `query` has been started.
-#[inline]
-pub unsafe fn may_fire_triggers(query: *mut pg_sys::QueryDesc) -> bool {
-    // SAFETY: by contract; the cast follows the tag; a ModifyTable has a result relation.
-    unsafe {
-        let state = (*query).planstate;
-        if nodes::tag(state) != pg_sys::NodeTag::T_ModifyTableState {
-            // Writable CTEs, or another extension's plan.
-            return (*query).operation != pg_sys::CmdType::CMD_SELECT
-                || (*(*query).plannedstmt).hasModifyingCTE;
-        }
-        let modify = state.cast::<pg_sys::ModifyTableState>();
-        (*modify).mt_nrels > 1
-            || !(*(*modify).resultRelInfo).ri_TrigDesc.is_null()
-            || !std::ptr::eq((*modify).rootResultRelInfo, (*modify).resultRelInfo)
-            || !(*modify).mt_partition_tuple_routing.is_null()
-            || (*(*query).plannedstmt).hasModifyingCTE
-    }
+    let hands_on = is_postgres && plans::reads_no_relation(query);
+    CURRENT.set(Level { owner, depth: outer.depth + 1, is_postgres, hands_on, ..OUTSIDE });
 }
 
 /// The client's statement that starts now outside of any: `None` where it is not the portal's first
 /// query, for the rules' other queries belong to the same statement.
-///
-/// # Safety
-/// `query` is about to start.
-pub unsafe fn starting(query: *mut pg_sys::QueryDesc) -> Option<Owner> {
-    // SAFETY: by contract.
-    unsafe {
-        let portal = pg_sys::ActivePortal;
-        if CURRENT.get().depth > 0 || portal.is_null() || !outermost::is_first(portal, query) {
-            return None;
-        }
-        Some(outermost::owner(query)).filter(|owner| owner.is_portal())
+pub fn starting(query: Execution) -> Option<Owner> {
+    if CURRENT.get().depth > 0 || !portal::is_active() || !portal::is_first(query.statement()) {
+        return None;
     }
+    Some(outermost::owner(Some(query))).filter(|owner| owner.is_portal())
 }
 
-/// The client's statement that has ended, likewise: with its portal's last query.
-///
-/// # Safety
-/// `query` has finished, outside of any other.
-pub unsafe fn ended(query: *mut pg_sys::QueryDesc) -> Option<Owner> {
-    // SAFETY: by contract.
-    unsafe { outermost::ended(query) }
+/// The client's statement that has ended with a query, outside of any other: with its portal's last one.
+pub fn ended(query: Execution) -> Option<Owner> {
+    outermost::ended(query)
+}
+
+/// Enters EXECUTE by reading and writing variables alone; not, where it takes more to say whose it is. The
+/// query that it runs is all that there is, so nothing is left for those below; [`leave`] ends it.
+#[inline(always)]
+pub fn enter_execute() -> bool {
+    let outer = CURRENT.get();
+    let (owner, owns) = if outer.depth > 0 {
+        if outer.hands_on {
+            return false;
+        }
+        (outer.owner, false)
+    } else {
+        let (Some(_), Some(began)) = (outermost::usual_owner(), portal::saw()) else { return false };
+        begin(began);
+        (Owner::new(), true)
+    };
+    CURRENT.set(Level { owner, depth: outer.depth + 1, kind: Kind::Execute, owns, ..OUTSIDE });
+    true
 }
 
 /// Enters a utility command; give the outcome to [`leave_utility`]. Raises where memory runs out.
 ///
 /// # Safety
 /// `utility` is NULL or a statement; no frame above owns anything.
-#[inline]
-#[allow(ffi_unwind_calls, reason = "called by a bare frame, which owns nothing")]
 pub unsafe fn enter_utility(utility: *mut pg_sys::Node, explaining: bool) -> (Level, Background) {
-    let outer = (CURRENT.get(), BACKGROUND.get());
+    let outer = (CURRENT.get(), background::current());
     let serial = Owner::new();
     let owner = if outer.0.depth == 0 {
-        // SAFETY: reads the transaction's state.
-        BEGAN.set(unsafe { raw::GetCurrentCommandId(false) });
+        begin(backend::command_id());
         outermost::utility_owner(serial)
     } else {
         outer.0.owner
@@ -349,77 +283,26 @@ pub unsafe fn enter_utility(utility: *mut pg_sys::Node, explaining: bool) -> (Le
     };
     let is_postgres = outer.0.starts_postgres();
     let hands_on = kind == Kind::Extension || (is_postgres && runs_others);
-    // SAFETY: by contract.
-    let (copy, memory) = unsafe { copy_of_names(utility) };
-    CURRENT.set(Level { owner, depth: outer.0.depth + 1, kind, is_postgres, hands_on });
-    BACKGROUND.set(Background {
-        writes: None,
-        role: roles::current().0,
-        utility: copy,
-        memory,
-        serial: serial.number(),
-    });
+    // SAFETY: as the caller says.
+    unsafe { background::enter(utility, serial) };
+    let (depth, owns) = (outer.0.depth + 1, owner == serial);
+    CURRENT.set(Level { owner, depth, kind, is_postgres, hands_on, owns });
     outer
-}
-
-/// A copy of DROP TABLE or DROP SCHEMA, whose names are looked at while it runs, and its memory; NULL for
-/// other commands.
-///
-/// # Safety
-/// As `enter_utility`.
-#[inline]
-unsafe fn copy_of_names(utility: *mut pg_sys::Node) -> (*mut pg_sys::Node, pg_sys::MemoryContext) {
-    // SAFETY: by contract; the cast follows the tag.
-    unsafe {
-        let names_tables = match nodes::tag(utility) {
-            pg_sys::NodeTag::T_DropStmt => {
-                let names = (*utility.cast::<pg_sys::DropStmt>()).removeType;
-                matches!(names, pg_sys::ObjectType::OBJECT_TABLE | pg_sys::ObjectType::OBJECT_SCHEMA)
-            }
-            _ => false,
-        };
-        if names_tables { copy(utility) } else { (std::ptr::null_mut(), std::ptr::null_mut()) }
-    }
-}
-
-/// # Safety
-/// As `enter_utility`.
-#[cold]
-#[allow(ffi_unwind_calls, reason = "called by a bare frame, which owns nothing")]
-unsafe fn copy(utility: *mut pg_sys::Node) -> (*mut pg_sys::Node, pg_sys::MemoryContext) {
-    // SAFETY: by contract. The copy lives as long as the subtransaction at most, whose abort puts the level
-    // back that was current before.
-    unsafe {
-        let memory = raw::AllocSetContextCreateInternal(
-            pg_sys::CurTransactionContext,
-            c"safedelete names".as_ptr(),
-            0,
-            1024,
-            pg_sys::ALLOCSET_DEFAULT_MAXSIZE as usize,
-        );
-        let previous = pg_sys::CurrentMemoryContext;
-        pg_sys::CurrentMemoryContext = memory;
-        let copy = raw::copyObjectImpl(utility.cast());
-        pg_sys::CurrentMemoryContext = previous;
-        (copy.cast(), memory)
-    }
 }
 
 /// The sum that goes with the running utility command, where it is the client's own.
 pub fn own_sum() -> Option<Owner> {
     let level = CURRENT.get();
-    (level.depth == 1 && level.owner.number() == serial()).then_some(level.owner)
+    level.owns.then_some(level.owner)
 }
 
 /// Enters a statement that counts as one of the client's, although another one runs it.
 pub fn enter_as_clients() -> Clients {
     let began = BEGAN.get();
-    // SAFETY: NULL is no statement, so nothing is copied.
+    // SAFETY: NULL is no statement, so nothing is copied, and no memory asked for.
     let outer = unsafe { enter_utility(std::ptr::null_mut(), false) };
     CURRENT.set(Level { owner: Owner::new(), ..CURRENT.get() });
-    #[allow(ffi_unwind_calls, reason = "raises nothing where the command id is not to be used")]
-    // SAFETY: reads the transaction's state.
-    BEGAN.set(unsafe { raw::GetCurrentCommandId(false) });
+    begin(backend::command_id());
     Clients { outer, began }
 }
 
@@ -435,6 +318,12 @@ pub fn leave_as_clients(clients: &Clients) {
     BEGAN.set(clients.began);
 }
 
+/// A function is about to be run, or made ready to, while no message with a text is at work. Where that is a
+/// function call of the protocol, the one before it, which has ended.
+pub fn function_called() -> Option<Owner> {
+    if CURRENT.get().is_outside() { outermost::function_called() } else { None }
+}
+
 /// Back to where [`enter_query`] came from.
 #[inline]
 pub fn leave(outer: Level) {
@@ -442,51 +331,20 @@ pub fn leave(outer: Level) {
 }
 
 /// Back to where [`enter_utility`] came from, which has come to its end.
-#[inline]
 pub fn leave_utility(outer: (Level, Background)) {
-    let memory = BACKGROUND.get().memory;
+    let ended = background::current();
     go_back(outer);
-    if !memory.is_null() {
-        #[allow(ffi_unwind_calls, reason = "raises nothing")]
-        // SAFETY: what `copy` has made, which nothing points to any more.
-        unsafe {
-            raw::MemoryContextDelete(memory)
-        };
-    }
+    ended.give_back();
 }
 
 fn go_back((level, background): (Level, Background)) {
     CURRENT.set(level);
-    BACKGROUND.set(background);
+    background::go_back(background);
 }
 
-/// What a query's main ModifyTable writes.
-///
-/// # Safety
-/// `query` is a data-modifying query.
-unsafe fn written(
-    query: *mut pg_sys::QueryDesc,
-    operation: pg_sys::CmdType::Type,
-) -> Option<(Command, pg_sys::Oid)> {
-    let command = match operation {
-        pg_sys::CmdType::CMD_DELETE => Command::Delete,
-        pg_sys::CmdType::CMD_UPDATE => Command::Update,
-        pg_sys::CmdType::CMD_MERGE => Command::Merge,
-        pg_sys::CmdType::CMD_INSERT => Command::Upsert,
-        _ => return None,
-    };
-    // SAFETY: by contract; the cast follows the tag.
-    unsafe {
-        let plan = (*(*query).plannedstmt).planTree;
-        let modify = nodes::cast::<pg_sys::ModifyTable, _>(plan, pg_sys::NodeTag::T_ModifyTable)?;
-        let entry = nodes::range_table_entry((*(*query).plannedstmt).rtable, (*modify).nominalRelation)?;
-        Some((command, (*entry).relid))
-    }
-}
-
-/// Called by ledger.rs's callback, as the two below.
+/// Called by the transaction's callbacks, as those below.
 pub fn subtransaction_started(id: pg_sys::SubTransactionId) {
-    SUBTRANSACTIONS.with(|open| open.push((id, CURRENT.get(), BACKGROUND.get())));
+    SUBTRANSACTIONS.with(|open| open.push((id, CURRENT.get(), background::current())));
 }
 
 pub fn subtransaction_committed(id: pg_sys::SubTransactionId) {
@@ -507,23 +365,29 @@ pub fn subtransaction_aborted(id: pg_sys::SubTransactionId) {
     });
 }
 
-/// A transaction has ended: the next one's commands count from its own beginning, in a procedure too.
-#[inline]
-pub fn transaction_ended() {
-    BEGAN.set(0);
-    outermost::transaction_ended();
-}
-
 /// A transaction has ended, and with it its subtransactions.
 pub fn forget_subtransactions() {
     SUBTRANSACTIONS.with(Vec::clear);
 }
 
+/// A transaction ends, and leaves nothing but the command to forget, as nearly every one: the next one's
+/// commands count from its own beginning, in a procedure too.
+#[inline]
+pub fn end_usual_transaction() -> bool {
+    BEGAN.set(0);
+    !outermost::is_unusual()
+}
+
+/// A transaction has ended.
+pub fn transaction_ended() {
+    BEGAN.set(0);
+    outermost::transaction_ended();
+}
+
 /// ROLLBACK inside a procedure aborts a transaction while statements run; an error that reached the
 /// client's loop left them all, and the loop has cleared the context stack.
 pub fn transaction_aborted() {
-    // SAFETY: reads a backend variable.
-    if unsafe { pg_sys::error_context_stack.is_null() } {
-        go_back((OUTSIDE, EMPTY));
+    if backend::error_contexts() == 0 {
+        go_back((OUTSIDE, Background::NONE));
     }
 }

@@ -2,10 +2,12 @@
 //! differs between majors. Other rooms call these and stay readable.
 
 pub mod attempt;
+pub mod backend;
 pub mod catalog;
 pub mod compat;
 pub mod context;
 pub mod count;
+pub mod execution;
 pub mod foreign_keys;
 pub mod frame;
 pub mod function;
@@ -18,6 +20,7 @@ pub mod memory;
 pub mod nodes;
 pub mod operators;
 pub mod pg_sys;
+pub mod portal;
 pub mod raw;
 pub mod relations;
 pub mod relcache;

@@ -19,7 +19,7 @@ use crate::pg::pg_sys;
 use safedelete_core::event::{self, Counter, Encoded, Event, Verdict};
 use safedelete_core::message::Facts;
 
-use crate::pg::{compat, frame, raw, roles, text};
+use crate::pg::{backend, compat, frame, raw, roles};
 use crate::settings;
 
 static mut PREVIOUS_REQUEST: pg_sys::shmem_request_hook_type = None;
@@ -139,18 +139,9 @@ pub fn describe(verdict: Verdict, facts: Option<&Facts>, about: &Circumstances) 
     if memory()?.slots == 0 {
         return None;
     }
-    // SAFETY: reads backend variables; the strings are NULL or NUL-terminated.
-    let (session, application, query, database, time) = unsafe {
-        (
-            pg_sys::GetSessionUserId(),
-            text::from_server(pg_sys::application_name),
-            text::beginning_from_server(pg_sys::debug_query_string, 4096),
-            text::from_server(pg_sys::get_database_name(pg_sys::MyDatabaseId)),
-            pg_sys::GetCurrentTimestamp(),
-        )
-    };
+    let session = pg_sys::GetSessionUserId();
     Some(Event {
-        time,
+        time: pg_sys::GetCurrentTimestamp(),
         role: about.role.to_u32(),
         session_role: session.to_u32(),
         verdict,
@@ -158,13 +149,13 @@ pub fn describe(verdict: Verdict, facts: Option<&Facts>, about: &Circumstances) 
         command: facts.map(|facts| facts.command),
         rows: facts.and_then(|facts| facts.rows),
         limit: facts.and_then(|facts| facts.limit),
-        database: database.unwrap_or_default(),
+        database: backend::database_name(backend::database()).unwrap_or_default(),
         user: roles::name(about.role),
         session_user: roles::name(session),
-        application: application.unwrap_or_default(),
+        application: backend::application_name().unwrap_or_default(),
         relation: about.relation.to_owned(),
         limit_source: facts.map(|facts| facts.limit_source.clone()).unwrap_or_default(),
         reason: settings::reason(),
-        query: query.unwrap_or_default(),
+        query: backend::query_text(4096).unwrap_or_default(),
     })
 }

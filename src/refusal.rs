@@ -6,7 +6,7 @@ use safedelete_core::log::{self, Circumstances};
 use safedelete_core::message::Report;
 
 use crate::pg::report::{self, Frozen};
-use crate::pg::{pg_sys, relations, roles, text};
+use crate::pg::{backend, pg_sys, relations, roles};
 use crate::{record, settings};
 
 /// What a report is about.
@@ -70,18 +70,11 @@ pub fn policy_lines(object: &str, label: Option<&str>, role: pg_sys::Oid) -> [Fr
 
 /// Who is at work, and why, as a LOG line names it.
 fn with_circumstances<T>(role: pg_sys::Oid, line: impl FnOnce(&Circumstances) -> T) -> T {
-    // SAFETY: reads backend variables and the catalog; the strings are NULL or NUL-terminated.
-    let (session, application, database) = unsafe {
-        (
-            pg_sys::GetSessionUserId(),
-            text::from_server(pg_sys::application_name),
-            text::from_server(pg_sys::get_database_name(pg_sys::MyDatabaseId)),
-        )
-    };
+    let (database, application) = (backend::database_name(backend::database()), backend::application_name());
     line(&Circumstances {
         database: database.as_deref().unwrap_or_default(),
         user: &roles::name(role),
-        session_user: &roles::name(session),
+        session_user: &roles::name(pg_sys::GetSessionUserId()),
         application: application.as_deref().unwrap_or_default(),
         reason: &settings::reason(),
         allow_rows: settings::allow_rows(),

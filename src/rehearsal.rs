@@ -6,7 +6,7 @@ use safedelete_core::event::Verdict;
 use safedelete_core::message::Report;
 
 use crate::pg::local::{Lent, Local};
-use crate::pg::{pg_sys, relations};
+use crate::pg::{backend, pg_sys, relations};
 
 /// What wrote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +22,7 @@ impl By {
         if referential {
             return By::Cascade;
         }
-        if trigger_depth() > RUN.get().unwrap_or(0) { By::Trigger } else { By::Statement }
+        if backend::trigger_depth() > RUN.get().unwrap_or(0) { By::Trigger } else { By::Statement }
     }
 
     pub fn word(self) -> &'static str {
@@ -58,11 +58,6 @@ pub fn is_on() -> bool {
     RUN.get().is_some()
 }
 
-fn trigger_depth() -> i32 {
-    // SAFETY: the function reads a backend variable and no argument.
-    unsafe { pg_sys::pg_trigger_depth(std::ptr::null_mut()).value() as i32 }
-}
-
 /// Notes what a guarded write has come to. A part of a table is counted with the whole; it is noted
 /// where its own policy has a word to say.
 pub fn note(
@@ -94,7 +89,7 @@ pub fn note(
 /// A dry run begins: nothing is noted yet.
 pub fn begin() {
     NOTES.with(Vec::clear);
-    RUN.set(Some(trigger_depth()));
+    RUN.set(Some(backend::trigger_depth()));
 }
 
 /// It has ended; what was noted, in the order in which it was first written.

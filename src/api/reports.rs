@@ -5,7 +5,7 @@ use safedelete_core::event::Event;
 use safedelete_core::message::{Report, SQLSTATE_NOT_READY};
 
 use crate::pg::function::{Rows, Value, function};
-use crate::pg::{roles, text};
+use crate::pg::{backend, roles};
 use crate::record::{self, Memory, ring};
 
 /// The shared memory, or why there is none (55000).
@@ -70,7 +70,7 @@ function!(
         let stats = memory()?.stats();
         let rows = Rows::of(call);
         for counted in stats.read() {
-            let name = text::from_server(pg_sys::get_database_name(counted.database));
+            let name = backend::database_name(counted.database);
             let mut values = vec![Value::Oid(counted.database), Value::from(name)];
             values.extend(counted.counters.map(|count| Value::Bigint(count as i64)));
             values.push(Value::Timestamp(stats.since()));

@@ -69,9 +69,19 @@ unsafe fn header_of(slot: *mut pg_sys::TupleTableSlot) -> pg_sys::HeapTupleHeade
 pub unsafe fn by_point_write(query: *mut pg_sys::QueryDesc, of: Summed) -> bool {
     // SAFETY: by contract; casts follow tags. The plan is a ModifyTable above a scan of one relation.
     unsafe {
-        if levels::is_whole_statement() && settings::scope() == Scope::Statement {
-            return false;
-        }
+        let is_whole = levels::is_whole_statement() && settings::scope() == Scope::Statement;
+        !is_whole && by_write_below(query, of)
+    }
+}
+
+/// The same of a write that is known to be below the client's statement.
+///
+/// # Safety
+/// As `by_point_write`.
+#[inline]
+pub unsafe fn by_write_below(query: *mut pg_sys::QueryDesc, of: Summed) -> bool {
+    // SAFETY: as the caller says; casts follow tags. The plan is a ModifyTable above a scan of one relation.
+    unsafe {
         let modify = (*query).planstate.cast::<pg_sys::ModifyTableState>();
         if nodes::tag(modify) != NodeTag::T_ModifyTableState {
             return false;

@@ -33,6 +33,18 @@ pub unsafe fn adopt(query: *mut pg_sys::QueryDesc) {
             // Nearly every write.
             return;
         }
+        adopt_all(query);
+    }
+}
+
+/// # Safety
+/// As `adopt`.
+#[inline(never)]
+unsafe fn adopt_all(query: *mut pg_sys::QueryDesc) {
+    // SAFETY: as the caller says.
+    unsafe {
+        let state = (*query).planstate;
+        let secondary = (*(*query).estate).es_auxmodifytables;
         if (*query).operation != pg_sys::CmdType::CMD_SELECT {
             adopt_from(state, std::ptr::null_mut());
         }

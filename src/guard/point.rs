@@ -9,10 +9,12 @@ use super::task::Task;
 use super::{made, measure, state};
 use crate::analysis::target;
 use crate::authority::Writer;
-use crate::levels;
+use crate::ledger::Summed;
+use crate::levels::{self, Level};
+use crate::pg::execution::Execution;
 use crate::pg::local::Local;
 use crate::pg::report::{self, Frozen};
-use crate::pg::{frame, nodes, raw};
+use crate::pg::{backend, frame, nodes, portal, raw};
 use crate::settings::{self, Scope};
 use crate::{ledger, policy};
 
@@ -29,9 +31,12 @@ static PLANNED_BEFORE: Local<*mut pg_sys::QueryDesc> = Local::new(std::ptr::null
 #[inline]
 #[allow(ffi_unwind_calls, reason = "called by a bare frame, which owns nothing")]
 pub unsafe fn look_for_changes(query: *mut pg_sys::QueryDesc) {
-    // SAFETY: both read the transaction's state.
-    let first = unsafe { !raw::IsTransactionBlock() && raw::GetCurrentCommandId(false) == 0 };
-    if first && levels::current().is_clients_own_and_new() {
+    let level = levels::current();
+    if level.is_below() && levels::looks_again() {
+        // The policies are those of the client's statement.
+        return;
+    }
+    if level.is_clients_own_and_new() && !backend::is_transaction_block() && backend::command_id() == 0 {
         // Its locks are the transaction's first, and were taken just now.
         return;
     }
@@ -51,21 +56,77 @@ pub unsafe fn look_for_changes(query: *mut pg_sys::QueryDesc) {
 /// `query` has been run, and is not yet a level; no frame above owns anything.
 #[inline]
 pub unsafe fn account_alone(query: *mut pg_sys::QueryDesc) {
-    // SAFETY: by contract; an active portal's statements are a list.
-    let whole = unsafe {
-        (*(*query).estate).es_processed <= 1
-            && (*(*query).estate).es_auxmodifytables.is_null()
-            && !pg_sys::ActivePortal.is_null()
-            && nodes::length((*pg_sys::ActivePortal).stmts) == 1
-    };
-    if whole && levels::current().is_clients_own() && PLANNED_BEFORE.get() != query {
-        return;
-    }
-    // SAFETY: by contract.
+    let level = levels::current();
+    // SAFETY: as the caller says.
     unsafe {
-        let outer = levels::enter_query(query);
+        if level.is_below() {
+            if account_again(query, level) {
+                return;
+            }
+        } else {
+            let estate = (*query).estate;
+            let whole = (*estate).es_processed <= 1
+                && (*estate).es_auxmodifytables.is_null()
+                && portal::is_single()
+                && level.is_clients_own();
+            if whole && PLANNED_BEFORE.get() != query {
+                return;
+            }
+        }
+        account_at_length(query);
+    }
+}
+
+/// # Safety
+/// As `account_alone`.
+#[inline(never)]
+unsafe fn account_at_length(query: *mut pg_sys::QueryDesc) {
+    // SAFETY: as the caller says.
+    unsafe {
+        let outer = levels::enter_query(Execution::of(query));
         account(query, false);
         levels::leave(outer);
+    }
+}
+
+/// Counts what an unguarded write below the client's statement has written, where it is as the last one that was
+/// counted: loops write row after row by key. It need not be a level for that.
+///
+/// # Safety
+/// As `account_alone`, of a query that has run at `level`.
+#[inline]
+unsafe fn account_again(query: *mut pg_sys::QueryDesc, level: Level) -> bool {
+    // SAFETY: as the caller says; casts follow tags.
+    unsafe {
+        let estate = (*query).estate;
+        let command = match (*query).operation {
+            pg_sys::CmdType::CMD_DELETE => Command::Delete,
+            pg_sys::CmdType::CMD_UPDATE => Command::Update,
+            _ => return false,
+        };
+        let plan = (*(*query).plannedstmt).planTree;
+        if (*estate).es_processed != 1
+            || !(*estate).es_auxmodifytables.is_null()
+            || (*estate).es_top_eflags & pg_sys::EXEC_FLAG_SKIP_TRIGGERS as i32 != 0
+            || level.starts_postgres()
+            || nodes::tag(plan) != NodeTag::T_ModifyTable
+            || nodes::tag((*plan).lefttree) == NodeTag::T_CustomScan
+        {
+            return false;
+        }
+        let table = (*(*query).plannedstmt).rtable;
+        let at = (*plan.cast::<pg_sys::ModifyTable>()).nominalRelation as usize;
+        if at == 0 || at > nodes::length(table) {
+            return false;
+        }
+        let entry = (*(*table).elements.add(at - 1)).ptr_value.cast::<pg_sys::RangeTblEntry>();
+        let named = Summed { relation: (*entry).relid, only: !(*entry).inh };
+        let Some(of) = ledger::may_add_again(command, named) else { return false };
+        if made::by_write_below(query, of) {
+            return false;
+        }
+        ledger::add_again(command == Command::Delete);
+        true
     }
 }
 
@@ -118,7 +179,8 @@ pub unsafe fn account(query: *mut pg_sys::QueryDesc, fires: bool) {
             if operation == pg_sys::CmdType::CMD_DELETE { Command::Delete } else { Command::Update };
         let deleted = if operation == pg_sys::CmdType::CMD_DELETE { rows } else { 0 };
         let mut counted = rows;
-        if let Some(of) = target::known_summed((*entry).relid, !(*entry).inh) {
+        let named = Summed { relation: (*entry).relid, only: !(*entry).inh };
+        if let Some(of) = target::known_summed(named.relation, named.only) {
             if rows == 1 && ledger::is_in_use() && made::by_point_write(query, of) {
                 // It is gone from the table all the same.
                 counted = 0;
@@ -128,7 +190,7 @@ pub unsafe fn account(query: *mut pg_sys::QueryDesc, fires: bool) {
             }
             if eflags & pg_sys::EXEC_FLAG_SKIP_TRIGGERS as i32 == 0
                 && !levels::current().is_postgres()
-                && ledger::add_free(command, of, counted, deleted)
+                && ledger::add_free(command, named, of, counted, deleted)
             {
                 return;
             }

@@ -7,6 +7,7 @@ use crate::pg::pg_sys;
 use pgrx::pg_sys::NodeTag;
 
 use crate::guard::{measure, point};
+use crate::pg::execution::Execution;
 use crate::pg::{frame, nodes, raw};
 use crate::{ledger, levels};
 
@@ -81,12 +82,9 @@ unsafe fn forget_starting(query: *mut pg_sys::QueryDesc) {
     if !levels::current().is_outside() {
         return;
     }
-    frame::guarded(|| {
-        // SAFETY: by contract.
-        if let Some(owner) = unsafe { levels::starting(query) } {
-            ledger::forget(owner);
-        }
-    });
+    // SAFETY: as the caller says.
+    let query = unsafe { Execution::of(query) };
+    frame::guarded(|| levels::starting(query).into_iter().for_each(ledger::forget));
 }
 
 /// # Safety
@@ -129,17 +127,40 @@ unsafe extern "C-unwind" fn executor_run(
 ) {
     // SAFETY: PostgreSQL's arguments, passed on as they came.
     unsafe {
-        let outer = levels::enter_query(query);
-        let run = PREVIOUS_RUN.unwrap_or(raw::standard_ExecutorRun);
-        run(
-            query,
-            direction,
-            count,
-            #[cfg(not(since_18))]
-            once,
-        );
-        levels::leave(outer);
+        let next = PREVIOUS_RUN.unwrap_or(raw::standard_ExecutorRun);
+        run(query, || {
+            next(
+                query,
+                direction,
+                count,
+                #[cfg(not(since_18))]
+                once,
+            );
+        });
     }
+}
+
+/// Runs a query as a level. It owns nothing, nor does `next`.
+///
+/// # Safety
+/// As the hook.
+#[inline(always)]
+unsafe fn run(query: *mut pg_sys::QueryDesc, next: impl Fn() + Copy) {
+    // SAFETY: as the caller says.
+    let query = unsafe { Execution::of(query) };
+    let outer = levels::current();
+    if !levels::enter_usual(query) {
+        return run_unusual(query, next);
+    }
+    next();
+    levels::leave(outer);
+}
+
+#[inline(never)]
+fn run_unusual(query: Execution, next: impl Fn() + Copy) {
+    let outer = levels::enter_query(query);
+    next();
+    levels::leave(outer);
 }
 
 /// Why this hook: AFTER triggers, foreign keys' among them, fire here, and a write without a guard
@@ -164,10 +185,13 @@ unsafe extern "C-unwind" fn executor_finish(query: *mut pg_sys::QueryDesc) {
 unsafe fn finish_write(query: *mut pg_sys::QueryDesc) {
     // SAFETY: by contract.
     unsafe {
-        if levels::may_fire_triggers(query) {
+        if levels::may_fire_triggers(Execution::of(query)) {
             fire_and_finish(query);
         } else {
-            point::account_alone(query);
+            // An INSERT counts for nothing.
+            if may_rewrite(query) {
+                point::account_alone(query);
+            }
             finish_next(query);
         }
         if ledger::is_in_use() {
@@ -182,8 +206,9 @@ unsafe fn finish_write(query: *mut pg_sys::QueryDesc) {
 unsafe fn fire_and_finish(query: *mut pg_sys::QueryDesc) {
     // SAFETY: by contract.
     unsafe {
-        let outer = levels::enter_query(query);
-        let background = levels::about_to_fire(query);
+        let execution = Execution::of(query);
+        let outer = levels::enter_query(execution);
+        let background = levels::about_to_fire(execution);
         point::account(query, true);
         finish_next(query);
         levels::fired(background);
@@ -214,10 +239,7 @@ unsafe fn forget_ended(query: *mut pg_sys::QueryDesc) {
     if !levels::current().is_outside() {
         return;
     }
-    frame::guarded(|| {
-        // SAFETY: by contract.
-        if let Some(owner) = unsafe { levels::ended(query) } {
-            ledger::forget(owner);
-        }
-    });
+    // SAFETY: as the caller says.
+    let query = unsafe { Execution::of(query) };
+    frame::guarded(|| levels::ended(query).into_iter().for_each(ledger::forget));
 }

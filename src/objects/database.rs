@@ -5,8 +5,8 @@ use safedelete_core::command::Command;
 use safedelete_core::standing::Ruling;
 
 use crate::authority::Writer;
+use crate::pg::backend;
 use crate::pg::report::Frozen;
-use crate::pg::text;
 use crate::refusal::{self, About};
 use crate::{exemption, settings};
 
@@ -16,11 +16,11 @@ pub fn dropped(database: pg_sys::Oid) -> Result<(), Frozen> {
     if !effective.guards(Command::Drop) {
         return Ok(());
     }
-    // SAFETY: reads a backend variable. PostgreSQL refuses to drop the database it is in.
-    if exemption::of_command() || database == unsafe { pg_sys::MyDatabaseId } {
+    // PostgreSQL refuses to drop the database it is in.
+    if exemption::of_command() || database == backend::database() {
         return Ok(());
     }
-    let name = text::from_server(pg_sys::get_database_name(database)).unwrap_or_default();
+    let name = backend::database_name(database).unwrap_or_default();
     let writer = Writer::now(false);
     let about = About::Database(&name);
     match writer.standing(effective.mode, None).drop_database(&name) {

@@ -193,7 +193,6 @@ functions! {
     fn pg_mbcharcliplen(text: *const c_char, len: c_int, limit: c_int) -> c_int;
     fn pg_mbcliplen(text: *const c_char, len: c_int, limit: c_int) -> c_int;
     fn pg_server_to_any(s: *const c_char, len: c_int, encoding: c_int) -> *mut c_char;
-    fn pg_trigger_depth(fcinfo: FunctionCallInfo) -> Datum;
     fn predicate_implied_by(predicate_list: *mut List, clause_list: *mut List, weak: bool) -> bool;
     fn pull_var_clause(node: *mut Node, flags: c_int) -> *mut List;
     fn quote_identifier(ident: *const c_char) -> *const c_char;

@@ -6,6 +6,7 @@ use crate::pg::pg_sys;
 use safedelete_core::event::{Counter, Verdict};
 use safedelete_core::message::Rule;
 
+use crate::pg::backend;
 use crate::pg::local::Local;
 
 /// More databases than these share the last place, and show without a name.
@@ -45,8 +46,7 @@ impl Stats {
 
     /// Adds to a counter of the current database.
     pub fn add(&self, counter: Counter, more: u64) {
-        // SAFETY: reads a backend variable.
-        let place = self.place(unsafe { pg_sys::MyDatabaseId }.to_u32());
+        let place = self.place(backend::database().to_u32());
         place.counters[counter as usize].fetch_add(more, Ordering::Relaxed);
     }
 
@@ -87,7 +87,7 @@ impl Stats {
         for at in places {
             let place = &self.databases[at];
             let old = place.oid.load(order);
-            let dropped = pg_sys::get_database_name(old.into()).is_null();
+            let dropped = backend::database_name(old.into()).is_none();
             if dropped && place.oid.compare_exchange(old, oid, order, order).is_ok() {
                 place.counters.iter().for_each(|counter| counter.store(0, order));
                 return at;

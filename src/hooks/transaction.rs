@@ -1,0 +1,75 @@
+//! The ends of transactions and subtransactions: what levels and sums there are is put back or given up. Bare
+//! frames, as hooks.rs.
+
+use core::ffi::c_void;
+
+use crate::pg::{frame, memory, pg_sys};
+use crate::{ledger, levels};
+
+/// # Safety
+/// Called once, by `hooks::install`.
+pub unsafe fn install() {
+    // SAFETY: bare frames, which live as long as the library.
+    unsafe {
+        pg_sys::RegisterXactCallback(Some(transaction_event), std::ptr::null_mut());
+        pg_sys::RegisterSubXactCallback(Some(subtransaction_event), std::ptr::null_mut());
+    }
+}
+
+/// Why this callback: every transaction calls it, so it first asks whether there is anything to do.
+unsafe extern "C-unwind" fn transaction_event(event: pg_sys::XactEvent::Type, _: *mut c_void) {
+    use pg_sys::XactEvent::*;
+    match event {
+        XACT_EVENT_COMMIT if !ledger::is_in_use() && levels::end_usual_transaction() => {}
+        XACT_EVENT_PRE_COMMIT => {}
+        _ => transaction_ended(event),
+    }
+}
+
+#[inline(never)]
+fn transaction_ended(event: pg_sys::XactEvent::Type) {
+    use pg_sys::XactEvent::*;
+    let aborts = matches!(event, XACT_EVENT_ABORT | XACT_EVENT_PARALLEL_ABORT);
+    if !aborts && !matches!(event, XACT_EVENT_COMMIT | XACT_EVENT_PARALLEL_COMMIT | XACT_EVENT_PREPARE) {
+        return;
+    }
+    if ledger::is_in_use() {
+        // A subtransaction that is open to the one is open to the other.
+        frame::undisturbed((), || {
+            ledger::clear();
+            levels::forget_subtransactions();
+        });
+    }
+    if aborts {
+        levels::transaction_aborted();
+        memory::recover();
+    }
+    levels::transaction_ended();
+}
+
+/// Why this callback: what a subtransaction undoes counts no more, and the levels that an error in it has left are
+/// left.
+unsafe extern "C-unwind" fn subtransaction_event(
+    event: pg_sys::SubXactEvent::Type,
+    own: pg_sys::SubTransactionId,
+    _: pg_sys::SubTransactionId,
+    _: *mut c_void,
+) {
+    use pg_sys::SubXactEvent::*;
+    frame::undisturbed((), || match event {
+        SUBXACT_EVENT_START_SUB => {
+            ledger::subtransaction_started(own);
+            levels::subtransaction_started(own);
+        }
+        SUBXACT_EVENT_COMMIT_SUB => {
+            ledger::subtransaction_committed(own);
+            levels::subtransaction_committed(own);
+        }
+        SUBXACT_EVENT_ABORT_SUB => {
+            ledger::subtransaction_aborted(own);
+            levels::subtransaction_aborted(own);
+            memory::recover();
+        }
+        _ => {}
+    });
+}

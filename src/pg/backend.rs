@@ -1,0 +1,116 @@
+//! What the process is and where it stands: PostgreSQL's variables, and functions that read one and cannot
+//! raise an error.
+
+use super::{pg_sys, raw, text};
+
+/// Whether pg_upgrade restores a schema.
+pub fn is_binary_upgrade() -> bool {
+    // SAFETY: reads a variable that is set when the process starts.
+    unsafe { pg_sys::IsBinaryUpgrade }
+}
+
+/// Whether this is a background worker, parallel workers and logical replication's among them.
+pub fn is_background_worker() -> bool {
+    // SAFETY: as above.
+    unsafe { pg_sys::MyBackendType == pg_sys::BackendType::B_BG_WORKER }
+}
+
+/// Whether this is a client's.
+pub fn is_clients() -> bool {
+    // SAFETY: as above.
+    unsafe { pg_sys::MyBackendType == pg_sys::BackendType::B_BACKEND }
+}
+
+/// Whether what is written here is marked as another origin's.
+pub fn replays() -> bool {
+    // SAFETY: reads a variable.
+    unsafe { pg_sys::replorigin_session_origin != 0 }
+}
+
+/// Whether the script of CREATE or ALTER EXTENSION runs.
+pub fn creates_extension() -> bool {
+    // SAFETY: reads a variable.
+    unsafe { pg_sys::creating_extension }
+}
+
+/// Whether a message of the client's with a text is at work: all but a function call of the protocol.
+#[inline]
+pub fn has_query_text() -> bool {
+    // SAFETY: reads a variable.
+    unsafe { !pg_sys::debug_query_string.is_null() }
+}
+
+/// How many callbacks tell an error's context, one below another, as far as one and two.
+pub fn error_contexts() -> usize {
+    // SAFETY: NULL or the innermost callback, which is on the stack of whoever runs.
+    match unsafe { pg_sys::error_context_stack.as_ref() } {
+        None => 0,
+        Some(innermost) if innermost.previous.is_null() => 1,
+        Some(_) => 2,
+    }
+}
+
+/// Whether memory is taken from the message's own context.
+pub fn is_in_message_context() -> bool {
+    // SAFETY: reads variables.
+    unsafe { pg_sys::CurrentMemoryContext == pg_sys::MessageContext }
+}
+
+/// How many triggers are running, one below another.
+pub fn trigger_depth() -> i32 {
+    #[allow(ffi_unwind_calls, reason = "reads a variable and no argument")]
+    // SAFETY: see the reason.
+    unsafe {
+        raw::pg_trigger_depth(std::ptr::null_mut()).value() as i32
+    }
+}
+
+/// The number of the transaction's running command.
+#[inline]
+pub fn command_id() -> pg_sys::CommandId {
+    #[allow(ffi_unwind_calls, reason = "raises nothing where the number is not to be used")]
+    // SAFETY: see the reason.
+    unsafe {
+        raw::GetCurrentCommandId(false)
+    }
+}
+
+/// Whether a transaction block is open.
+#[inline]
+pub fn is_transaction_block() -> bool {
+    #[allow(ffi_unwind_calls, reason = "reads the transaction's state")]
+    // SAFETY: see the reason.
+    unsafe {
+        raw::IsTransactionBlock()
+    }
+}
+
+pub fn database() -> pg_sys::Oid {
+    // SAFETY: reads a variable.
+    unsafe { pg_sys::MyDatabaseId }
+}
+
+/// The name of a database; `None` where there is none.
+pub fn database_name(database: pg_sys::Oid) -> Option<String> {
+    text::from_server(pg_sys::get_database_name(database))
+}
+
+pub fn application_name() -> Option<String> {
+    // SAFETY: reads a variable: NULL or a text that lives until it is set anew.
+    text::from_server(unsafe { pg_sys::application_name })
+}
+
+/// The beginning of the client's message.
+pub fn query_text(bytes: usize) -> Option<String> {
+    // SAFETY: reads a variable: NULL or a text that lives as long as the message is at work.
+    text::beginning_from_server(unsafe { pg_sys::debug_query_string }, bytes)
+}
+
+/// When the running statement's message came.
+pub fn statement_start() -> pg_sys::TimestampTz {
+    #[allow(ffi_unwind_calls, reason = "reads a variable")]
+    // SAFETY: see the reason.
+    unsafe {
+        raw::GetCurrentStatementStartTimestamp()
+    }
+}

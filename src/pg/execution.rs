@@ -1,0 +1,59 @@
+//! An execution of a query, as the executor's hooks are given it.
+
+use super::pg_sys;
+
+/// A handle on a QueryDesc, to be handed about while a hook of ours has it. What it gives are values, and
+/// nodes that live as long.
+#[derive(Clone, Copy)]
+pub struct Execution(*const pg_sys::QueryDesc);
+
+impl Execution {
+    /// # Safety
+    /// The executor has passed `query` to a hook of ours; no copy of the handle outlives that call.
+    #[inline]
+    pub unsafe fn of(query: *const pg_sys::QueryDesc) -> Execution {
+        Execution(query)
+    }
+
+    #[inline]
+    fn desc(&self) -> &pg_sys::QueryDesc {
+        // SAFETY: `of` has been promised that it lives. PostgreSQL changes it only while it runs itself, and
+        // nobody keeps the reference until then.
+        unsafe { &*self.0 }
+    }
+
+    #[inline]
+    pub fn operation(self) -> pg_sys::CmdType::Type {
+        self.desc().operation
+    }
+
+    #[inline]
+    pub fn statement(&self) -> &pg_sys::PlannedStmt {
+        // SAFETY: CreateQueryDesc is given a plan, which lives as long.
+        unsafe { &*self.desc().plannedstmt }
+    }
+
+    /// The state of its topmost plan node; NULL before it starts.
+    #[inline]
+    pub fn state(self) -> *mut pg_sys::PlanState {
+        self.desc().planstate
+    }
+
+    /// How it was started: EXEC_FLAG_….
+    pub fn flags(self) -> i32 {
+        // SAFETY: NULL, or the executor's own state until it ends.
+        unsafe { self.desc().estate.as_ref() }.map_or(0, |estate| estate.es_top_eflags)
+    }
+
+    /// The command up to which it sees the transaction's own rows.
+    #[inline]
+    pub fn saw(self) -> pg_sys::CommandId {
+        // SAFETY: NULL, or a snapshot that is registered for as long.
+        unsafe { self.desc().snapshot.as_ref() }.map_or(0, |snapshot| snapshot.curcid)
+    }
+
+    /// What tells it from others that run at the same time.
+    pub fn address(self) -> usize {
+        self.0.addr()
+    }
+}

@@ -1,0 +1,59 @@
+//! The portal that is being run, which PostgreSQL calls active: the client's, or a cursor of a function's. It
+//! lives while it is active, and nothing here keeps a pointer to it or into it.
+
+use super::{nodes, pg_sys};
+
+#[inline]
+fn active<'a>() -> Option<&'a pg_sys::PortalData> {
+    // SAFETY: NULL, or a portal that PortalRun and its siblings keep while they run; the reference does not
+    // leave this file.
+    unsafe { pg_sys::ActivePortal.as_ref() }
+}
+
+/// Where it is, for a name; 0 where there is none.
+#[inline]
+pub fn address() -> usize {
+    // SAFETY: reads a backend variable.
+    unsafe { pg_sys::ActivePortal.addr() }
+}
+
+#[inline]
+pub fn is_active() -> bool {
+    address() != 0
+}
+
+/// Whether it is of one statement.
+#[inline]
+pub fn is_single() -> bool {
+    active().is_some_and(|portal| nodes::length(portal.stmts) == 1)
+}
+
+/// Whether its plan is a cached one: the client's Bind took the locks a while ago.
+#[inline]
+pub fn has_cached_plan() -> bool {
+    active().is_some_and(|portal| !portal.cplan.is_null())
+}
+
+/// The command up to which the utility command that it runs sees the transaction's own rows, where it has a
+/// snapshot: the transaction's running command.
+#[inline]
+pub fn saw() -> Option<pg_sys::CommandId> {
+    // SAFETY: NULL, or PortalRunUtility's active snapshot, which stays so while the command runs.
+    active().and_then(|portal| unsafe { portal.portalSnapshot.as_ref() }).map(|snapshot| snapshot.curcid)
+}
+
+/// Whether a statement is the first of the portal's, or the last. Rules may put utility commands (NOTIFY)
+/// among them, which do not count.
+pub fn is_first(statement: &pg_sys::PlannedStmt) -> bool {
+    queries().next().is_none_or(|first| std::ptr::eq(first, statement))
+}
+
+pub fn is_last(statement: &pg_sys::PlannedStmt) -> bool {
+    queries().last().is_none_or(|last| std::ptr::eq(last, statement))
+}
+
+fn queries() -> impl Iterator<Item = *mut pg_sys::PlannedStmt> {
+    let statements = active().map_or(std::ptr::null_mut(), |portal| portal.stmts);
+    // SAFETY: an active portal's statements are PlannedStmts.
+    nodes::items::<pg_sys::PlannedStmt>(statements).filter(|query| unsafe { (**query).utilityStmt.is_null() })
+}
