@@ -37,7 +37,7 @@ help:
 ## make picture         draw README.md's picture anew
 ## make bench           instructions, times, throughput, memory; docs/performance.md anew
 ## make install         build, and install into the PostgreSQL of PG_CONFIG
-## make lint            rustfmt and clippy
+## make lint            rustfmt, clippy, and what calls and uses what
 
 # Installs what is missing, or says what to install.
 setup:
@@ -119,6 +119,7 @@ bench: install
 lint: setup
 	cargo fmt --all --check
 	tools/boundary
+	tools/rooms
 	$(CARGO) clippy --locked --release --workspace --all-targets --features "pg$(PG_MAJOR) pg_test" -- -D warnings
 
 clean:

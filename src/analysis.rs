@@ -6,12 +6,16 @@
 
 mod bound;
 mod effort;
+mod evaluable;
 pub mod expected;
+mod finding;
 mod form;
 mod itself;
+mod judge;
 pub mod known;
 mod lists;
 mod nulls;
+mod parameters;
 mod premises;
 mod prover;
 mod rules;
@@ -19,81 +23,22 @@ mod scope;
 mod sublink;
 pub mod target;
 mod values;
+mod way;
 
-use rustc_hash::{FxHashMap, FxHashSet};
 use safedelete_core::command::Command;
 use safedelete_core::mode::Mode;
 
 use crate::pg::context::Context;
-use crate::pg::nodes::expressions::Root;
-use crate::pg::nodes::{self, Kind, Node, Nodes, Walk};
+use crate::pg::nodes::Node;
 use crate::pg::{compat, pg_sys};
 use crate::{policy, rehearsal, settings};
 pub use bound::judge_bound;
+pub use finding::{Finding, Qualification};
+use parameters::has_parameters;
 use target::Target;
+use way::Way;
 
 type Query<'t> = Node<'t, pg_sys::Query>;
-
-/// Whether the rows a statement writes are restricted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Qualification {
-    Qualified,
-    /// No condition at all.
-    NoWhere,
-    /// The condition restricts nothing.
-    MatchesEveryRow,
-    /// The condition restricts nothing: a sub-select compares this column with itself.
-    OuterColumn(i16),
-    /// The condition restricts nothing: it compares this column with itself.
-    ComparedWithItself(i16),
-    /// The condition has parameters: the bound values decide at each execution.
-    Deferred,
-}
-
-/// What the analysis found of one data-modifying part of a statement.
-#[derive(Clone, Copy)]
-pub struct Finding {
-    pub command: Command,
-    pub relation: pg_sys::Oid,
-    /// `ONLY`, or a table that PostgreSQL treats so.
-    pub only: bool,
-    /// `mode` and `commands` have it looked at; where not, parts with policies of their own may be.
-    pub guarded: bool,
-    /// Not even one row is free.
-    pub frozen: bool,
-    pub qualification: Qualification,
-    /// An UPDATE whose new values may hang on when they are computed.
-    pub sets_volatile: bool,
-    /// A view that is joined: its rows, which have no identity, are told apart by their values.
-    pub joins_view: bool,
-    /// The range table index that the kept conditions call the target by.
-    pub target_index: i32,
-    /// Where deferred, what `kept` makes: the conditions of each way to a row (one for DELETE and UPDATE, one
-    /// for each action of MERGE), each of which must restrict.
-    pub conditions: *mut pg_sys::List,
-    /// What the statement itself says of its number of rows: the calls that `expected::take` gives.
-    pub expected: *mut pg_sys::List,
-}
-
-impl Finding {
-    /// Of a qualified write that is guarded.
-    #[inline]
-    fn of_keyed(command: Command, relation: pg_sys::Oid, only: bool, target_index: i32) -> Finding {
-        Finding {
-            command,
-            relation,
-            only,
-            guarded: true,
-            frozen: false,
-            sets_volatile: false,
-            joins_view: false,
-            qualification: Qualification::Qualified,
-            target_index,
-            conditions: std::ptr::null_mut(),
-            expected: std::ptr::null_mut(),
-        }
-    }
-}
 
 /// The findings of a statement, in the order of its data-modifying CTEs, itself last; an entry is
 /// `None` where the part is not guarded.
@@ -173,7 +118,7 @@ pub fn examine(query: Query) -> Option<Finding> {
     };
     finding.qualification = qualification;
     if qualification == Qualification::Deferred {
-        finding.conditions = kept(&deferred, &target).as_ptr();
+        finding.conditions = way::kept(&deferred, &target).as_ptr();
     }
     Some(finding)
 }
@@ -201,113 +146,15 @@ fn judge_statement<'t>(
     if ways.iter().all(|way| way.is_keyed(target)) {
         return Some((Qualification::Qualified, Vec::new()));
     }
-    let ways = folded(ways);
-    if !distinct(&ways).into_iter().any(has_parameters) {
-        return Some((judge(Some(query), target, &ways, None), Vec::new()));
+    let ways = way::folded(ways);
+    if !way::distinct(&ways).into_iter().any(has_parameters) {
+        return Some((way::judge(Some(query), target, &ways, None), Vec::new()));
     }
     // What holds whatever is bound decides for every execution.
-    match judge(Some(query), target, &settled(&ways, target), None) {
+    match way::judge(Some(query), target, &way::settled(&ways, target), None) {
         Qualification::Qualified => Some((Qualification::Qualified, Vec::new())),
         _ => Some((Qualification::Deferred, ways)),
     }
-}
-
-/// A relation, as conditions call it.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Place {
-    pub relation: pg_sys::Oid,
-    pub only: bool,
-    pub index: i32,
-}
-
-/// One way to a row: conditions that all hold for a row that is written.
-pub struct Way<'t> {
-    /// Whose rows are to be restricted, where not the target's: those of the statement that a rule
-    /// made another of.
-    of: Option<Place>,
-    conditions: Vec<Node<'t>>,
-    /// The first condition counts negated (MERGE ... NOT MATCHED BY SOURCE).
-    negated_first: bool,
-}
-
-impl Way<'_> {
-    fn is_keyed(&self, target: &Target) -> bool {
-        !self.negated_first && self.of.is_none() && self.conditions.iter().any(|c| target.is_keyed(*c))
-    }
-}
-
-/// The conditions of the ways, each once, though they may share some: MERGE's ON, row security's.
-fn distinct<'t>(ways: &[Way<'t>]) -> Vec<Node<'t>> {
-    let mut known = FxHashSet::default();
-    ways.iter().flat_map(|way| &way.conditions).copied().filter(|c| known.insert(*c)).collect()
-}
-
-/// The ways with those conditions alone whose reading no bound value changes.
-fn settled<'t>(ways: &[Way<'t>], target: &Target) -> Vec<Way<'t>> {
-    let mut of_each = FxHashMap::default();
-    for condition in distinct(ways) {
-        let mut parts = Vec::new();
-        settled_parts(condition, target, &mut parts);
-        of_each.insert(condition, (parts, has_parameters(condition)));
-    }
-    let settle = |way: &Way<'t>| {
-        let mut conditions = Vec::new();
-        for (i, condition) in way.conditions.iter().enumerate() {
-            match of_each.get(condition) {
-                // Negated, it is no AND that could be taken apart.
-                Some((_, false)) if way.negated_first && i == 0 => conditions.push(*condition),
-                Some((_, true)) if way.negated_first && i == 0 => {
-                    return Way { of: way.of, conditions, negated_first: false };
-                }
-                Some((parts, _)) => conditions.extend(parts),
-                None => {}
-            }
-        }
-        Way { of: way.of, conditions, negated_first: way.negated_first }
-    };
-    ways.iter().map(settle).collect()
-}
-
-/// The ways as a plan keeps them: the conditions, and for each way a list of numbers. Copies, for the planner
-/// scribbles on the originals.
-fn kept<'t>(ways: &[Way<'t>], target: &Target) -> Nodes<'t> {
-    let distinct = distinct(ways);
-    let numbers: FxHashMap<_, _> = distinct.iter().enumerate().map(|(i, c)| (*c, i as i32)).collect();
-    let conditions: Nodes = distinct.iter().map(|condition| condition.copy()).collect();
-    let lists = ways.iter().filter_map(|way| {
-        let place = way.of.unwrap_or_else(|| target.place());
-        let head = [way.negated_first.into(), place.relation.to_u32() as i32, place.only.into(), place.index];
-        let named = way.conditions.iter().filter_map(|condition| numbers.get(condition).copied());
-        nodes::integer_list(head.into_iter().chain(named))
-    });
-    conditions.as_node().into_iter().chain(lists).collect()
-}
-
-/// Kept ways, with what folding makes of their conditions.
-fn read_kept<'t>(kept: Nodes<'t>, root: Option<Root<'t>>) -> Vec<Way<'t>> {
-    let mut lists = kept.iter();
-    let Some(Kind::List(conditions)) = lists.next().map(Node::kind) else { return Vec::new() };
-    let conditions: Vec<_> = conditions.iter().map(|condition| condition.folded(root)).collect();
-    let way = |list: Node| {
-        let mut numbers = list.integers();
-        let negated_first = numbers.next()? != 0;
-        let relation = pg_sys::Oid::from(numbers.next()? as u32);
-        let place = Place { relation, only: numbers.next()? != 0, index: numbers.next()? };
-        let conditions = numbers.filter_map(|i| conditions.get(i as usize).copied()).collect();
-        Some(Way { of: Some(place), conditions, negated_first })
-    };
-    lists.filter_map(way).collect()
-}
-
-/// The ways with what folding makes of their conditions: of one that they share, once.
-fn folded<'t>(ways: Vec<Way<'t>>) -> Vec<Way<'t>> {
-    let mut known = FxHashMap::default();
-    let folded = |way: Way<'t>| {
-        let fold = |condition: &Node<'t>| *known.entry(*condition).or_insert_with(|| condition.folded(None));
-        let conditions = way.conditions.iter().map(fold).collect();
-        Way { conditions, ..way }
-    };
-    ways.into_iter().map(folded).collect()
 }
 
 /// The ways of a DELETE, UPDATE or MERGE that writes `entry`.
@@ -342,77 +189,4 @@ fn ways_to_a_row<'t>(
         matches!(action.commandType, pg_sys::CmdType::CMD_UPDATE | pg_sys::CmdType::CMD_DELETE)
     };
     query.mergeActionList().iter().filter(writes).map(way).collect()
-}
-
-fn settled_parts<'t>(condition: Node<'t>, target: &Target, parts: &mut Vec<Node<'t>>) {
-    let arms = match condition.kind() {
-        Kind::List(arms) => Some(arms),
-        Kind::BoolExpr(and) if and.boolop == pg_sys::BoolExprType::AND_EXPR => Some(and.args()),
-        _ => None,
-    };
-    match arms {
-        Some(arms) => arms.iter().for_each(|arm| settled_parts(arm, target, parts)),
-        None if !has_parameters(condition) || compares_with_parameter(condition, target) => {
-            parts.push(condition)
-        }
-        None => {}
-    }
-}
-
-/// `expression op $1`, where no CHECK constraint could make it true of some value.
-fn compares_with_parameter(condition: Node, target: &Target) -> bool {
-    let Some(op) = condition.as_a::<pg_sys::OpExpr>() else { return false };
-    let is_parameter = |side: &Node| side.without_relabel().is_a::<pg_sys::Param>();
-    let (parameters, others): (Vec<_>, Vec<_>) = op.args().iter().partition(is_parameter);
-    !target.has_checks() && parameters.len() == 1 && !others.into_iter().any(has_parameters)
-}
-
-/// Judges every way to a row; the first that restricts nothing decides.
-fn judge<'t>(
-    query: Option<Query<'t>>,
-    target: &Target,
-    ways: &[Way<'t>],
-    root: Option<Root<'t>>,
-) -> Qualification {
-    let top = scope::Scope::top(query);
-    let own = form::Judge::new(target, root);
-    for way in ways {
-        let qualification = match way.of {
-            Some(place) if place != target.place() => {
-                let other = Target::at(place);
-                form::Judge::new(&other, root).qualification(&way.conditions, way.negated_first, &top)
-            }
-            _ => own.qualification(&way.conditions, way.negated_first, &top),
-        };
-        if qualification != Qualification::Qualified {
-            // A column of another relation has no name here.
-            return match (&way.of, qualification) {
-                (Some(place), _) if place.relation == target.relation => qualification,
-                (Some(_), Qualification::OuterColumn(_) | Qualification::ComparedWithItself(_)) => {
-                    Qualification::MatchesEveryRow
-                }
-                _ => qualification,
-            };
-        }
-    }
-    Qualification::Qualified
-}
-
-/// Whether a tree has external parameters anywhere, sub-selects included.
-fn has_parameters(node: Node) -> bool {
-    highest_parameter(node) > 0
-}
-
-/// The highest external parameter of a tree, 0 where there is none.
-fn highest_parameter(node: Node) -> i32 {
-    let mut highest = 0;
-    nodes::walk(node, &mut |node: Node| {
-        if let Some(param) = node.as_a::<pg_sys::Param>()
-            && param.paramkind == pg_sys::ParamKind::PARAM_EXTERN
-        {
-            highest = highest.max(param.paramid);
-        }
-        Walk::Into
-    });
-    highest
 }

@@ -7,8 +7,10 @@
 
 use pgrx::pg_sys::NodeTag;
 
-use super::target::Target;
-use super::{Place, Qualification, highest_parameter, judge, read_kept};
+use super::finding::Qualification;
+use super::parameters::highest_parameter;
+use super::target::{Place, Target};
+use super::way::{judge, read_kept};
 use crate::pg::context::Context;
 use crate::pg::nodes::expressions::Root;
 use crate::pg::nodes::{self, Node, Nodes, Visitor, Walk};

@@ -2,98 +2,17 @@
 //! form alone, after PostgreSQL's constant folding, as one of four things, and a write is
 //! qualified when one of its ANDed conditions is tied to the target's row or can never be true.
 
-use std::cell::{Cell, OnceCell, RefCell};
-
-use rustc_hash::FxHashMap;
-
-use super::effort::Effort;
-use super::itself::{Itself, on_equal};
+use super::finding::Qualification;
+use super::itself::on_equal;
+use super::judge::{Form, Itself, Judge};
 use super::premises::Premises;
 use super::scope::Scope;
-use super::target::Target;
-use super::{Qualification, lists, prover};
-use crate::pg::nodes::expressions::{self, Root};
+use super::{lists, prover};
+use crate::pg::nodes::expressions;
 use crate::pg::nodes::{Kind, Node, Nodes};
 use crate::pg::pg_sys;
 
-/// What an expression is, for the rows of the target.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
-    /// True for every row.
-    True,
-    /// False, or NULL, for every row: it selects nothing.
-    Never,
-    /// It does not depend on the target's row.
-    Free,
-    /// It depends on the target's row.
-    Tied,
-}
-
-pub struct Judge<'t> {
-    pub target: &'t Target,
-    /// What constant folding may know: bound parameters.
-    root: Option<Root<'t>>,
-    /// A comparison with itself, if there is one that restricts nothing.
-    itself: Cell<Option<Itself>>,
-    premises: OnceCell<Premises<'t>>,
-    effort: Effort,
-    /// What is read, to be measured when it takes long.
-    conditions: RefCell<Vec<Node<'t>>>,
-    /// Proofs are tried: only of what would restrict without them.
-    proving: Cell<bool>,
-    /// There is an OR that a proof might find to cover every row.
-    is_provable: Cell<bool>,
-    /// The condition is asked for some row of a source (NOT MATCHED BY SOURCE), as in a sub-select.
-    existential: Cell<bool>,
-    pub memory: Memory<'t>,
-}
-
-/// A condition; with and without proofs; negated.
-type Asked<'t> = (Node<'t>, bool, bool);
-
-/// An output column: Query, range table index, number.
-type Output<'t> = (Option<Node<'t, pg_sys::Query>>, i32, i16);
-
-/// What was found out of the parts of sub-selects, which are asked for again and again.
-#[derive(Default)]
-pub struct Memory<'t> {
-    /// Of conditions of sub-selects.
-    forms: RefCell<FxHashMap<Node<'t>, Form>>,
-    /// Of whole conditions, which several ways may share.
-    whole: RefCell<FxHashMap<Asked<'t>, (Form, Option<Itself>)>>,
-    /// Of Queries, by whether their select list counts: whether they are tied.
-    pub tied: RefCell<FxHashMap<(Node<'t, pg_sys::Query>, bool), bool>>,
-    /// Whether output columns name the target.
-    pub outputs: RefCell<FxHashMap<Output<'t>, bool>>,
-}
-
 impl<'t> Judge<'t> {
-    pub fn new(target: &'t Target, root: Option<Root<'t>>) -> Self {
-        Judge {
-            target,
-            root,
-            itself: Cell::new(None),
-            premises: OnceCell::new(),
-            effort: Effort::new(),
-            conditions: RefCell::default(),
-            proving: Cell::new(false),
-            is_provable: Cell::new(false),
-            existential: Cell::new(false),
-            memory: Memory::default(),
-        }
-    }
-
-    /// Takes a step. Past a bound that no written statement meets, whatever is asked counts as tied, and
-    /// rule `rows` is left to judge.
-    pub fn has_had_enough(&self) -> bool {
-        !self.effort.step(&self.conditions.borrow())
-    }
-
-    /// Keeps what a refusal is to name: the first.
-    pub fn compares_with_itself(&self, itself: Itself) {
-        self.itself.set(self.itself.get().or(Some(itself)));
-    }
-
     /// Judges folded conditions that all hold for a row that is written.
     pub fn qualification(
         &self,

@@ -6,7 +6,7 @@
 
 use pgrx::pg_sys::SubLinkType;
 
-use super::form::{Form, Judge};
+use super::judge::{Form, Itself, Judge};
 use super::scope::{Scope, Visit};
 use crate::pg::nodes::{Kind, Node, Nodes};
 use crate::pg::{compat, operators, pg_sys};
@@ -27,15 +27,6 @@ pub struct Own {
     pub inner: bool,
     /// No cast between loses anything.
     pub whole: bool,
-}
-
-/// A comparison's sides are the same.
-#[derive(Clone, Copy)]
-pub struct Itself {
-    /// A column that both sides name.
-    pub column: i16,
-    /// A sub-select stands between.
-    pub inner: bool,
 }
 
 impl<'t> Judge<'t> {

@@ -4,7 +4,7 @@
 
 use safedelete_core::command::Command;
 
-use super::Finding;
+use super::finding::Finding;
 use super::lists;
 use super::target::{self, Target};
 use super::values;

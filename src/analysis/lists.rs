@@ -2,7 +2,7 @@
 //! differs from one of two, and not of a flag's `=`, since a list may hold both values: those are read
 //! as the OR that they stand for.
 
-use super::premises::is_provable;
+use super::evaluable::is_provable;
 use crate::pg::local::Local;
 use crate::pg::nodes::expressions::{self, Root};
 use crate::pg::nodes::{Kind, Node, Nodes};

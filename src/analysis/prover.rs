@@ -1,13 +1,13 @@
 //! Whether an OR covers every row, and whether premises make a condition true. PostgreSQL's prover
 //! decides; this room only asks it questions whose answer means "true for every row", minding NULL: the
 //! prover speaks of rows for which the premises are true. It evaluates operators on constants, so it is
-//! asked only of what may run here (premises.rs), and each question is charged before it is put.
+//! asked only of what may run here (evaluable.rs), and each question is charged before it is put.
 
 use std::collections::BTreeMap;
 
 use super::effort::{Effort, Size};
+use super::evaluable::is_provable;
 use super::nulls::{is_null_only_for_null, is_two_valued};
-use super::premises::is_provable;
 use super::target::Target;
 use crate::pg::nodes::expressions::{self, implied_by};
 use crate::pg::nodes::{Kind, Node};

@@ -6,7 +6,8 @@
 
 use core::ffi::CStr;
 
-use super::{Place, Way};
+use super::target::Place;
+use super::way::Way;
 use crate::pg::nodes::{Node, Nodes, expressions};
 use crate::pg::relcache::Opened;
 use crate::pg::{compat, pg_sys};

@@ -4,8 +4,8 @@
 
 use pgrx::pg_sys::SubLinkType;
 
-use super::form::{Form, Judge};
-use super::itself::{Itself, OnEqual, on_equal, strip_casts};
+use super::itself::{OnEqual, on_equal, strip_casts};
+use super::judge::{Form, Itself, Judge};
 use super::scope::Scope;
 use crate::pg::nodes::{self, Kind, Node, Walk};
 use crate::pg::pg_sys;

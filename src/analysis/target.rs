@@ -7,8 +7,8 @@ use std::rc::Rc;
 
 use safedelete_core::command::Command;
 
-use super::premises::is_evaluable;
-use super::{Place, lists};
+use super::evaluable::is_evaluable;
+use super::lists;
 use crate::ledger::Summed;
 use crate::pg::local::Lent;
 use crate::pg::nodes::{Kind, Node, Nodes};
@@ -36,7 +36,7 @@ pub struct Columns {
     policy: TablePolicy,
 }
 
-/// A valid CHECK constraint that may be evaluated here (premises.rs).
+/// A valid CHECK constraint that may be evaluated here (evaluable.rs).
 pub struct Check {
     /// Its number among the table's constraints.
     number: usize,
@@ -161,6 +161,14 @@ fn read_columns(relation: pg_sys::Oid) -> Columns {
 fn evaluable<'t>(check: &relcache::Check, with_no_inherit: bool) -> Option<Node<'t>> {
     let counts = check.is_valid() && (with_no_inherit || check.is_inherited());
     counts.then(|| check.condition())?.filter(|condition| is_evaluable(*condition))
+}
+
+/// A relation, as conditions call it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    pub relation: pg_sys::Oid,
+    pub only: bool,
+    pub index: i32,
 }
 
 /// What a statement writes, as its conditions call it.
