@@ -3,7 +3,7 @@
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 
-use crate::guard::rows::Rows;
+use crate::guard::rows::DistinctRows;
 
 fn tid(block: u32, offset: u16) -> pg_sys::ItemPointerData {
     pg_sys::ItemPointerData {
@@ -14,7 +14,7 @@ fn tid(block: u32, offset: u16) -> pg_sys::ItemPointerData {
 
 #[pg_extern]
 fn test_a_row_counts_once() {
-    let mut rows = Rows::default();
+    let mut rows = DistinctRows::default();
     let (one, two) = (pg_sys::Oid::from(1), pg_sys::Oid::from(2));
     assert!(rows.insert(one, tid(0, 1)));
     assert!(!rows.insert(one, tid(0, 1)));

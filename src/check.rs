@@ -6,14 +6,13 @@
 //! * script.rs splits the script into statements;
 //! * session.rs follows the settings that a script sets for itself;
 //! * statement.rs judges one statement: query.rs what PostgreSQL plans, whole.rs what takes tables whole,
-//!   form.rs by the bare parse tree what cannot be analysed; finding.rs is what they say;
+//!   unanalysed.rs by the bare parse tree what cannot be analysed; forecast.rs is what they say;
 //! * body.rs looks into what a statement carries along: DO blocks, function bodies;
 //! * plpgsql.rs has PL/pgSQL's own parser take a block apart, layouts.rs says how that looks;
 //! * parsed.rs is what the parse tree says by itself.
 
 mod body;
-mod finding;
-mod form;
+mod forecast;
 mod layouts;
 mod parsed;
 mod plpgsql;
@@ -21,6 +20,7 @@ mod query;
 pub mod script;
 mod session;
 mod statement;
+mod unanalysed;
 mod whole;
 
 use std::ffi::CStr;
@@ -29,15 +29,15 @@ use safedelete_core::message::Report;
 
 use crate::pg::context::Context;
 use crate::pg::frame;
-use finding::Finding;
+use forecast::Forecast;
 use script::{Script, Statement};
 use session::Session;
 
-/// A finding with the statement it belongs to.
-pub struct Row {
+/// A forecast, and the statement that it is of.
+pub struct Checked {
     pub statement: usize,
     pub line: usize,
-    pub finding: Finding,
+    pub forecast: Forecast,
 }
 
 /// Checks a script, and tells of each statement as it comes; what is told may use the current memory
@@ -45,7 +45,7 @@ pub struct Row {
 ///
 /// # Errors
 /// A syntax error, after the statements before it have been told.
-pub fn check(text: &CStr, mut tell: impl FnMut(Row)) -> Result<(), Report> {
+pub fn check(text: &CStr, mut tell: impl FnMut(Checked)) -> Result<(), Report> {
     let mut session = Session::begin();
     let mut script = Script::new(text);
     let mut memory = Context::new(c"safedelete statement");
@@ -53,8 +53,8 @@ pub fn check(text: &CStr, mut tell: impl FnMut(Row)) -> Result<(), Report> {
         for Statement { node, number, line, source } in part.statements() {
             frame::check_for_interrupts();
             memory.within(|| {
-                for finding in statement::judge(&mut session, node, source) {
-                    tell(Row { statement: number, line, finding });
+                for forecast in statement::judge(&mut session, node, source) {
+                    tell(Checked { statement: number, line, forecast });
                 }
             });
             memory.empty();

@@ -108,18 +108,11 @@ unsafe extern "C-unwind" fn shutdown(code: c_int, _: pg_sys::Datum) {
     });
 }
 
-/// Who and what an event tells beside a rule's facts.
-pub struct Circumstances<'a> {
-    pub role: pg_sys::Oid,
-    /// `schema.table`, or a database's or a schema's name.
-    pub relation: &'a str,
-}
-
-/// Keeps an event and counts it.
-pub fn event(verdict: Verdict, facts: Option<&Facts>, about: &Circumstances) {
+/// Keeps an event and counts it. `relation` is `schema.table`, or a database's or a schema's name.
+pub fn event(verdict: Verdict, facts: Option<&Facts>, role: pg_sys::Oid, relation: &str) {
     let Some(memory) = memory() else { return };
     memory.stats.count_event(verdict, facts.map(|facts| facts.rule));
-    if let Some(event) = describe(verdict, facts, about) {
+    if let Some(event) = describe(verdict, facts, role, relation) {
         ring::write(memory, &event.encode());
     }
 }
@@ -135,14 +128,14 @@ pub fn keep_now(verdict: Verdict, event: Option<Box<Encoded>>) {
 }
 
 /// An event of now; `None` where none are kept.
-pub fn describe(verdict: Verdict, facts: Option<&Facts>, about: &Circumstances) -> Option<Event> {
+pub fn describe(verdict: Verdict, facts: Option<&Facts>, role: pg_sys::Oid, relation: &str) -> Option<Event> {
     if memory()?.slots == 0 {
         return None;
     }
     let session = pg_sys::GetSessionUserId();
     Some(Event {
         time: pg_sys::GetCurrentTimestamp(),
-        role: about.role.to_u32(),
+        role: role.to_u32(),
         session_role: session.to_u32(),
         verdict,
         rule: facts.map(|facts| facts.rule),
@@ -150,10 +143,10 @@ pub fn describe(verdict: Verdict, facts: Option<&Facts>, about: &Circumstances) 
         rows: facts.and_then(|facts| facts.rows),
         limit: facts.and_then(|facts| facts.limit),
         database: backend::database_name(backend::database()).unwrap_or_default(),
-        user: roles::name(about.role),
+        user: roles::name(role),
         session_user: roles::name(session),
         application: backend::application_name().unwrap_or_default(),
-        relation: about.relation.to_owned(),
+        relation: relation.to_owned(),
         limit_source: facts.map(|facts| facts.limit_source.clone()).unwrap_or_default(),
         reason: settings::reason(),
         query: backend::query_text(4096).unwrap_or_default(),

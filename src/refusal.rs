@@ -34,8 +34,7 @@ impl About<'_> {
 
 /// A refusal, kept and counted, ready to be raised.
 pub fn refuse(what: &Report, about: About, role: pg_sys::Oid) -> Frozen {
-    let circumstances = record::Circumstances { role, relation: &about.name() };
-    record::event(Verdict::Refused, what.facts.as_deref(), &circumstances);
+    record::event(Verdict::Refused, what.facts.as_deref(), role, &about.name());
     report::freeze(what, about.table())
 }
 
@@ -46,7 +45,7 @@ pub fn tell(verdict: Verdict, what: &Report, about: About, role: pg_sys::Oid) {
         report::warn(what, about.table());
     }
     let name = about.name();
-    record::event(verdict, what.facts.as_deref(), &record::Circumstances { role, relation: &name });
+    record::event(verdict, what.facts.as_deref(), role, &name);
     report::log(&with_circumstances(role, |who| log::log_line(verdict, what, &name, who)));
 }
 

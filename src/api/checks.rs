@@ -2,7 +2,7 @@
 
 use crate::pg::pg_sys;
 
-use crate::pg::function::{self, Rows, Value, function};
+use crate::pg::function::{self, ResultRows, Value, function};
 use crate::{check, dry_run};
 
 fn rounded(rows: Option<f64>) -> Value {
@@ -15,23 +15,23 @@ function!(
     safedelete_check,
     pg_finfo_safedelete_check,
     |call| {
-        let rows = Rows::of(call);
+        let rows = ResultRows::of(call);
         let text = function::server_text_argument(call, 0).unwrap_or_default();
-        check::check(text, |row| {
-            let finding = row.finding;
+        check::check(text, |checked| {
+            let forecast = checked.forecast;
             rows.put(vec![
-                Value::Integer(row.statement as i32),
-                Value::Integer(row.line as i32),
-                Value::Text(finding.command),
-                Value::from(finding.relation),
-                finding.verdict.word().into(),
-                finding.rule.map_or(Value::Null, |rule| rule.word().into()),
-                Value::from(finding.sqlstate.map(|code| String::from_utf8_lossy(&code).into_owned())),
-                Value::from(finding.message),
-                Value::from(finding.detail),
-                Value::from(finding.hint),
-                rounded(finding.estimated_rows),
-                finding.table_rows.map_or(Value::Null, |rows| Value::Bigint(rows as i64)),
+                Value::Integer(checked.statement as i32),
+                Value::Integer(checked.line as i32),
+                Value::Text(forecast.command),
+                Value::from(forecast.relation),
+                forecast.outcome.word().into(),
+                forecast.rule.map_or(Value::Null, |rule| rule.word().into()),
+                Value::from(forecast.sqlstate.map(|code| String::from_utf8_lossy(&code).into_owned())),
+                Value::from(forecast.message),
+                Value::from(forecast.detail),
+                Value::from(forecast.hint),
+                rounded(forecast.estimated_rows),
+                forecast.table_rows.map_or(Value::Null, |rows| Value::Bigint(rows as i64)),
             ]);
         })?;
         Ok(pg_sys::Datum::from(0))
@@ -45,7 +45,7 @@ function!(
     safedelete_dry_run,
     pg_finfo_safedelete_dry_run,
     |call| {
-        let rows = Rows::of(call);
+        let rows = ResultRows::of(call);
         let text = function::server_text_argument(call, 0).unwrap_or_default();
         for note in dry_run::run(text)? {
             let share = note.table_rows.filter(|rows| *rows > 0).map(|rows| note.rows as f64 / rows as f64);

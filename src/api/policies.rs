@@ -3,7 +3,7 @@
 use crate::pg::pg_sys;
 use safedelete_core::policy::{Key, Policy};
 
-use crate::pg::function::{self, Rows, Value, function};
+use crate::pg::function::{self, ResultRows, Value, function};
 use crate::policy;
 
 function!(
@@ -25,7 +25,7 @@ function!(
     safedelete_policy_of,
     pg_finfo_safedelete_policy_of,
     |call| {
-        let rows = Rows::of(call);
+        let rows = ResultRows::of(call);
         let Some(table) = function::oid(call, 0) else { return Ok(pg_sys::Datum::from(0)) };
         let layers = policy::of(table).layers;
         let effective = policy::effective(table);

@@ -4,7 +4,7 @@ use crate::pg::pg_sys;
 use safedelete_core::event::Event;
 use safedelete_core::message::{Report, SQLSTATE_NOT_READY};
 
-use crate::pg::function::{Rows, Value, function};
+use crate::pg::function::{ResultRows, Value, function};
 use crate::pg::{backend, roles};
 use crate::record::{self, Memory, ring};
 
@@ -33,7 +33,7 @@ function!(
     pg_finfo_safedelete_read_events,
     |call| {
         let memory = memory()?;
-        let rows = Rows::of(call);
+        let rows = ResultRows::of(call);
         let (all, own) = (sees_all(), roles::current().0.to_u32());
         let events = ring::read(memory).filter_map(|event| Event::decode(&event));
         for event in events.filter(|event| all || event.role == own || event.session_role == own) {
@@ -68,7 +68,7 @@ function!(
     pg_finfo_safedelete_read_stats,
     |call| {
         let stats = memory()?.stats();
-        let rows = Rows::of(call);
+        let rows = ResultRows::of(call);
         for counted in stats.read() {
             let name = backend::database_name(counted.database);
             let mut values = vec![Value::Oid(counted.database), Value::from(name)];

@@ -6,7 +6,7 @@ use std::ffi::CStr;
 use crate::pg::pg_sys;
 use pgrx::pg_sys::NodeTag;
 
-use super::finding::{Finding, Verdict};
+use super::forecast::{Forecast, Outcome};
 use super::plpgsql;
 use super::query::{self, Parameters};
 use super::script::{Script, Source};
@@ -17,18 +17,18 @@ use crate::pg::{growing, nodes, text};
 ///
 /// # Safety
 /// `block` is a DO.
-pub unsafe fn of_do(session: &Session, block: *mut pg_sys::DoStmt) -> Vec<Finding> {
+pub unsafe fn of_do(session: &Session, block: *mut pg_sys::DoStmt) -> Vec<Forecast> {
     // SAFETY: by contract; its options are DefElems.
     let (language, _) = unsafe { options((*block).args) };
     let language = language.unwrap_or_else(|| "plpgsql".to_owned());
     if language != "plpgsql" {
-        return vec![Finding::unknown("DO", &format!("a DO block in {language} is not looked into"))];
+        return vec![Forecast::unknown("DO", &format!("a DO block in {language} is not looked into"))];
     }
     // SAFETY: by contract.
     match unsafe { plpgsql::look_into(session, block) } {
-        Ok(findings) if findings.is_empty() => vec![Finding::ok("DO")],
-        Ok(findings) => findings,
-        Err(failure) => vec![Finding::failed("DO", &failure)],
+        Ok(forecasts) if forecasts.is_empty() => vec![Forecast::ok("DO")],
+        Ok(forecasts) => forecasts,
+        Err(failure) => vec![Forecast::failed("DO", &failure)],
     }
 }
 
@@ -41,27 +41,27 @@ pub unsafe fn of_function(
     command: &str,
     create: *mut pg_sys::CreateFunctionStmt,
     source: Source,
-) -> Vec<Finding> {
+) -> Vec<Forecast> {
     // SAFETY: by contract; its options are DefElems.
     let ((language, body), sql_body) = unsafe { (options((*create).options), (*create).sql_body) };
-    let mut findings = if !sql_body.is_null() {
-        let mut findings = Vec::new();
-        of_atomic(session, sql_body, source, &mut findings);
-        findings
+    let mut forecasts = if !sql_body.is_null() {
+        let mut forecasts = Vec::new();
+        of_atomic(session, sql_body, source, &mut forecasts);
+        forecasts
     } else {
         match (language.as_deref(), body) {
             (Some("sql"), Some(body)) => of_sql(session, body),
             (Some("c" | "internal"), _) => Vec::new(),
             (Some("plpgsql"), Some(body)) => of_plpgsql(session, command, body),
             (Some(language), _) => {
-                vec![Finding::unknown(command, &format!("a body in {language} is not looked into"))]
+                vec![Forecast::unknown(command, &format!("a body in {language} is not looked into"))]
             }
-            (None, _) => vec![Finding::unknown(command, "the body is not looked into")],
+            (None, _) => vec![Forecast::unknown(command, "the body is not looked into")],
         }
     };
     // The worst of the body is told; the statement itself goes through.
-    findings.retain(|finding| finding.verdict != Verdict::Ok);
-    if findings.is_empty() { vec![Finding::ok(command)] } else { findings }
+    forecasts.retain(|forecast| forecast.outcome != Outcome::Ok);
+    if forecasts.is_empty() { vec![Forecast::ok(command)] } else { forecasts }
 }
 
 /// Language and body of a DO block or a function, from its options.
@@ -93,7 +93,7 @@ unsafe fn options<'a>(list: *mut pg_sys::List) -> (Option<String>, Option<&'a CS
 
 /// A body in PL/pgSQL, looked into as a DO block: where it names its arguments, or returns a value, it
 /// is none, and PL/pgSQL says so.
-fn of_plpgsql(session: &Session, command: &str, body: &CStr) -> Vec<Finding> {
+fn of_plpgsql(session: &Session, command: &str, body: &CStr) -> Vec<Forecast> {
     // SAFETY: makes nodes in the current memory context.
     let outcome = unsafe {
         let option = pg_sys::makeDefElem(
@@ -108,45 +108,45 @@ fn of_plpgsql(session: &Session, command: &str, body: &CStr) -> Vec<Finding> {
     };
     outcome.unwrap_or_else(|failure| {
         let reason = format!("the body is not looked into: {}", failure.message);
-        vec![Finding::unknown(command, &reason)]
+        vec![Forecast::unknown(command, &reason)]
     })
 }
 
 /// A body in SQL as a text.
-fn of_sql(session: &Session, body: &CStr) -> Vec<Finding> {
-    let mut findings = Vec::new();
+fn of_sql(session: &Session, body: &CStr) -> Vec<Forecast> {
+    let mut forecasts = Vec::new();
     let mut script = Script::new(body);
     loop {
         match script.next() {
             Ok(Some(part)) => {
                 for statement in part.statements() {
-                    of_statement(session, statement.node, statement.source, &mut findings);
+                    of_statement(session, statement.node, statement.source, &mut forecasts);
                 }
             }
-            Ok(None) => return findings,
+            Ok(None) => return forecasts,
             // A body that cannot be read is no function.
             Err(report) => {
-                let finding = Finding::unknown("SELECT", &report.message);
-                return vec![Finding { sqlstate: Some(report.sqlstate), ..finding }];
+                let forecast = Forecast::unknown("SELECT", &report.message);
+                return vec![Forecast { sqlstate: Some(report.sqlstate), ..forecast }];
             }
         }
     }
 }
 
 /// The statements of BEGIN ATOMIC, or the one of RETURN.
-fn of_atomic(session: &Session, body: *mut pg_sys::Node, source: Source, findings: &mut Vec<Finding>) {
+fn of_atomic(session: &Session, body: *mut pg_sys::Node, source: Source, forecasts: &mut Vec<Forecast>) {
     match nodes::cast::<pg_sys::List, _>(body, NodeTag::T_List) {
         Some(list) => {
-            nodes::items(list).for_each(|inner| of_atomic(session, inner, source, findings));
+            nodes::items(list).for_each(|inner| of_atomic(session, inner, source, forecasts));
         }
         // Nothing between BEGIN ATOMIC and END; a value.
         None if matches!(nodes::tag(body), NodeTag::T_Invalid | NodeTag::T_ReturnStmt) => {}
-        None => of_statement(session, body, source, findings),
+        None => of_statement(session, body, source, forecasts),
     }
 }
 
-fn of_statement(session: &Session, node: *mut pg_sys::Node, source: Source, findings: &mut Vec<Finding>) {
+fn of_statement(session: &Session, node: *mut pg_sys::Node, source: Source, forecasts: &mut Vec<Forecast>) {
     query::judge(session, node, source, Parameters::Numbered)
         .into_iter()
-        .for_each(|finding| growing::push(findings, finding));
+        .for_each(|forecast| growing::push(forecasts, forecast));
 }

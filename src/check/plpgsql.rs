@@ -10,7 +10,7 @@ use crate::pg::pg_sys;
 use pgrx::pg_sys::NodeTag;
 use safedelete_core::message::Report;
 
-use super::finding::{Finding, Verdict};
+use super::forecast::{Forecast, Outcome};
 use super::layouts::*;
 use super::parsed::{carried, command_name};
 use super::query::{self, Parameters};
@@ -47,13 +47,13 @@ static PLUGIN: Local<Plugin> = Local::new(Plugin {
 static SESSION: Local<*const Session> = Local::new(std::ptr::null());
 
 /// What the hook has found; `None` until it comes.
-static FOUND: Lent<Option<Vec<Finding>>> = Lent::new(None);
+static FOUND: Lent<Option<Vec<Forecast>>> = Lent::new(None);
 
-/// The findings of a DO block, or why it could not be looked into.
+/// The forecasts of a DO block, or why it could not be looked into.
 ///
 /// # Safety
 /// `block` is a DO in PL/pgSQL.
-pub unsafe fn look_into(session: &Session, block: *mut pg_sys::DoStmt) -> Result<Vec<Finding>, Failure> {
+pub unsafe fn look_into(session: &Session, block: *mut pg_sys::DoStmt) -> Result<Vec<Forecast>, Failure> {
     SESSION.set(session);
     FOUND.with(|found| *found = None);
     let outcome = attempt(|| {
@@ -67,7 +67,7 @@ pub unsafe fn look_into(session: &Session, block: *mut pg_sys::DoStmt) -> Result
         });
     });
     match (FOUND.with(Option::take), outcome) {
-        (Some(findings), _) => Ok(findings),
+        (Some(forecasts), _) => Ok(forecasts),
         // A block that PL/pgSQL executes without a statement.
         (None, Ok(())) => Ok(Vec::new()),
         (None, Err(failure)) => Err(failure),
@@ -112,9 +112,9 @@ unsafe extern "C-unwind" fn began(state: *mut c_void, outermost: *mut Stmt) {
         let stop = frame::guarded(|| {
             // Analysis may run functions in PL/pgSQL (constant folding): they are not ours to stop.
             *place() = BEFORE.get();
-            let mut findings = Vec::new();
-            Walk { state: state.cast(), session: &*SESSION.get(), findings: &mut findings }.walk(outermost);
-            FOUND.with(|found| *found = Some(findings));
+            let mut forecasts = Vec::new();
+            Walk { state: state.cast(), session: &*SESSION.get(), forecasts: &mut forecasts }.walk(outermost);
+            FOUND.with(|found| *found = Some(forecasts));
             let message = "safedelete.check has seen enough".to_owned();
             report::freeze(&Report::plain(*b"SD000", message, None, None), None)
         });
@@ -126,12 +126,12 @@ unsafe extern "C-unwind" fn began(state: *mut c_void, outermost: *mut Stmt) {
 struct Walk<'a> {
     state: *mut State,
     session: &'a Session,
-    findings: &'a mut Vec<Finding>,
+    forecasts: &'a mut Vec<Forecast>,
 }
 
 impl Walk<'_> {
     fn unknown(&mut self, command: &str, reason: &str) {
-        growing::push(self.findings, Finding::unknown(command, reason));
+        growing::push(self.forecasts, Forecast::unknown(command, reason));
     }
 
     /// # Safety
@@ -280,18 +280,18 @@ impl Walk<'_> {
         });
         let Ok(parsed) = outcome else { return };
         // A setting may have been changed by now: what would be refused is not known.
-        let settings_changed = self.findings.iter().any(|finding| finding.command == "SET");
+        let settings_changed = self.forecasts.iter().any(|forecast| forecast.command == "SET");
         for raw in nodes::items::<pg_sys::RawStmt>(parsed) {
             // SAFETY: the parser's statement.
             let node = unsafe { (*raw).stmt };
             let source = Source { text, location: 0, length: 0 };
-            for mut finding in judge(self.session, node, source, expr.cast()) {
-                if settings_changed && finding.verdict == Verdict::Refused {
-                    finding.verdict = Verdict::Unknown;
+            for mut forecast in judge(self.session, node, source, expr.cast()) {
+                if settings_changed && forecast.outcome == Outcome::Refused {
+                    forecast.outcome = Outcome::Unknown;
                 }
                 // An expression that calls nothing has nothing to say.
-                if finding.verdict != Verdict::Ok || nodes::tag(node) != NodeTag::T_SelectStmt {
-                    growing::push(self.findings, finding);
+                if forecast.outcome != Outcome::Ok || nodes::tag(node) != NodeTag::T_SelectStmt {
+                    growing::push(self.forecasts, forecast);
                 }
             }
         }
@@ -304,7 +304,7 @@ fn judge(
     node: *mut pg_sys::Node,
     source: Source,
     expression: *mut c_void,
-) -> Vec<Finding> {
+) -> Vec<Forecast> {
     let command = command_name(node);
     match nodes::tag(node) {
         NodeTag::T_InsertStmt
@@ -313,10 +313,10 @@ fn judge(
         | NodeTag::T_MergeStmt
         | NodeTag::T_SelectStmt => query::judge(session, node, source, Parameters::Variables(expression)),
         NodeTag::T_DoStmt | NodeTag::T_CallStmt | NodeTag::T_ExecuteStmt => {
-            vec![Finding::unknown(&command, "what it runs is not looked into")]
+            vec![Forecast::unknown(&command, "what it runs is not looked into")]
         }
         NodeTag::T_VariableSetStmt => {
-            vec![Finding::unknown(&command, "settings inside a block are not followed")]
+            vec![Forecast::unknown(&command, "settings inside a block are not followed")]
         }
         // SAFETY: the cast follows the tag.
         NodeTag::T_TruncateStmt => unsafe { whole::truncate(node.cast()) },
@@ -325,12 +325,12 @@ fn judge(
         // An assignment; what it is assigned may call a function.
         NodeTag::T_PLAssignStmt => query::judge(session, node, source, Parameters::Variables(expression))
             .into_iter()
-            .filter(|finding| finding.verdict != Verdict::Ok)
+            .filter(|forecast| forecast.outcome != Outcome::Ok)
             .collect(),
         // SAFETY: the parser's statement.
         _ => match unsafe { carried(node) } {
             Some(query) => judge(session, query, source, expression),
-            None => vec![Finding::ok(&command)],
+            None => vec![Forecast::ok(&command)],
         },
     }
 }

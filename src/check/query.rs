@@ -11,11 +11,11 @@ use safedelete_core::limit::{Budget, Size};
 use safedelete_core::message::{Report, Rule};
 use safedelete_core::standing::Ruling;
 
-use super::finding::{Finding, Verdict};
-use super::form;
+use super::forecast::{Forecast, Outcome};
 use super::parsed::command_name;
 use super::script::Source;
 use super::session::Session;
+use super::unanalysed;
 use crate::analysis::{self, Qualification};
 use crate::authority::Writer;
 use crate::guard::attach::{self, Estimate};
@@ -39,33 +39,38 @@ pub enum Parameters {
     Variables(*mut c_void),
 }
 
-/// The findings of a statement that PostgreSQL plans, by itself or inside another: one, or one for each write.
+/// The forecasts of a statement that PostgreSQL plans, by itself or inside another: one, or one for each write.
 pub fn judge(
     session: &Session,
     node: *mut pg_sys::Node,
     source: Source,
     parameters: Parameters,
-) -> Vec<Finding> {
+) -> Vec<Forecast> {
     frame::check_for_interrupts();
     let command = command_name(node);
     match attempt(|| plannable(&command, node, source, parameters)) {
-        Ok(findings) => findings,
-        Err(failure) => match form::unqualified(node) {
-            Some((command, table)) => vec![form::judge(session, command, table)],
-            None => vec![Finding::failed(&command, &failure)],
+        Ok(forecasts) => forecasts,
+        Err(failure) => match unanalysed::unqualified(node) {
+            Some((command, table)) => vec![unanalysed::judge(session, command, table)],
+            None => vec![Forecast::failed(&command, &failure)],
         },
     }
 }
 
-fn plannable(command: &str, node: *mut pg_sys::Node, source: Source, parameters: Parameters) -> Vec<Finding> {
-    let mut findings = Vec::new();
+fn plannable(
+    command: &str,
+    node: *mut pg_sys::Node,
+    source: Source,
+    parameters: Parameters,
+) -> Vec<Forecast> {
+    let mut forecasts = Vec::new();
     for query in nodes::items::<pg_sys::Query>(analyse(node, source, parameters)) {
-        findings.extend(of_query(query, source.text));
+        forecasts.extend(of_query(query, source.text));
     }
-    if findings.is_empty() {
-        findings.push(Finding::ok(command));
+    if forecasts.is_empty() {
+        forecasts.push(Forecast::ok(command));
     }
-    findings
+    forecasts
 }
 
 /// Parse analysis and rewriting, PostgreSQL's own.
@@ -130,29 +135,29 @@ fn plpgsql_parser_setup() -> *mut c_void {
     }
 }
 
-/// The findings of an analysed statement.
-fn of_query(query: *mut pg_sys::Query, text: &CStr) -> Vec<Finding> {
+/// The forecasts of an analysed statement.
+fn of_query(query: *mut pg_sys::Query, text: &CStr) -> Vec<Forecast> {
     // SAFETY: analysis's Query.
     if unsafe { (*query).commandType } == pg_sys::CmdType::CMD_UTILITY {
         return Vec::new();
     }
-    let mut findings = Vec::new();
+    let mut forecasts = Vec::new();
     let called = unread_function(query);
     // SAFETY: analysis's Query.
     let written = unsafe { Node::of(query) }.map(analysis::analyse).unwrap_or_default();
     if written.iter().any(Option::is_some) {
         let estimates = estimates(query, text, &written);
         for (write, estimate) in written.iter().zip(estimates) {
-            findings.extend(write.map(|write| of_write(&write, estimate)));
+            forecasts.extend(write.map(|write| of_write(&write, estimate)));
         }
     } else {
-        findings.extend(unguarded_write(query));
+        forecasts.extend(unguarded_write(query));
     }
     if let Some(function) = called {
         let reason = format!("calls function {function}, which is not looked into");
-        findings.push(Finding::unknown("SELECT", &reason));
+        forecasts.push(Forecast::unknown("SELECT", &reason));
     }
-    findings
+    forecasts
 }
 
 /// A function that a query calls and that may write: volatile, and in a language whose functions run
@@ -172,7 +177,7 @@ fn unread_function(query: *mut pg_sys::Query) -> Option<String> {
 }
 
 /// A write that is not guarded, to tell its table.
-fn unguarded_write(query: *mut pg_sys::Query) -> Option<Finding> {
+fn unguarded_write(query: *mut pg_sys::Query) -> Option<Forecast> {
     // SAFETY: analysis's Query; its result relation is a range table entry of a relation.
     unsafe {
         let command = match (*query).commandType {
@@ -182,9 +187,9 @@ fn unguarded_write(query: *mut pg_sys::Query) -> Option<Finding> {
             _ => return None,
         };
         let entry = nodes::range_table_entry((*query).rtable, (*query).resultRelation as u32)?;
-        Some(Finding {
+        Some(Forecast {
             relation: Some(relations::qualified_name((*entry).relid)),
-            ..Finding::ok(command.tag())
+            ..Forecast::ok(command.tag())
         })
     }
 }
@@ -216,49 +221,49 @@ fn estimates(query: *mut pg_sys::Query, text: &CStr, written: &[Option<analysis:
 }
 
 /// What the guard would say of one write.
-fn of_write(write: &analysis::Finding, estimate: Estimate) -> Finding {
+fn of_write(write: &analysis::Finding, estimate: Estimate) -> Forecast {
     let size = table::cheap(write.relation, write.only);
-    let finding = Finding {
+    let forecast = Forecast {
         relation: Some(relations::qualified_name(write.relation)),
         estimated_rows: estimate.rows,
         table_rows: size.map(Size::rows),
-        ..Finding::ok(write.command.tag())
+        ..Forecast::ok(write.command.tag())
     };
     let effective = policy::effective(write.relation);
     if !effective.guards(write.command) {
-        return finding;
+        return forecast;
     }
     if effective.require_where
         && let Some(told) = by_where(write)
     {
         return match told {
-            Some((verdict, report)) => finding.told(verdict, report),
-            None => Finding {
-                verdict: Verdict::Unknown,
+            Some((verdict, report)) => forecast.told(verdict, report),
+            None => Forecast {
+                outcome: Outcome::Unknown,
                 rule: Some(Rule::Where),
                 message: Some(
                     "whether the condition restricts the rows depends on the parameters".to_owned(),
                 ),
-                ..finding
+                ..forecast
             },
         };
     }
-    let Some(rows) = estimate.rows else { return finding };
+    let Some(rows) = estimate.rows else { return forecast };
     let rows = (rows.round() as u64).max(1);
     let task = Task::of_point_write(write.command, write.relation, write.only, false);
     match task.preview(rows) {
         // Only an exact count refuses, and there is none before it runs.
-        Some((event::Verdict::Refused, report)) => finding.told(Verdict::Unknown, estimated(report, rows)),
-        Some((_, report)) => finding.told(Verdict::Ok, estimated(report, rows)),
-        None if estimate.has_parts => Finding {
-            verdict: Verdict::Unknown,
+        Some((event::Verdict::Refused, report)) => forecast.told(Outcome::Unknown, estimated(report, rows)),
+        Some((_, report)) => forecast.told(Outcome::Ok, estimated(report, rows)),
+        None if estimate.has_parts => Forecast {
+            outcome: Outcome::Unknown,
             rule: Some(Rule::Rows),
             message: Some(
                 "parts of the table have policies of their own, and are counted by themselves".to_owned(),
             ),
-            ..finding
+            ..forecast
         },
-        None => finding,
+        None => forecast,
     }
 }
 
@@ -274,7 +279,7 @@ fn estimated(report: Report, rows: u64) -> Report {
 
 /// Rule `where`: `None` where it has nothing to say, `Some(None)` where the parameters decide.
 #[allow(clippy::option_option, reason = "three answers, named above")]
-fn by_where(write: &analysis::Finding) -> Option<Option<(Verdict, Report)>> {
+fn by_where(write: &analysis::Finding) -> Option<Option<(Outcome, Report)>> {
     if write.qualification == Qualification::Deferred {
         return Some(None);
     }
@@ -286,7 +291,7 @@ fn by_where(write: &analysis::Finding) -> Option<Option<(Verdict, Report)>> {
         // Every row, within a declared number of them.
         let size = table::cheap(write.relation, write.only).map_or(0, Size::rows);
         let refused = matches!(standing.rule(Some(size)), Ruling::Refuse(_));
-        return Some(Some((if refused { Verdict::Unknown } else { Verdict::Ok }, report)));
+        return Some(Some((if refused { Outcome::Unknown } else { Outcome::Ok }, report)));
     }
     Some(Some((ruling.verdict().into(), report)))
 }

@@ -30,7 +30,7 @@ struct Kept<T> {
 }
 
 /// Settings since BEGIN or SAVEPOINT: the last of each name, local or not.
-struct Level {
+struct NestLevel {
     nest: i32,
     savepoint: Option<String>,
     set: Vec<Kept<pg_sys::VariableSetStmt>>,
@@ -39,7 +39,7 @@ struct Level {
 pub struct Session {
     whole: i32,
     /// Empty outside BEGIN and COMMIT.
-    levels: Vec<Level>,
+    levels: Vec<NestLevel>,
     prepared: HashMap<String, Kept<pg_sys::PrepareStmt>>,
     created: HashMap<String, Created>,
     /// Above that of what is kept.
@@ -107,7 +107,7 @@ impl Session {
     }
 
     fn push(&mut self, savepoint: Option<String>) {
-        growing::push(&mut self.levels, Level { nest: new_level(), savepoint, set: Vec::new() });
+        growing::push(&mut self.levels, NestLevel { nest: new_level(), savepoint, set: Vec::new() });
     }
 
     /// Undoes what was set since a savepoint; gives it.

@@ -4,7 +4,7 @@ use crate::pg::pg_sys;
 use safedelete_core::command::Command;
 use safedelete_core::message;
 
-use super::finding::Finding;
+use super::forecast::Forecast;
 use crate::authority::Writer;
 use crate::objects::reach::{self, Obstacle};
 use crate::objects::whole;
@@ -15,23 +15,23 @@ use crate::{policy, settings};
 
 /// # Safety
 /// `truncate` is a TRUNCATE.
-pub unsafe fn truncate(truncate: *mut pg_sys::TruncateStmt) -> Vec<Finding> {
+pub unsafe fn truncate(truncate: *mut pg_sys::TruncateStmt) -> Vec<Forecast> {
     // A name may not be looked up at all (its schema is not the caller's to use).
     // SAFETY: by contract.
     let Some(truncate) = (unsafe { Node::of(truncate) }) else { return Vec::new() };
     let reach = match attempt(|| reach::of(truncate, false)) {
         Ok(reach) => reach,
         Err(failure) => {
-            return vec![Finding {
+            return vec![Forecast {
                 sqlstate: Some(failure.sqlstate),
-                ..Finding::unknown(Command::Truncate.tag(), &failure.message)
+                ..Forecast::unknown(Command::Truncate.tag(), &failure.message)
             }];
         }
     };
-    let hindered = |obstacle: &Obstacle| Finding {
+    let hindered = |obstacle: &Obstacle| Forecast {
         relation: obstacle.relation(),
         sqlstate: Some(obstacle.sqlstate()),
-        ..Finding::unknown(Command::Truncate.tag(), &obstacle.reason())
+        ..Forecast::unknown(Command::Truncate.tag(), &obstacle.reason())
     };
     match reach {
         Ok(reach) => {
@@ -48,27 +48,27 @@ pub unsafe fn truncate(truncate: *mut pg_sys::TruncateStmt) -> Vec<Finding> {
 }
 
 /// What the guard would say of a table that is taken whole.
-fn of_whole(command: Command, table: pg_sys::Oid, members: Vec<pg_sys::Oid>) -> Finding {
+fn of_whole(command: Command, table: pg_sys::Oid, members: Vec<pg_sys::Oid>) -> Forecast {
     let may =
         if command == Command::Truncate { relations::may_truncate(table) } else { relations::is_own(table) };
     if !may {
         let reason = format!("permission denied for table {}", relations::name(table));
-        return Finding {
+        return Forecast {
             relation: Some(relations::qualified_name(table)),
             sqlstate: Some(message::SQLSTATE_NOT_ALLOWED),
-            ..Finding::unknown(command.tag(), &reason)
+            ..Forecast::unknown(command.tag(), &reason)
         };
     }
     let (outcome, size) = whole::preview(command, table, members);
-    let finding = Finding {
+    let forecast = Forecast {
         relation: Some(relations::qualified_name(table)),
         estimated_rows: Some(size.rows() as f64),
         table_rows: Some(size.rows()),
-        ..Finding::ok(command.tag())
+        ..Forecast::ok(command.tag())
     };
     match outcome {
-        None => finding,
-        Some((verdict, report)) => finding.told(verdict.into(), report),
+        None => forecast,
+        Some((verdict, report)) => forecast.told(verdict.into(), report),
     }
 }
 
@@ -87,23 +87,23 @@ pub unsafe fn look_up(name: *mut pg_sys::RangeVar) -> pg_sys::Oid {
 
 /// # Safety
 /// `drop` is a DROP of objects that have names.
-pub unsafe fn drop_objects(command: &str, drop: *mut pg_sys::DropStmt) -> Vec<Finding> {
+pub unsafe fn drop_objects(command: &str, drop: *mut pg_sys::DropStmt) -> Vec<Forecast> {
     // SAFETY: by contract; a table's name is a list of strings, a schema's a string.
     unsafe {
-        let mut findings = Vec::new();
+        let mut forecasts = Vec::new();
         match (*drop).removeType {
             pg_sys::ObjectType::OBJECT_TABLE => {
                 for name in nodes::items::<pg_sys::List>((*drop).objects) {
                     let table = look_up(pg_sys::makeRangeVarFromNameList(name));
                     if table != pg_sys::InvalidOid {
-                        findings.push(of_whole(Command::Drop, table, inheritance::members(table)));
+                        forecasts.push(of_whole(Command::Drop, table, inheritance::members(table)));
                     }
                 }
             }
             pg_sys::ObjectType::OBJECT_SCHEMA => {
                 for name in nodes::items::<pg_sys::Node>((*drop).objects) {
                     let schema = pg_sys::get_namespace_oid(nodes::string(name), true);
-                    findings.extend(
+                    forecasts.extend(
                         inheritance::tables_of_schema(schema)
                             .into_iter()
                             .map(|table| of_whole(Command::Drop, table, vec![table])),
@@ -113,30 +113,30 @@ pub unsafe fn drop_objects(command: &str, drop: *mut pg_sys::DropStmt) -> Vec<Fi
             _ if (*drop).behavior == pg_sys::DropBehavior::DROP_CASCADE
                 && policy::may_guard(Command::Drop) =>
             {
-                findings.push(Finding::unknown(command, "what CASCADE drops is not looked into"));
+                forecasts.push(Forecast::unknown(command, "what CASCADE drops is not looked into"));
             }
             _ => {}
         }
-        for finding in &mut findings {
-            finding.command = command.to_owned();
+        for forecast in &mut forecasts {
+            forecast.command = command.to_owned();
         }
-        if findings.is_empty() {
-            findings.push(Finding::ok(command));
+        if forecasts.is_empty() {
+            forecasts.push(Forecast::ok(command));
         }
-        findings
+        forecasts
     }
 }
 
 /// # Safety
 /// `drop` is a DROP DATABASE.
-pub unsafe fn drop_database(command: &str, drop: *mut pg_sys::DropdbStmt) -> Finding {
+pub unsafe fn drop_database(command: &str, drop: *mut pg_sys::DropdbStmt) -> Forecast {
     let effective = settings::effective();
-    let finding = Finding::ok(command);
+    let forecast = Forecast::ok(command);
     if !effective.guards(Command::Drop) {
-        return finding;
+        return forecast;
     }
     // SAFETY: by contract.
     let name = text::from_server(unsafe { (*drop).dbname }).unwrap_or_default();
     let (ruling, report) = Writer::now(false).standing(effective.mode, None).drop_database(&name);
-    finding.told(ruling.verdict().into(), report)
+    forecast.told(ruling.verdict().into(), report)
 }

@@ -9,7 +9,7 @@ use safedelete_core::standing::Ruling;
 
 use super::orders::{Flow, Orders};
 use super::parts::Parts;
-use super::rows::Rows;
+use super::rows::DistinctRows;
 use super::table::Table;
 use super::task::{self, Task};
 use crate::analysis::{self, Qualification, target};
@@ -38,7 +38,7 @@ pub enum Start {
 pub struct Execution {
     pub task: Task,
     /// The rows that came, where one may come twice.
-    pub distinct: Option<Rows>,
+    pub distinct: Option<DistinctRows>,
     pub parts: Option<Parts>,
 }
 
@@ -110,7 +110,7 @@ pub unsafe fn start(
     };
     let threshold = task.first_threshold();
     let spool = orders.flow == Flow::Rows && (may_refuse || expects) && !referential && !rehearses;
-    let distinct = orders.repeats.then(Rows::default);
+    let distinct = orders.repeats.then(DistinctRows::default);
     let execution = Box::into_raw(Box::new(Execution { task, distinct, parts }));
     Start::Watch { execution, threshold, spool }
 }

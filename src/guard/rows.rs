@@ -13,7 +13,7 @@ type Page = (pg_sys::Oid, u32);
 type Other = (pg_sys::Oid, u32, u16);
 
 #[derive(Default)]
-pub struct Rows {
+pub struct DistinctRows {
     pages: FxHashMap<Page, [u64; WORDS]>,
     /// Of larger pages, and of table access methods that number rows in their own way.
     others: FxHashSet<Other>,
@@ -33,7 +33,7 @@ pub enum Added {
     Beyond(u64),
 }
 
-impl Rows {
+impl DistinctRows {
     /// Whether a row can be added as it is; not, where `add` has to be called.
     #[inline]
     pub fn has_room(&self) -> bool {

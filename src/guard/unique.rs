@@ -16,13 +16,13 @@ struct Index {
     families: Option<Vec<pg_sys::Oid>>,
 }
 
-struct Known {
+struct Indexes {
     indexes: FxHashMap<pg_sys::Oid, Index>,
     /// Whether an operator is a family's equality.
     equalities: FxHashMap<(pg_sys::Oid, pg_sys::Oid), bool>,
 }
 
-static KNOWN: Lent<Known> = Lent::new(Known {
+static INDEXES: Lent<Indexes> = Lent::new(Indexes {
     indexes: FxHashMap::with_hasher(FxBuildHasher),
     equalities: FxHashMap::with_hasher(FxBuildHasher),
 });
@@ -33,12 +33,12 @@ struct Asked {
     index: pg_sys::Oid,
     operator: pg_sys::Oid,
     as_of: u32,
-    verdict: bool,
+    finds_one: bool,
 }
 
 const SLOTS: usize = 64;
 const NOTHING: Asked =
-    Asked { index: pg_sys::InvalidOid, operator: pg_sys::InvalidOid, as_of: 0, verdict: false };
+    Asked { index: pg_sys::InvalidOid, operator: pg_sys::InvalidOid, as_of: 0, finds_one: false };
 
 static LAST: Local<[Asked; SLOTS]> = Local::new([NOTHING; SLOTS]);
 
@@ -49,7 +49,7 @@ fn slot(index: pg_sys::Oid) -> usize {
 
 /// Forgets an index, or all of them. Called by the relcache callback; raises nothing.
 pub fn forget(relation: pg_sys::Oid) {
-    KNOWN.with(|known| {
+    INDEXES.with(|known| {
         if relation == pg_sys::InvalidOid {
             known.indexes.clear();
             known.equalities.clear();
@@ -59,14 +59,14 @@ pub fn forget(relation: pg_sys::Oid) {
     });
 }
 
-/// The verdict, where it was asked before: nearly every write, for sessions write the same tables again
+/// The answer, where it was asked before: nearly every write, for sessions write the same tables again
 /// and again. Owns and allocates nothing, so bare frames may call it.
 #[inline]
 pub fn known_lookup(index: pg_sys::Oid, quals: *mut pg_sys::List) -> Option<bool> {
     let operator = single_operator(quals)?;
     let last = LAST.at(slot(index));
     (last.index == index && last.operator == operator && last.as_of == settings::generation())
-        .then_some(last.verdict)
+        .then_some(last.finds_one)
 }
 
 /// How many rows a scan finds at most, where that can be told.
@@ -74,16 +74,16 @@ pub fn known_lookup(index: pg_sys::Oid, quals: *mut pg_sys::List) -> Option<bool
 /// # Safety
 /// `quals` are an index scan's on `index`, which the plan has locked.
 pub unsafe fn most_rows(index: pg_sys::Oid, quals: *mut pg_sys::List) -> Option<u64> {
-    if let Some(verdict) = known_lookup(index, quals) {
-        return verdict.then_some(1);
+    if let Some(finds_one) = known_lookup(index, quals) {
+        return finds_one.then_some(1);
     }
     let as_of = settings::generation();
     // SAFETY: by contract.
     let most = unsafe { look_up(index, quals) };
     if let Some(operator) = single_operator(quals) {
         // One condition binds all columns or it does not, whichever column it is on.
-        let verdict = most.is_some();
-        LAST.put(slot(index), Asked { index, operator, as_of, verdict });
+        let finds_one = most.is_some();
+        LAST.put(slot(index), Asked { index, operator, as_of, finds_one });
     }
     most
 }
@@ -103,7 +103,7 @@ fn single_operator(quals: *mut pg_sys::List) -> Option<pg_sys::Oid> {
 /// As `most_rows`.
 unsafe fn look_up(index: pg_sys::Oid, quals: *mut pg_sys::List) -> Option<u64> {
     let bindings: Vec<_> = bindings(quals).collect();
-    if let Some(most) = KNOWN.with(|known| known.most_rows(index, &bindings)) {
+    if let Some(most) = INDEXES.with(|indexes| indexes.most_rows(index, &bindings)) {
         return most;
     }
     if relations::kind(index) != pg_sys::RELKIND_INDEX {
@@ -111,7 +111,7 @@ unsafe fn look_up(index: pg_sys::Oid, quals: *mut pg_sys::List) -> Option<u64> {
         return None;
     }
     learn(index, &bindings);
-    KNOWN.with(|known| known.most_rows(index, &bindings)).flatten()
+    INDEXES.with(|indexes| indexes.most_rows(index, &bindings)).flatten()
 }
 
 /// `column op value`, or `column op ANY (list)`.
@@ -161,7 +161,7 @@ fn elements(list: *mut pg_sys::Node) -> Option<u64> {
     }
 }
 
-impl Known {
+impl Indexes {
     /// The most rows that a scan finds (`None`: any number), where all that it takes is known.
     fn most_rows(&self, index: pg_sys::Oid, bindings: &[Binding]) -> Option<Option<u64>> {
         let Some(families) = &self.indexes.get(&index)?.families else { return Some(None) };
@@ -180,16 +180,16 @@ impl Known {
     }
 }
 
-/// Looks up what a verdict takes.
+/// Looks up what a finds_one takes.
 fn learn(index: pg_sys::Oid, bindings: &[Binding]) {
     let families = families(index);
     for &Binding { column, operator, .. } in bindings {
         let Some(family) = families.as_ref().and_then(|families| families.get(column)) else { continue };
         let strategy = pg_sys::get_op_opfamily_strategy(operator, *family);
         let equality = strategy == pg_sys::BTEqualStrategyNumber as i32;
-        KNOWN.with(|known| known.equalities.insert((operator, *family), equality));
+        INDEXES.with(|indexes| indexes.equalities.insert((operator, *family), equality));
     }
-    KNOWN.with(|known| known.indexes.insert(index, Index { families }));
+    INDEXES.with(|indexes| indexes.indexes.insert(index, Index { families }));
 }
 
 /// Of a unique index that is checked at once, the operator family of each key column.

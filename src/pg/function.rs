@@ -92,14 +92,14 @@ impl From<&str> for Value {
 }
 
 /// The rows of a function that returns a set.
-pub struct Rows {
+pub struct ResultRows {
     store: *mut pg_sys::Tuplestorestate,
     descriptor: pg_sys::TupleDesc,
 }
 
-impl Rows {
+impl ResultRows {
     /// Begins the result of a call; PostgreSQL's own error where the caller takes no set.
-    pub fn of(call: pg_sys::FunctionCallInfo) -> Rows {
+    pub fn of(call: pg_sys::FunctionCallInfo) -> ResultRows {
         frame::call(|| {
             #[allow(ffi_unwind_calls, reason = "inside frame::call; the closure owns nothing")]
             // SAFETY: a call of a function that is declared to return a set of rows.
@@ -109,7 +109,7 @@ impl Rows {
         });
         // SAFETY: InitMaterializedSRF has filled it in.
         let info = unsafe { &*(*call).resultinfo.cast::<pg_sys::ReturnSetInfo>() };
-        Rows { store: info.setResult, descriptor: info.setDesc }
+        ResultRows { store: info.setResult, descriptor: info.setDesc }
     }
 
     /// Adds a row, a value for each column that the function declares.

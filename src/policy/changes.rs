@@ -28,8 +28,7 @@ static LISTENS: Local<bool> = Local::new(false);
 pub fn note(object: &str, label: Option<&str>) {
     listen();
     let role = roles::current().0;
-    let circumstances = record::Circumstances { role, relation: object };
-    let event = record::describe(Verdict::Policy, None, &circumstances).map(|event| event.encode());
+    let event = record::describe(Verdict::Policy, None, role, object).map(|event| event.encode());
     let [line, prepared] = refusal::policy_lines(object, label, role);
     let by = pg_sys::GetCurrentSubTransactionId();
     CHANGES.with(|changes| changes.push(Change { by, event, line, prepared }));

@@ -7,7 +7,7 @@ use safedelete_core::command::Command;
 use safedelete_core::message::Unqualified;
 use safedelete_core::standing::Ruling;
 
-use super::finding::{Finding, Verdict};
+use super::forecast::{Forecast, Outcome};
 use super::session::{Created, Session};
 use super::whole;
 use crate::authority::Writer;
@@ -15,18 +15,18 @@ use crate::pg::{nodes, relations, text};
 use crate::{exemption, policy, settings};
 
 /// A statement that cannot be analysed, and whose form shows that it has no WHERE.
-pub fn judge(session: &Session, command: Command, name: *mut pg_sys::RangeVar) -> Finding {
+pub fn judge(session: &Session, command: Command, name: *mut pg_sys::RangeVar) -> Forecast {
     // SAFETY: the parser's RangeVar.
     let table = text::from_server(unsafe { (*name).relname }).unwrap_or_default();
-    let finding = Finding { relation: Some(relations::quoted_name(&table)), ..Finding::ok(command.tag()) };
-    let unknown = |reason: &str| Finding {
-        verdict: Verdict::Unknown,
+    let forecast = Forecast { relation: Some(relations::quoted_name(&table)), ..Forecast::ok(command.tag()) };
+    let unknown = |reason: &str| Forecast {
+        outcome: Outcome::Unknown,
         message: Some(reason.to_owned()),
-        ..finding.clone()
+        ..forecast.clone()
     };
     match session.created(&table) {
         // Never guarded.
-        Some(Created::TemporaryTable) => return finding,
+        Some(Created::TemporaryTable) => return forecast,
         Some(Created::View) => return unknown("the script creates the view"),
         Some(Created::Table) | None => {}
     }
@@ -44,7 +44,7 @@ pub fn judge(session: &Session, command: Command, name: *mut pg_sys::RangeVar) -
     if !exempt && effective.guards(command) && effective.require_where {
         let standing = Writer::now(false).standing(effective.mode, known);
         if let (Ruling::Refuse(_), report) = standing.unqualified(command, &table, &Unqualified::NoWhere) {
-            return finding.told(Verdict::Refused, report);
+            return forecast.told(Outcome::Refused, report);
         }
     }
     unknown("it cannot be analysed before it runs; it has no WHERE clause")

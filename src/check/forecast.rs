@@ -6,35 +6,35 @@ use safedelete_core::message::{Report, Rule};
 use crate::pg::attempt::Failure;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Outcome {
     Ok,
     Refused,
     Unknown,
 }
 
-impl Verdict {
+impl Outcome {
     pub fn word(self) -> &'static str {
         match self {
-            Verdict::Ok => "ok",
-            Verdict::Refused => "refused",
-            Verdict::Unknown => "unknown",
+            Outcome::Ok => "ok",
+            Outcome::Refused => "refused",
+            Outcome::Unknown => "unknown",
         }
     }
 }
 
-impl From<event::Verdict> for Verdict {
+impl From<event::Verdict> for Outcome {
     /// What goes through is ok, whatever lets it.
-    fn from(verdict: event::Verdict) -> Verdict {
-        if verdict == event::Verdict::Refused { Verdict::Refused } else { Verdict::Ok }
+    fn from(verdict: event::Verdict) -> Outcome {
+        if verdict == event::Verdict::Refused { Outcome::Refused } else { Outcome::Ok }
     }
 }
 
 /// What is found of a statement, or of one of the writes in it.
 #[derive(Clone, Debug)]
-pub struct Finding {
+pub struct Forecast {
     pub command: String,
     pub relation: Option<String>,
-    pub verdict: Verdict,
+    pub outcome: Outcome,
     pub rule: Option<Rule>,
     pub sqlstate: Option<[u8; 5]>,
     pub message: Option<String>,
@@ -44,12 +44,12 @@ pub struct Finding {
     pub table_rows: Option<u64>,
 }
 
-impl Finding {
-    pub fn ok(command: &str) -> Finding {
-        Finding {
+impl Forecast {
+    pub fn ok(command: &str) -> Forecast {
+        Forecast {
             command: command.to_owned(),
             relation: None,
-            verdict: Verdict::Ok,
+            outcome: Outcome::Ok,
             rule: None,
             sqlstate: None,
             message: None,
@@ -60,23 +60,23 @@ impl Finding {
         }
     }
 
-    pub fn unknown(command: &str, reason: &str) -> Finding {
-        Finding { verdict: Verdict::Unknown, message: Some(reason.to_owned()), ..Finding::ok(command) }
+    pub fn unknown(command: &str, reason: &str) -> Forecast {
+        Forecast { outcome: Outcome::Unknown, message: Some(reason.to_owned()), ..Forecast::ok(command) }
     }
 
     /// Of a statement that ends in an error.
-    pub fn failed(command: &str, failure: &Failure) -> Finding {
-        Finding {
+    pub fn failed(command: &str, failure: &Failure) -> Forecast {
+        Forecast {
             sqlstate: Some(failure.sqlstate),
             hint: failure.hint.clone(),
-            ..Finding::unknown(command, &failure.message)
+            ..Forecast::unknown(command, &failure.message)
         }
     }
 
     /// The same, with what a rule has to say.
-    pub fn told(self, verdict: Verdict, report: Report) -> Finding {
-        Finding {
-            verdict,
+    pub fn told(self, outcome: Outcome, report: Report) -> Forecast {
+        Forecast {
+            outcome,
             rule: report.facts.map(|facts| facts.rule),
             sqlstate: Some(report.sqlstate),
             message: Some(report.message),
