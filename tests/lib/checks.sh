@@ -1,5 +1,6 @@
-# What runners in shell say: a line 'ok - NAME' or 'not ok - NAME' for each check, with what is wrong below it, and at the
-# end, by `closing`, 'N passed, N failed'. Where a server of tests/lib/server.sh has run, `closing` looks for crashes, too.
+# What runners in shell say: a line 'ok - NAME' or 'not ok - NAME' for each check, with what is wrong below it, and at
+# the end, by `closing`, 'N passed, N failed'. Where a server of tests/lib/server.sh has run, `closing` looks for
+# crashes, too.
 passed=0 failed=0 skipped=0
 # How many processes of the server a runner has killed itself.
 killed=0

@@ -6,13 +6,17 @@ events() { value "SELECT count(*) FROM safedelete.events"; }
 # guards NAME: after a crash the guard refuses, and what it keeps in shared memory is new and works.
 guards() {
   check "$1: events and counters begin anew" "0 0" "$(events) $(value "SELECT count(*) FROM safedelete.stats")"
-  check "$1: the guard refuses by both rules" "21000 SD001" "$(sql -c "DELETE FROM probe" -c "DELETE FROM probe WHERE id < 20" | states)"
+  check "$1: the guard refuses by both rules" "21000 SD001" \
+    "$(sql -c "DELETE FROM probe" -c "DELETE FROM probe WHERE id < 20" | states)"
   check "$1: it keeps both events" "where refused DELETE FROM probe,rows refused DELETE FROM probe WHERE id < 20" \
     "$(value "SELECT string_agg(concat_ws(' ', rule, verdict, query), ',') FROM safedelete.events")"
-  check "$1: and counts them" "2|1|1" "$(value "SELECT guarded, refused_where, refused_rows FROM safedelete.stats WHERE database = current_database()")"
+  check "$1: and counts them" "2|1|1" "$(value "SELECT guarded, refused_where, refused_rows FROM safedelete.stats
+      WHERE database = current_database()")"
   check "$1: it collects and spools" "20000 rows, more than 0 bytes" "$(
-    sql -c "SELECT safedelete.reset_stats()" -c "SET work_mem = '64kB'" -c "BEGIN" -c "UPDATE t SET v = v + 1 WHERE id > 0" -c "ROLLBACK" >/dev/null
-    value "SELECT format('%s rows, more than %s bytes', rows_spooled, least(spool_bytes, 0)) FROM safedelete.stats WHERE database = current_database() AND spool_bytes > 0")"
+    sql -c "SELECT safedelete.reset_stats()" -c "SET work_mem = '64kB'" -c "BEGIN" \
+      -c "UPDATE t SET v = v + 1 WHERE id > 0" -c "ROLLBACK" >/dev/null
+    value "SELECT format('%s rows, more than %s bytes', rows_spooled, least(spool_bytes, 0)) FROM safedelete.stats
+        WHERE database = current_database() AND spool_bytes > 0")"
 }
 
 for crash in "collect UPDATE t SET v = v + 1 WHERE stall(id, 'collect')" "replay UPDATE t SET v = v + 1 WHERE id > 0" \
@@ -27,14 +31,17 @@ for crash in "collect UPDATE t SET v = v + 1 WHERE stall(id, 'collect')" "replay
   stall_at victim "$place" "SELECT pg_sleep(60)"
   send victim "$statement;"
   until_true 20 has_stalled
-  check "$name: before, so many rows have been handed on to be written" "$([ "$place" = collect ] && echo 0 || echo 15000)" "$(handed_on)"
+  check "$name: before, so many rows have been handed on to be written" \
+    "$([ "$place" = collect ] && echo 0 || echo 15000)" "$(handed_on)"
   check "$name: what was collected is in a file" t "$([ "$(temporary_files)" -gt 0 ] && echo t)"
   from=$(log_size)
   kill -KILL "${backend[victim]}"
   killed=$((killed + 1))
   check_match "$name: its client is told" 'server closed the connection unexpectedly' "$(answer victim)"
   until_true 30 is_ready_after "$from"
-  check "$name: PostgreSQL restarts, once" "1 1" "$(last_log "$from" | grep -c 'terminated by signal 9') $(last_log "$from" | grep -c 'all server processes terminated; reinitializing')"
+  check "$name: PostgreSQL restarts, once" "1 1" \
+    "$(last_log "$from" | grep -c 'terminated by signal 9') $(last_log "$from" |
+    grep -c 'all server processes terminated; reinitializing')"
   check "$name: the other sessions end as after any crash" 57P02 "$(ask bystander "SELECT 1;" | grep -oE '57P0[0-9]')"
   check "$name: no row has changed" "$before" "$(rows_now)"
   check "$name: no temporary file is left" 0 "$(temporary_files)"
@@ -46,7 +53,8 @@ done
 # Backends that write events at full speed, one of them killed wherever it is, three times. A writer that dies leaves a
 # slot half written; the memory is made anew.
 cat >"$SERVER_DIR/refusals.sql" <<'SQL'
-DO $$ BEGIN FOR i IN 1..100 LOOP BEGIN DELETE FROM probe; EXCEPTION WHEN cardinality_violation THEN NULL; END; END LOOP; END $$;
+DO $$ BEGIN FOR i IN 1..100 LOOP BEGIN DELETE FROM probe; EXCEPTION WHEN cardinality_violation THEN NULL; END; END LOOP;
+  END $$;
 SQL
 for round in 1 2 3; do
   from=$(log_size)
@@ -60,13 +68,16 @@ for round in 1 2 3; do
   wait "$storm"
   until_true 30 is_ready_after "$from"
   check "killed writer of events $round: afterwards it is empty, and takes 1000 events again" "0 1000 1000" \
-    "$(events) $(sql -c "DO \$\$ BEGIN FOR i IN 1..1200 LOOP BEGIN DELETE FROM probe; EXCEPTION WHEN cardinality_violation THEN NULL; END; END LOOP; END \$\$" \
-      -c "SELECT count(*) || ' ' || count(*) FILTER (WHERE verdict = 'refused' AND rule = 'where' AND relation = 'public.probe' AND query LIKE 'DO %') FROM safedelete.events")"
+    "$(events) $(sql -c "DO \$\$ BEGIN FOR i IN 1..1200 LOOP BEGIN DELETE FROM probe;
+        EXCEPTION WHEN cardinality_violation THEN NULL; END; END LOOP; END \$\$" \
+      -c "SELECT count(*) || ' ' || count(*) FILTER (WHERE verdict = 'refused' AND rule = 'where'
+          AND relation = 'public.probe' AND query LIKE 'DO %') FROM safedelete.events")"
 done
 
 # The postmaster. A backend that waits sees that it is gone and ends; one that works goes on, and holds the shared
 # memory, so that no second server starts beside it.
-for crash in "collect UPDATE t SET v = v + 1 WHERE stall(id, 'collect')" "replay DELETE FROM t USING one WHERE id > 0"; do
+for crash in "collect UPDATE t SET v = v + 1 WHERE stall(id, 'collect')" \
+  "replay DELETE FROM t USING one WHERE id > 0"; do
   place=${crash%% *} statement=${crash#* }
   name="${statement%% *} orphaned in $place"
   before=$(rows_now)
@@ -86,11 +97,13 @@ for crash in "collect UPDATE t SET v = v + 1 WHERE stall(id, 'collect')" "replay
   check "$name: a backend that waits ends" 0 $?
   check "$name: the one that collected goes on" 0 "$(kill -0 "$victim"; echo $?)"
   ctl start
-  check_match "$name: no server starts beside it" 'pre-existing shared memory block .* is still in use' "$(last_log "$from")"
+  check_match "$name: no server starts beside it" 'pre-existing shared memory block .* is still in use' \
+    "$(last_log "$from")"
   kill -KILL "$victim"
   until_true 20 ctl start
   check "$name: when it is gone, one does" 0 $?
-  check "$name: after recovery" 1 "$(last_log "$from" | grep -c 'database system was not properly shut down; automatic recovery in progress')"
+  check "$name: after recovery" 1 \
+    "$(last_log "$from" | grep -c 'database system was not properly shut down; automatic recovery in progress')"
   check "$name: no row has changed" "$before" "$(rows_now)"
   check "$name: no temporary file is left" 0 "$(temporary_files)"
   guards "$name"

@@ -1,4 +1,5 @@
-# Part of tests/long/faults/run: SIGHUP with other settings, and pg_ctl stop, while a guarded statement collects or hands on.
+# Part of tests/long/faults/run: SIGHUP with other settings, and pg_ctl stop, while a guarded statement collects or
+# hands on.
 
 # A running statement keeps the limits that it began with; the next one has the new.
 session_open s
@@ -7,7 +8,8 @@ sql -c "SELECT safedelete.clear_policy('t')" >/dev/null
 for place in collect replay; do
   [ $place = collect ] && where="stall(id, 'collect')" || where="id > 0"
   name="reload in $place"
-  sql -c "ALTER SYSTEM SET safedelete.max_fraction = 1" -c "ALTER SYSTEM SET safedelete.max_rows = 20000" -c "SELECT pg_reload_conf()" >/dev/null
+  sql -c "ALTER SYSTEM SET safedelete.max_fraction = 1" -c "ALTER SYSTEM SET safedelete.max_rows = 20000" \
+    -c "SELECT pg_reload_conf()" >/dev/null
   # An advisory lock is what the statement waits for, and is let go by.
   session_open other
   ask other "SELECT pg_advisory_lock(1);" >/dev/null
@@ -27,7 +29,8 @@ for place in collect replay; do
   check "$name: its rows are written" "20000" "$(value "SELECT count(*) FROM t WHERE v = 1")"
   ask s "SET faults.place = '';" >/dev/null
   out=$(ask s "UPDATE t SET v = 0 WHERE id > 0;")
-  check_match "$name: the session's next statement has the new limit" 'selected 201 rows; safedelete.max_rows is 200' "$out"
+  check_match "$name: the session's next statement has the new limit" 'selected 201 rows; safedelete.max_rows is 200' \
+    "$out"
   clean "$name" s
   # The other way round: what a session would have been refused, it may do after a reload, in the same plan.
   ask s "PREPARE back AS UPDATE t SET v = 0 WHERE id > 0;" >/dev/null
@@ -36,7 +39,8 @@ for place in collect replay; do
   is_off() { [ "$(sql -c "SHOW safedelete.mode")" = off ]; }
   until_true 10 is_off
   check "$name: and goes when a reload turns the guard off" "" "$(sleep 0.2; ask s "EXECUTE back; DEALLOCATE back;")"
-  sql -c "ALTER SYSTEM RESET safedelete.mode" -c "ALTER SYSTEM RESET safedelete.max_fraction" -c "ALTER SYSTEM RESET safedelete.max_rows" -c "SELECT pg_reload_conf()" >/dev/null
+  sql -c "ALTER SYSTEM RESET safedelete.mode" -c "ALTER SYSTEM RESET safedelete.max_fraction" \
+    -c "ALTER SYSTEM RESET safedelete.max_rows" -c "SELECT pg_reload_conf()" >/dev/null
   until_true 10 is_reloaded -1
   check "$name: the rows are as before" "$before" "$(rows_now)"
   session_close other
@@ -53,11 +57,14 @@ for i in {1..30}; do
 done
 check "reloads all the time: every statement is refused" 30 $refused
 clean "reloads all the time" s
-sql -c "ALTER SYSTEM RESET safedelete.max_rows" -c "SELECT safedelete.set_policy('t', '{\"max_fraction\": 1, \"max_rows\": 1000000}')" -c "SELECT pg_reload_conf()" >/dev/null
+sql -c "ALTER SYSTEM RESET safedelete.max_rows" \
+  -c "SELECT safedelete.set_policy('t', '{\"max_fraction\": 1, \"max_rows\": 1000000}')" \
+  -c "SELECT pg_reload_conf()" >/dev/null
 session_close s
 
 # The rows lie in order again: what stalls at row 15,000 has collected those before it.
-sql -c "SET safedelete.mode = off" -c "TRUNCATE t" -c "INSERT INTO t SELECT g, 0, repeat('x', 20) FROM generate_series(1, 20000) g" -c "VACUUM ANALYZE t"
+sql -c "SET safedelete.mode = off" -c "TRUNCATE t" \
+  -c "INSERT INTO t SELECT g, 0, repeat('x', 20) FROM generate_series(1, 20000) g" -c "VACUUM ANALYZE t"
 
 # A stop. PostgreSQL ends the sessions, and keeps the events.
 for place in collect replay; do
@@ -79,6 +86,7 @@ for place in collect replay; do
   ctl start
   check "$name: no row has changed" "$before" "$(rows_now)"
   check "$name: every event is there, the last of them" "$events DELETE FROM probe -- before the stop" \
-    "$(value "SELECT count(*) FROM safedelete.events") $(value "SELECT query FROM safedelete.events OFFSET $events - 1")"
+    "$(value "SELECT count(*) FROM safedelete.events") $(value "SELECT query
+        FROM safedelete.events OFFSET $events - 1")"
   check "$name: the guard refuses" 21000 "$(sql -c "DELETE FROM t" | states)"
 done
