@@ -28,7 +28,8 @@ help:
 ## make test-company    beside other extensions of Debian, in both orders of preloading
 ## make test-around     PgBouncer, standby, replication, dumps, pg_upgrade (NEW_PG_CONFIG)
 ## make test-faults     kill -9, full disks, timeouts, errors inside errors, memory of long sessions
-## make test-fuzz       random conditions, whole statements against the truth, damaged scripts for check, policies (FUZZ_SECONDS)
+## make test-fuzz       random conditions, whole statements against the truth, damaged scripts for check, policies
+##                      (FUZZ_SECONDS)
 ## make test-valgrind   regress, isolation and corpus below Valgrind's memcheck
 ## make package         a Debian package, in target/packages; make test-package installs it in a clean root
 ## make tree            a directory for PostgreSQL 18's extension_control_path; make test-tree tries it
@@ -38,6 +39,7 @@ help:
 ## make bench           instructions, times, throughput, memory; docs/performance.md anew
 ## make install         build, and install into the PostgreSQL of PG_CONFIG
 ## make lint            rustfmt, clippy, and what calls and uses what
+## make lint            rustfmt, clippy, and what tools/ looks for
 
 # Installs what is missing, or says what to install.
 setup:
@@ -120,6 +122,7 @@ lint: setup
 	cargo fmt --all --check
 	tools/boundary
 	tools/rooms
+	tools/columns
 	$(CARGO) clippy --locked --release --workspace --all-targets --features "pg$(PG_MAJOR) pg_test" -- -D warnings
 
 clean:

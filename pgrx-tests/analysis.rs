@@ -161,7 +161,8 @@ fn test_parameters() {
 fn test_which_parts_are_found() {
     Spi::run("CREATE TABLE t (id int NOT NULL); CREATE TEMP TABLE own (id int)").expect("tables");
     let found = findings(
-        "WITH d AS (DELETE FROM t RETURNING id), i AS (INSERT INTO t VALUES (1) RETURNING id) UPDATE t SET id = 1 FROM d WHERE t.id = d.id",
+        "WITH d AS (DELETE FROM t RETURNING id), i AS (INSERT INTO t VALUES (1) RETURNING id) UPDATE t SET id = 1 \
+         FROM d WHERE t.id = d.id",
     );
     let found: Vec<_> = found.into_iter().map(|f| f.map(|f| f.qualification)).collect();
     assert_eq!(found, [Some(NoWhere), None, Some(Qualified)]);

@@ -116,7 +116,12 @@ mod tests {
         };
         assert_eq!(
             log_line(Verdict::Overridden, &report, "public.t", &who),
-            r#"safedelete: verdict=overridden rule=rows command="DELETE" relation="public.t" rows=501 limit=500 limit_source="max_fraction 0.1 of 5000" database="shop" user="app" session_user="login" application="nightly" reason="INC \"7\" rows=1" allow_rows=-1 message="DELETE on table \"t\" exceeds the limit of 500 rows""#
+            concat!(
+                r#"safedelete: verdict=overridden rule=rows command="DELETE" relation="public.t" rows=501 limit=500 "#,
+                r#"limit_source="max_fraction 0.1 of 5000" database="shop" user="app" session_user="login" "#,
+                r#"application="nightly" reason="INC \"7\" rows=1" allow_rows=-1 "#,
+                r#"message="DELETE on table \"t\" exceeds the limit of 500 rows""#
+            )
         );
     }
 

@@ -137,7 +137,8 @@ impl NotHonoured {
                 quoted(roles, ", ")
             ),
             Why::ReasonBy { user, roles } => format!(
-                "safedelete.require_reason is on, and role \"{user}\", which set safedelete.reason, is not a member of a role in safedelete.override_role ({}).",
+                "safedelete.require_reason is on, and role \"{user}\", which set safedelete.reason, is not a member \
+                 of a role in safedelete.override_role ({}).",
                 quoted(roles, ", ")
             ),
             Why::Policy { object, .. } => format!("the policy on {object} sets override to false."),
@@ -156,7 +157,8 @@ impl NotHonoured {
                 Some(format!("The policy on {object} allows no override; a superuser can change it."))
             }
             Why::Policy { object, roles } => Some(format!(
-                "The policy on {object} allows no override; a superuser, or its owner as a member of {}, can change it.",
+                "The policy on {object} allows no override; a superuser, or its owner as a member of {}, can change \
+                 it.",
                 quoted(roles, " or ")
             )),
             // With a reason it counts.
@@ -254,15 +256,18 @@ pub fn unqualified(
             "The condition names no column of the table, or is true for every row by its own form.".to_owned()
         }
         Unqualified::OuterColumn(column) => format!(
-            "Column \"{column}\" inside the sub-select is that of table \"{table}\" itself, so it is compared with itself: qualify it with the name of the sub-select's table."
+            "Column \"{column}\" inside the sub-select is that of table \"{table}\" itself, so it is compared with \
+             itself: qualify it with the name of the sub-select's table."
         ),
         Unqualified::ComparedWithItself(column) => format!(
-            "The condition compares column \"{column}\" of the table with itself; a parameter or variable of that name counts as the column."
+            "The condition compares column \"{column}\" of the table with itself; a parameter or variable of that \
+             name counts as the column."
         ),
     };
     let check = match why {
         Unqualified::ComparedWithItself(column) => format!(
-            "Compare the column with a value; qualify a parameter or variable with the name of its function, as in function_name.{column}."
+            "Compare the column with a value; qualify a parameter or variable with the name of its function, as in \
+             function_name.{column}."
         ),
         _ => "Add a WHERE clause that names the rows.".to_owned(),
     };
@@ -289,7 +294,8 @@ fn hint(check: &str, purpose: &str, budget: &str, not_honoured: Option<&NotHonou
     match not_honoured.and_then(|not_honoured| not_honoured.way_out("how many rows it may take")) {
         Some(way_out) => format!("{check} {way_out}"),
         None => format!(
-            "{check} To {purpose}, run it in a transaction after: SET LOCAL safedelete.allow_rows = {budget}; SET LOCAL safedelete.reason = 'why';"
+            "{check} To {purpose}, run it in a transaction after: SET LOCAL safedelete.allow_rows = {budget}; SET \
+             LOCAL safedelete.reason = 'why';"
         ),
     }
 }
@@ -520,7 +526,9 @@ mod tests {
         let report = too_many_rows(Command::Delete, "t_1", 4, None, &limit, &terms, &part, Some(&why));
         assert_eq!(
             report.detail.unwrap(),
-            "The statement, which names table \"t\", came to 4 rows of this part of it; max_rows of the policy on schema \"audit\" is 3. safedelete.allow_rows is not honoured: the policy on table \"audit.t\" sets override to false."
+            "The statement, which names table \"t\", came to 4 rows of this part of it; max_rows of the policy on \
+             schema \"audit\" is 3. safedelete.allow_rows is not honoured: the policy on table \"audit.t\" sets \
+             override to false."
         );
         assert!(!report.hint.unwrap().contains("SET LOCAL"));
         assert_eq!(explain_source(&limit, &terms), "max_rows, policy on schema \"audit\"");

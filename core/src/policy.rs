@@ -224,7 +224,12 @@ mod tests {
         }
 
         #[test]
-        fn nearly_json_is_read_or_refused(label in r#"\{("(mode|max_rows|commands)": ?([0-9eE.-]{1,6}|"[a-z\\u]{0,6}"|\[|\]|null),? ?){0,4}\}?"#) {
+        fn nearly_json_is_read_or_refused(
+            label in concat!(
+                r#"\{("(mode|max_rows|commands)": ?"#,
+                r#"([0-9eE.-]{1,6}|"[a-z\\u]{0,6}"|\[|\]|null),? ?){0,4}\}?"#
+            )
+        ) {
             if let Ok(policy) = Policy::parse(&label) {
                 prop_assert!((0.0..=1.0).contains(&SETTINGS.under(&policy).bounds.max_fraction));
             }

@@ -15,7 +15,8 @@ fn memory() -> Result<&'static Memory, Report> {
             SQLSTATE_NOT_READY,
             "safedelete must be loaded via shared_preload_libraries to keep events and counters".to_owned(),
             None,
-            Some("Add it and restart the server: ALTER SYSTEM SET shared_preload_libraries = 'safedelete'; (with the libraries that stand there already)".to_owned()),
+            Some("Add it and restart the server: ALTER SYSTEM SET shared_preload_libraries = 'safedelete'; (with the \
+                libraries that stand there already)".to_owned()),
         )
     })
 }

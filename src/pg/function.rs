@@ -27,7 +27,9 @@ macro_rules! function {
         #[unsafe(no_mangle)]
         pub unsafe extern "C-unwind" fn $name(call: $crate::pg::pg_sys::FunctionCallInfo) -> $crate::pg::pg_sys::Datum {
             let outcome = $crate::pg::frame::guarded(|| {
-                let body: fn($crate::pg::pg_sys::FunctionCallInfo) -> Result<$crate::pg::pg_sys::Datum, safedelete_core::message::Report> = $body;
+                let body: fn(
+                    $crate::pg::pg_sys::FunctionCallInfo,
+                ) -> Result<$crate::pg::pg_sys::Datum, safedelete_core::message::Report> = $body;
                 body(call).map_err(|report| $crate::pg::report::freeze(&report, None))
             });
             match outcome {

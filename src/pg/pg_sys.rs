@@ -17,7 +17,10 @@ use super::frame;
 /// Declares functions as bindgen has them; one that differs from this major's does not compile. After `=`
 /// stands the symbol of what is a static inline function in PostgreSQL's headers.
 macro_rules! functions {
-    ($($(#[$major:meta])* fn $name:ident($($argument:ident: $type:ty),*) $(-> $result:ty)? $(= $symbol:literal)?;)*) => {$(
+    ($(
+        $(#[$major:meta])*
+        fn $name:ident($($argument:ident: $type:ty),*) $(-> $result:ty)? $(= $symbol:literal)?;
+    )*) => {$(
         function! {
             #[doc = "# Safety"]
             #[doc = "As PostgreSQL's function of this name asks; inside `frame::guarded`."]

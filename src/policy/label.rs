@@ -90,7 +90,8 @@ fn may_write(origin: Origin) -> Result<(), Report> {
             "Role \"{}\" is neither a superuser nor a member of a role in safedelete.policy_role.",
             roles::name(user)
         )),
-        Some("A superuser can let a role write policy: ALTER SYSTEM SET safedelete.policy_role = 'role_name'; SELECT pg_reload_conf();".to_owned()),
+        Some("A superuser can let a role write policy: ALTER SYSTEM SET safedelete.policy_role = 'role_name'; SELECT \
+            pg_reload_conf();".to_owned()),
     ))
 }
 
@@ -141,7 +142,8 @@ fn warn_unreadable(origin: Origin, bad: &BadPolicy) {
                 quoted(&relations::qualified_name(table))
             ),
             Origin::Schema(schema) => format!(
-                "Write it anew: SELECT safedelete.set_schema_policy({}::regnamespace, '{{\"max_rows\": 1000}}'::jsonb);",
+                "Write it anew: SELECT safedelete.set_schema_policy({}::regnamespace, '{{\"max_rows\": \
+                 1000}}'::jsonb);",
                 quoted(&relations::quoted_name(&relations::schema_name(schema)))
             ),
         }),

@@ -66,7 +66,8 @@ static SETTINGS: &[Setting] = &[
     Setting {
         name: c"safedelete.mode",
         short: c"Sets what happens to a write that the rules refuse.",
-        long: c"enforce raises an error; warn sends a WARNING and log writes a LOG line, and both let the write through; off checks nothing.",
+        long: c"enforce raises an error; warn sends a WARNING and log writes a LOG line, and both let the write \
+            through; off checks nothing.",
         context: PGC_SUSET,
         value: Value::Enum(MODE.as_ptr().cast(), MODES.0.as_ptr(), Some(assign_mode)),
     },
@@ -122,7 +123,8 @@ static SETTINGS: &[Setting] = &[
     Setting {
         name: c"safedelete.bypass_role",
         short: c"Lists the roles whose members are not checked.",
-        long: c"Membership counts, direct or not; a superuser is not a member by being a superuser. A name that is no role is nobody.",
+        long: c"Membership counts, direct or not; a superuser is not a member by being a superuser. A name that is no \
+            role is nobody.",
         context: PGC_SUSET,
         value: Value::String(&BYPASS_ROLE.text, LIST, Some(check_roles), Some(assign_bypass_role)),
     },

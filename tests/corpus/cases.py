@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Run a corpus of cases against a PostgreSQL server and compare each verdict with what the case expects.
 
-    tests/corpus/cases.py [--guard safedelete|safeupdate|pg_savior|none] [--only REGEX] [--verbose] [--json FILE] CORPUS.sql...
+    tests/corpus/cases.py [--guard safedelete|safeupdate|pg_savior|none] [--only REGEX] [--verbose] [--json FILE]
+      CORPUS.sql...
 
-The server is found by PGHOST, PGPORT and PGUSER (a superuser) as psql finds it. Every case runs in a database of its own, copied from a
-template that schema.sql beside this file builds; the guard is loaded through session_preload_libraries where the server does not
-preload it. Needs psql; Python's standard library only.
+The server is found by PGHOST, PGPORT and PGUSER (a superuser) as psql finds it. Every case runs in a database of its
+own, copied from a template that schema.sql beside this file builds; the guard is loaded through
+session_preload_libraries where the server does not preload it. Needs psql; Python's standard library only.
 
 A case is a comment block and the SQL below it, up to the next '-- case:':
 
@@ -20,15 +21,21 @@ A case is a comment block and the SQL below it, up to the next '-- case:':
     -- message: REGEX                       the error's primary message, DETAIL, HINT or CONTEXT matches (repeatable)
     -- check: SQL                           as superuser afterwards: must return t (repeatable)
 
-The SQL runs in one psql session with ON_ERROR_STOP: the first error is the outcome. 'refuse X' asks for SQLSTATE X, 'allow' for no error.
-The last lines printed are 'N skipped' and 'N passed, N failed'; the exit status is 1 when any case failed.
+The SQL runs in one psql session with ON_ERROR_STOP: the first error is the outcome. 'refuse X' asks for SQLSTATE X,
+'allow' for no error. The last lines printed are 'N skipped' and 'N passed, N failed'; the exit status is 1 when any
+case failed.
 """
+
 import argparse, json, os, re, subprocess, sys, time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 TEMPLATE = "corpus_template"
-CLEAN_ROLES = "SET client_min_messages = error; " + "".join(f"ALTER ROLE {r} RESET ALL;" for r in ("app", "tenant", "dba", "release")) + " REVOKE app FROM release; REVOKE guard_bypass, guard_override FROM app;"
+CLEAN_ROLES = (
+    "SET client_min_messages = error; "
+    + "".join(f"ALTER ROLE {r} RESET ALL;" for r in ("app", "tenant", "dba", "release"))
+    + " REVOKE app FROM release; REVOKE guard_bypass, guard_override FROM app;"
+)
 # A guard's names for the settings that cases use; None: it has nothing like it.
 DIALECT = {
     "safedelete": lambda name, value: (f"safedelete.{name}", value),
@@ -39,7 +46,20 @@ DIALECT = {
 
 
 def psql(db, sql, user=None, stop=True):
-    cmd = ["psql", "-X", "-q", "-At", "-v", "VERBOSITY=verbose", "-v", f"ON_ERROR_STOP={int(stop)}", "-d", db, "-f", "-"]
+    cmd = [
+        "psql",
+        "-X",
+        "-q",
+        "-At",
+        "-v",
+        "VERBOSITY=verbose",
+        "-v",
+        f"ON_ERROR_STOP={int(stop)}",
+        "-d",
+        db,
+        "-f",
+        "-",
+    ]
     env = dict(os.environ, **({"PGUSER": user} if user else {}))
     return subprocess.run(cmd, input=sql, text=True, capture_output=True, env=env)
 
@@ -56,7 +76,16 @@ def parse(path):
     for line in Path(path).read_text().splitlines():
         head = re.match(r"-- (case|group|why|as|setup|set|min-pg|expect|message|check):\s*(.*)$", line)
         if head and head[1] == "case":
-            case = {"case": head[2].strip(), "as": "app", "setup": [], "set": [], "message": [], "check": [], "sql": [], "file": str(path)}
+            case = {
+                "case": head[2].strip(),
+                "as": "app",
+                "setup": [],
+                "set": [],
+                "message": [],
+                "check": [],
+                "sql": [],
+                "file": str(path),
+            }
             cases.append(case)
         elif case is None:
             continue
@@ -96,7 +125,11 @@ def run_case(case, guard, preloaded):
         if done.returncode:
             return False, f"setup failed: {done.stderr.strip()}"
     done = psql(db, case["sql"], user=case["as"])
-    error = re.search(r"(?:ERROR|FATAL):\s+(\w{5}): (.*(?:\n(?:DETAIL|HINT|CONTEXT|SCHEMA NAME|TABLE NAME|CONSTRAINT NAME|QUERY): .*|\n(?!psql|LOCATION).*)*)", done.stderr)
+    error = re.search(
+        r"(?:ERROR|FATAL):\s+(\w{5}): (.*(?:\n(?:DETAIL|HINT|CONTEXT|SCHEMA NAME|TABLE NAME|CONSTRAINT NAME|QUERY): "
+        r".*|\n(?!psql|LOCATION).*)*)",
+        done.stderr,
+    )
     got = f"error {error[1]}" if error else ("allow" if done.returncode == 0 else f"lost: {done.stderr.strip()[:200]}")
     want = case["expect"].replace("refuse", "error")
     why = []
@@ -132,7 +165,11 @@ def main():
     if len(set(names)) != len(names):
         sys.exit(f"case names repeat: {sorted(n for n in set(names) if names.count(n) > 1)}")
     must("postgres", f"DROP DATABASE IF EXISTS {TEMPLATE} WITH (FORCE); CREATE DATABASE {TEMPLATE};")
-    off = {"safedelete": "SET safedelete.mode = off;", "pg_savior": "SET pg_savior.enabled = off;", "safeupdate": "SET safeupdate.enabled = off;"}
+    off = {
+        "safedelete": "SET safedelete.mode = off;",
+        "pg_savior": "SET pg_savior.enabled = off;",
+        "safeupdate": "SET safeupdate.enabled = off;",
+    }
     begin = (off.get(a.guard, "") if preloaded else "")
     must(TEMPLATE, begin + (HERE / "schema.sql").read_text())
     if a.guard == "safedelete":
@@ -148,7 +185,10 @@ def main():
         passed, failed = passed + ok, failed + (not ok)
         results.append({"case": c["case"], "group": c.get("group", ""), "ok": ok, "why": why})
         if not ok or a.verbose:
-            print(f"{'ok -' if ok else 'not ok -'} {c.get('group', ''):10} {c['case']:45} {time.time() - t:5.2f}s {why}", flush=True)
+            print(
+                f"{'ok -' if ok else 'not ok -'} {c.get('group', ''):10} {c['case']:45} {time.time() - t:5.2f}s {why}",
+                flush=True,
+            )
     must("postgres", "DROP DATABASE IF EXISTS corpus_case WITH (FORCE);")
     groups = {}
     for r in results:

@@ -60,7 +60,11 @@ for name in oid:
     check(f"{name}: a call within the limit", ["called"], c.call(oid[name], 1, 60))
     check(f"{name}: and another", ["called"], c.call(oid[name], 100, 159))
     check(f"{name}: a statement after a call", ["DELETE 60"], c.query("DELETE FROM wire WHERE id BETWEEN 200 AND 259"))
-    check(f"{name}: likewise in the extended protocol", ["DELETE 60"], c.execute("DELETE FROM wire WHERE id BETWEEN 300 AND 359"))
+    check(
+        f"{name}: likewise in the extended protocol",
+        ["DELETE 60"],
+        c.execute("DELETE FROM wire WHERE id BETWEEN 300 AND 359"),
+    )
     check(f"{name}: a call over the limit", ["SD001"], c.call(oid[name], 400, 500))
     c.query("ROLLBACK")
     check(f"{name}: by itself, too", ["SD001"], c.call(oid[name], 1, 101))

@@ -49,7 +49,8 @@ pub const KEYS: [Definition; Key::Override as usize + 1] = [
         key: Key::Commands,
         word: "commands",
         is_setting: true,
-        range: "The value must be a string that lists commands, or an array of strings, of delete, update, merge, truncate, drop and upsert.",
+        range: "The value must be a string that lists commands, or an array of strings, of delete, update, merge, \
+            truncate, drop and upsert.",
         read: |to, json| put(&mut to.commands, read_commands(json)),
         copy: |to, from| to.commands = from.commands,
         show: |of| of.commands.to_string(),

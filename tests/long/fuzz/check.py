@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Damaged scripts for safedelete.check, on the server of PGHOST; tests/long/fuzz/run starts both.
 
-A script is some statements of tests/regress, tests/incidents or the corpus, mutated (mutate.py), or something long or deep.
-It fails where
+A script is some statements of tests/regress, tests/incidents or the corpus, mutated (mutate.py), or something long or
+deep. It fails where
   lost          the backend ends, or does not answer
   error         check raises anything but an error of its argument (classes 0A, 22, 42, 54), or reports XX in a row
   rows          a row breaks what docs/ci.md says of verdicts, numbers and lines
@@ -14,9 +14,10 @@ It fails where
                 TRUNCATE is refused
   internal      the statement raises XX and does not with mode = off
 
-Case SEED/BATCH/NUMBER is the same on every machine. A batch is a session with settings, a role, a database and encodings
-of its own.
+Case SEED/BATCH/NUMBER is the same on every machine. A batch is a session with settings, a role, a database and
+encodings of its own.
 """
+
 import argparse, os, random, re, sys, time
 from pathlib import Path
 import mutate
@@ -28,19 +29,36 @@ RUN = {"DELETE", "UPDATE", "MERGE", "TRUNCATE", "INSERT", "SELECT", "WITH"}
 DATABASES = {"fuzz_utf8": "UTF8", "fuzz_latin1": "LATIN1", "fuzz_ascii": "SQL_ASCII"}
 STATE = """
 SELECT current_user, session_user, current_schemas(true), pg_my_temp_schema(), pg_current_xact_id_if_assigned(),
-  pg_snapshot_xmax(pg_current_snapshot()), (SELECT count(*) FROM pg_prepared_statements), (SELECT count(*) FROM pg_cursors),
+  pg_snapshot_xmax(pg_current_snapshot()), (SELECT count(*) FROM pg_prepared_statements), (SELECT count(*)
+    FROM pg_cursors),
   (SELECT count(*) FROM pg_listening_channels()),
   (SELECT string_agg(format('%s=%s (%s)', name, setting, source), E'\\n' ORDER BY name) FROM pg_settings),
-  (SELECT string_agg(concat_ws(' ', locktype, relation::regclass, classid, objid, mode), ', ' ORDER BY locktype, relation, mode)
+  (SELECT string_agg(concat_ws(' ', locktype, relation::regclass, classid, objid, mode), ', ' ORDER BY locktype,
+    relation, mode)
    FROM pg_locks WHERE pid = pg_backend_pid() AND locktype <> 'virtualxid')"""
-NAMES = ["current_user", "session_user", "schemas", "temporary schema", "xid", "newest xid", "prepared statements", "cursors",
-         "channels", "settings", "locks"]
+NAMES = [
+    "current_user",
+    "session_user",
+    "schemas",
+    "temporary schema",
+    "xid",
+    "newest xid",
+    "prepared statements",
+    "cursors",
+    "channels",
+    "settings",
+    "locks",
+]
 CONTENTS = """
 SELECT (SELECT string_agg(format('%s %s', c.oid::regclass, (xpath('/row/x/text()', query_to_xml(format(
-    'SELECT concat(count(*), '' '', sum(hashtextextended(t::text, 0))) AS x FROM ONLY %s t', c.oid::regclass), false, true, '')))[1]), E'\\n' ORDER BY c.oid)
-  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'r' AND n.nspname !~ '^pg_|^information_schema$'),
-  (SELECT count(*) FROM pg_class), (SELECT count(*) FROM pg_proc), (SELECT count(*) FROM pg_type), (SELECT count(*) FROM pg_attribute),
-  (SELECT count(*) FROM pg_namespace), (SELECT count(*) FROM pg_authid), (SELECT count(*) FROM pg_seclabel), (SELECT count(*) FROM pg_trigger),
+    'SELECT concat(count(*), '' '', sum(hashtextextended(t::text, 0))) AS x FROM ONLY %s t', c.oid::regclass), false,
+      true, '')))[1]), E'\\n' ORDER BY c.oid)
+  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind = 'r' AND n.nspname !~ '^pg_|^information_schema$'),
+  (SELECT count(*) FROM pg_class), (SELECT count(*) FROM pg_proc), (SELECT count(*) FROM pg_type), (SELECT count(*)
+    FROM pg_attribute),
+  (SELECT count(*) FROM pg_namespace), (SELECT count(*) FROM pg_authid), (SELECT count(*) FROM pg_seclabel),
+    (SELECT count(*) FROM pg_trigger),
   (SELECT count(*) FROM pg_rewrite), (SELECT count(*) FROM pg_constraint), (SELECT count(*) FROM pg_db_role_setting),
   (SELECT count(*) FROM pg_prepared_xacts), (SELECT count(*) FROM pg_database)"""
 
@@ -67,7 +85,11 @@ def prepare(seeds):
     for database, encoding in DATABASES.items():
         must(admin, f"CREATE DATABASE {database} TEMPLATE template0 ENCODING '{encoding}' LOCALE 'C' OWNER app")
         session = Session("postgres", database, client_min_messages="error")
-        must(session, "CREATE EXTENSION safedelete; ALTER SCHEMA public OWNER TO app; SET safedelete.mode = off; SET statement_timeout = '3s'; SET SESSION AUTHORIZATION app")
+        must(
+            session,
+            "CREATE EXTENSION safedelete; ALTER SCHEMA public OWNER TO app; SET safedelete.mode = off; SET "
+            "statement_timeout = '3s'; SET SESSION AUTHORIZATION app",
+        )
         for seed in {seed.name: seed for seed in seeds_of(database, seeds)}.values():
             must(session, f"CREATE SCHEMA {seed.name}; SET search_path = {seed.name}, public")
             for statement in seed.schema.split(";\n"):
@@ -107,13 +129,20 @@ class Batch:
         self.name = f"{seed}/{number}"
         rng = random.Random(f"safedelete check batch {self.name}")
         self.database = rng.choices(list(DATABASES), (6, 1, 1))[0]
-        self.encoding = rng.choices((DATABASES[self.database], "UTF8", "LATIN1", "SJIS", "GB18030", "SQL_ASCII"), (8, 2, 1, 1, 1, 1))[0]
+        self.encoding = rng.choices(
+            (DATABASES[self.database], "UTF8", "LATIN1", "SJIS", "GB18030", "SQL_ASCII"), (8, 2, 1, 1, 1, 1)
+        )[0]
         if self.database == "fuzz_latin1" and self.encoding in ("SJIS", "GB18030"):
             self.encoding = "LATIN1"   # PostgreSQL converts neither to the other
         self.user = rng.choices(("app", "postgres"), (4, 1))[0]
         self.settings = [
             ("mode", rng.choices(("enforce", "warn", "log", "off"), (12, 1, 1, 1))[0]),
-            ("commands", rng.choice(("delete, update, merge, truncate", "delete, update, merge, truncate, drop, upsert", "delete"))),
+            (
+                "commands",
+                rng.choice(
+                    ("delete, update, merge, truncate", "delete, update, merge, truncate, drop, upsert", "delete")
+                ),
+            ),
             ("require_where", rng.choice(("on", "on", "on", "off"))),
             ("max_rows", rng.choice(("-1", "-1", "-1", "0", "1", "50"))),
             ("max_fraction", rng.choice(("0.5", "0.5", "0", "0.01", "1"))),
@@ -136,7 +165,9 @@ class Batch:
         self.admin = admin
         self.session = Session(self.user, self.database, client_encoding=self.encoding, **options)
         must(self.session, "DO 'BEGIN END'")   # PL/pgSQL brings settings along
-        self.runner = Session(self.user, self.database, client_encoding=self.encoding, **{**options, "statement_timeout": "3s"})
+        self.runner = Session(
+            self.user, self.database, client_encoding=self.encoding, **{**options, "statement_timeout": "3s"}
+        )
 
     def close(self):
         for session in (self.admin, self.session, self.runner):
@@ -206,7 +237,8 @@ def is_ours(error):
 
 
 def disagreements(batch, case, rows):
-    # What a DO block or a function's body holds is judged wherever it stands; statements that only say what they do are run.
+    # What a DO block or a function's body holds is judged wherever it stands; statements that only say what they do are
+    # run.
     if {row[0] for row in rows} != {"1"} or len(case.text) > 20_000:
         return
     word = next((t.upper() for t in mutate.tokens(case.text.decode(errors="replace")) if t[:1].isalpha()), "")
@@ -217,7 +249,11 @@ def disagreements(batch, case, rows):
     outcome = run(batch.runner, case.text)
     case.ran = outcome.describe()
     if outcome.state and outcome.state.startswith("XX"):
-        must(batch.admin, f"SET safedelete.mode = off; SET search_path = {case.schema}, public; SET SESSION AUTHORIZATION {batch.user}")
+        must(
+            batch.admin,
+            f"SET safedelete.mode = off; SET search_path = {case.schema}, public; SET SESSION AUTHORIZATION "
+            f"{batch.user}",
+        )
         off = run(batch.admin, case.text)
         must(batch.admin, "RESET SESSION AUTHORIZATION; RESET ALL")
         if off.state != outcome.state:
@@ -266,7 +302,9 @@ def crashes():
     """How often the server's log tells of a backend's end; prints the lines."""
     log = Path(os.environ["SERVER_LOG"]).read_text(errors="replace") if "SERVER_LOG" in os.environ else ""
     # Statements are in the log, too, and long ones: what is looked for begins a message.
-    found = [line for line in log.splitlines() if re.search("PANIC:|^TRAP:|terminated by signal|panicked at", line[:300])]
+    found = [
+        line for line in log.splitlines() if re.search("PANIC:|^TRAP:|terminated by signal|panicked at", line[:300])
+    ]
     print(*[f"not ok - server: {line}" for line in found], sep="\n", end="\n" if found else "")
     return len(found)
 
@@ -303,10 +341,22 @@ def main():
             if case.judged:
                 told[f"compared {case.judged}"] += 1
             if problems or case_only:
-                print(f"{'not ok -' if problems else 'ok -'} {case.name} ({batch.database}, {batch.encoding}, {batch.user}, {case.schema}): {shown(case.text)}",
-                      *problems, sep="\n    ", flush=True)
+                print(
+                    f"{'not ok -' if problems else 'ok -'} {case.name} ({batch.database}, {batch.encoding}, "
+                    f"{batch.user}, {case.schema}): {shown(case.text)}",
+                    *problems,
+                    sep="\n    ",
+                    flush=True,
+                )
                 if case_only:
-                    print("   ", batch.settings, case.result and case.result.describe(), *(case.result.rows if case.result else []), case.ran, sep="\n    ")
+                    print(
+                        "   ",
+                        batch.settings,
+                        case.result and case.result.describe(),
+                        *(case.result.rows if case.result else []),
+                        case.ran,
+                        sep="\n    ",
+                    )
             if problems and problems[-1].startswith("lost"):
                 wait_for_server()
                 batch.open()
@@ -314,7 +364,10 @@ def main():
         if contents != batch.contents:
             failed += 1
             changed = set((batch.contents[0][0] or "").split("\n")) ^ set((contents[0][0] or "").split("\n"))
-            print(f"not ok - data, batch {batch.name}: {sorted(changed)[:6]} {batch.contents[0][1:]} {contents[0][1:]}", flush=True)
+            print(
+                f"not ok - data, batch {batch.name}: {sorted(changed)[:6]} {batch.contents[0][1:]} {contents[0][1:]}",
+                flush=True,
+            )
         batch.close()
         number += 1
     failed += crashes()

@@ -1,16 +1,18 @@
 #!/usr/bin/env python3
 """Has the server of PGHOST judge and evaluate the conditions that generate.py makes; tests/long/fuzz/run starts both.
 
-Each condition goes into a DELETE, UPDATE or MERGE, with safedelete.max_fraction = 1, so that rule `where` alone refuses.
-It fails where
+Each condition goes into a DELETE, UPDATE or MERGE, with safedelete.max_fraction = 1, so that rule `where` alone
+refuses. It fails where
   false refusal    it is refused, and no reading of the contract lets it select every row of `filled`
   missed           it is not refused, and the contract demands it by the way it is built
   check            safedelete.check and the statement disagree
   data             the verdict on empty tables is another than on filled ones
   parameters       the verdict is another with the numbers as parameters of a prepared statement, custom or generic plan
   rows             it changed another number of rows than SELECT count(*) finds
-  error            it raises what it does not raise with safedelete.mode = off, or anything of class XX; it ends the server
+  error            it raises what it does not raise with safedelete.mode = off, or anything of class XX; it ends the
+                   server
 """
+
 import argparse, itertools, os, random, re, subprocess, sys, time
 from pathlib import Path
 from generate import Generator
@@ -18,7 +20,8 @@ from generate import Generator
 HERE = Path(__file__).resolve().parent
 BATCH = 100
 REFUSED = re.compile(r"21000 .*(?:requires a WHERE clause)( \(itself\))?$")
-# What a column compared with itself leaves out restricts nothing by contract: NULLs, and of expressions what makes them.
+# What a column compared with itself leaves out restricts nothing by contract: NULLs, and of expressions what makes
+# them.
 VALUES = " AND ".join(f"{c} IS NOT NULL" for c in "axfd")
 TARGETS = ["t"] * 10 + ["tp"] * 3 + ["ti"] * 2 + ["ONLY ti", "tv", "tw"]
 
@@ -34,17 +37,26 @@ class Case:
         self.update = rng.random() < 0.3
         self.generator = Generator(rng, self.joined)
         c = self.condition = self.generator.condition(self.target == "t")
-        self.must = c.must and self.target not in ("ti", "tv")   # a parent's NOT NULL speaks for itself alone; a view's WHERE counts
+        self.must = c.must and self.target not in (
+            "ti",
+            "tv",
+        )  # a parent's NOT NULL speaks for itself alone; a view's WHERE counts
         self.literal = self.statement(plain(c.sql))
         self.values = []
         numbered = re.sub("⟦(.*?)⟧", lambda m: self.values.append(m[1]) or f"${len(self.values)}", c.sql)
-        self.prepared = f"PREPARE fuzz({', '.join(['int'] * len(self.values))}) AS {self.statement(numbered)}" if self.values else None
+        self.prepared = (
+            f"PREPARE fuzz({', '.join(['int'] * len(self.values))}) AS {self.statement(numbered)}"
+            if self.values
+            else None
+        )
         self.execution = f"EXECUTE fuzz({', '.join(self.values)})"
         self.results = {}
 
     def statement(self, where):
         if self.merge:
-            return f"MERGE INTO {self.target} USING c ON {where} WHEN MATCHED THEN " + ("UPDATE SET x = 'new'" if self.update else "DELETE")
+            return f"MERGE INTO {self.target} USING c ON {where} WHEN MATCHED THEN " + (
+                "UPDATE SET x = 'new'" if self.update else "DELETE"
+            )
         if self.update:
             return f"UPDATE {self.target} SET x = 'new'{' FROM c' if self.joined else ''} WHERE {where}"
         return f"DELETE FROM {self.target}{' USING c' if self.joined else ''} WHERE {where}"
@@ -52,7 +64,8 @@ class Case:
     def questions(self):
         """What is asked of every condition: a key, the schema, the SQL that answers."""
         yield "bare", "bare", f"outcome({quoted(self.literal)})"
-        yield "check", "bare", f"(SELECT string_agg(verdict || ' ' || coalesce(sqlstate, ''), ',') FROM safedelete.check({quoted(self.literal)}))"
+        check = f"safedelete.check({quoted(self.literal)})"
+        yield "check", "bare", f"(SELECT string_agg(verdict || ' ' || coalesce(sqlstate, ''), ',') FROM {check})"
         yield "filled", "filled", f"outcome({quoted(self.literal)})"
         if self.prepared:
             for mode in ("force_custom_plan", "force_generic_plan"):
@@ -69,7 +82,8 @@ class Case:
             yield "count", "filled", f"(SELECT 'rows ' || count(*) FROM {self.target} WHERE {where})"
         for key, schema in (("bare", "bare"), ("filled", "filled")):
             if not refused(self.results[key]) and not self.results[key].startswith("rows"):
-                yield f"{key} off", schema, f"set_config('safedelete.mode', 'off', false) || ' ' || outcome({quoted(self.literal)})"
+                outcome = f"outcome({quoted(self.literal)})"
+                yield f"{key} off", schema, f"set_config('safedelete.mode', 'off', false) || ' ' || {outcome}"
 
     def truth(self):
         """Whether some values of the holes make the condition true for every row."""
@@ -79,7 +93,9 @@ class Case:
             filled = re.sub(r"\{(\d+)\}", lambda m: values[int(m[1])], plain(self.condition.truth))
             only = f" FILTER (WHERE {VALUES})" if self.results["bare"].endswith("(itself)") else ""
             tries.append(f"bool_and((({filled}){given}) IS TRUE){only}")
-        others = "".join(f", {name}" for name, needed in (("s", "sub" in self.condition.kinds), ("c", self.joined)) if needed)
+        others = "".join(
+            f", {name}" for name, needed in (("s", "sub" in self.condition.kinds), ("c", self.joined)) if needed
+        )
         table = {"tv": "t", "tw": "t"}.get(self.target, self.target)
         return f"(SELECT {' OR '.join(tries)} FROM {table}{others})"
 
@@ -142,8 +158,21 @@ def must(sql):
 
 def prepare(seed):
     os.environ["PGDATABASE"] = "postgres"
-    subprocess.run(["psql", "-X", "-q", "-c", "DROP DATABASE IF EXISTS fuzz", "-c", "CREATE DATABASE fuzz",
-                    "-c", "ALTER DATABASE fuzz SET safedelete.max_fraction = 1"], check=True, env=dict(os.environ, PGOPTIONS="-c client_min_messages=error"))
+    subprocess.run(
+        [
+            "psql",
+            "-X",
+            "-q",
+            "-c",
+            "DROP DATABASE IF EXISTS fuzz",
+            "-c",
+            "CREATE DATABASE fuzz",
+            "-c",
+            "ALTER DATABASE fuzz SET safedelete.max_fraction = 1",
+        ],
+        check=True,
+        env=dict(os.environ, PGOPTIONS="-c client_min_messages=error"),
+    )
     schema, after = (HERE / "schema.sql").read_text(), (HERE / "after.sql").read_text()
     must("CREATE EXTENSION safedelete; SET safedelete.mode = off;" + "".join(
         f"CREATE SCHEMA {name}; SET search_path = {name}; {schema} {fill} {after} ANALYZE;"
@@ -216,7 +245,13 @@ def main():
                 refusals += refused(case.results["bare"])
                 errors += "bare off" in case.results
                 if problems or a.show:
-                    print(f"{'not ok -' if problems else 'ok -'} {case.name}{' (must)' if case.must else ''}: {case.literal}", *problems, sep="\n    ", flush=True)
+                    print(
+                        f"{'not ok -' if problems else 'ok -'} {case.name}{' (must)' if case.must else ''}: "
+                        f"{case.literal}",
+                        *problems,
+                        sep="\n    ",
+                        flush=True,
+                    )
                     if a.show:
                         print("    ", case.results, case.prepared, case.execution)
         print(f"seed {seed}: {len(cases)} conditions", flush=True)

@@ -68,14 +68,33 @@ class Generator:
         if r < 0.75:
             return self.number()
         i = lambda: self.integer(depth - 1)
-        return self.pick(lambda: f"({i()} + {i()})", lambda: f"(- {i()})", lambda: f"abs({i()})", lambda: f"coalesce({i()}, {i()})", lambda: f"nullif({i()}, {i()})",
-                         lambda: f"greatest({i()}, {i()})", lambda: f"least({i()}, {i()})", lambda: f"length({self.one(TEXTS)})", lambda: f"({i()} * 2)",
-                         lambda: f"(CASE WHEN {self.plain(0).sql} THEN {i()} ELSE {i()} END)", lambda: f"({i()})::bigint::int",
-                         lambda: f"extract(year FROM {self.one(DATES)})::int")
+        return self.pick(
+            lambda: f"({i()} + {i()})",
+            lambda: f"(- {i()})",
+            lambda: f"abs({i()})",
+            lambda: f"coalesce({i()}, {i()})",
+            lambda: f"nullif({i()}, {i()})",
+            lambda: f"greatest({i()}, {i()})",
+            lambda: f"least({i()}, {i()})",
+            lambda: f"length({self.one(TEXTS)})",
+            lambda: f"({i()} * 2)",
+            lambda: f"(CASE WHEN {self.plain(0).sql} THEN {i()} ELSE {i()} END)",
+            lambda: f"({i()})::bigint::int",
+            lambda: f"extract(year FROM {self.one(DATES)})::int",
+        )
 
     def text(self):
         t = self.one(TEXTS)
-        return self.pick(t, t, t, f"lower({t})", f"({t} || 'q')", f"coalesce({t}, {self.one(WORDS)})", f"{t}::varchar", self.one(WORDS))
+        return self.pick(
+            t,
+            t,
+            t,
+            f"lower({t})",
+            f"({t} || 'q')",
+            f"coalesce({t}, {self.one(WORDS)})",
+            f"{t}::varchar",
+            self.one(WORDS),
+        )
 
     def list_of(self, item, most=4):
         return ", ".join(item() for _ in range(self.rng.randint(1, most)))
@@ -91,43 +110,113 @@ class Generator:
                 return same("(" + " AND ".join(p() for _ in range(self.rng.randint(2, 3))) + ")")
             if r < 0.46:
                 return same("(" + " OR ".join(p() for _ in range(self.rng.randint(2, 4))) + ")")
-            return same(self.pick(lambda: f"(NOT {p()})", lambda: f"(NOT {p()})", lambda: f"(({p()}) IS {self.pick('', 'NOT ')}{self.pick('TRUE', 'FALSE', 'UNKNOWN', 'NULL')})",
-                                  lambda: f"coalesce({p()}, {p()})", lambda: f"(CASE WHEN {p()} THEN {p()} ELSE {p()} END)", lambda: f"(CASE WHEN {p()} THEN {p()} END)",
-                                  lambda: f"(({p()}) = ({p()}))", lambda: f"(({p()}) <> ({p()}))", lambda: f"(({p()}) IS DISTINCT FROM ({p()}))", lambda: f"(({p()}) <= ({p()}))"))
+            return same(
+                self.pick(
+                    lambda: f"(NOT {p()})",
+                    lambda: f"(NOT {p()})",
+                    lambda: f"(({p()}) IS {self.pick('', 'NOT ')}{self.pick('TRUE', 'FALSE', 'UNKNOWN', 'NULL')})",
+                    lambda: f"coalesce({p()}, {p()})",
+                    lambda: f"(CASE WHEN {p()} THEN {p()} ELSE {p()} END)",
+                    lambda: f"(CASE WHEN {p()} THEN {p()} END)",
+                    lambda: f"(({p()}) = ({p()}))",
+                    lambda: f"(({p()}) <> ({p()}))",
+                    lambda: f"(({p()}) IS DISTINCT FROM ({p()}))",
+                    lambda: f"(({p()}) <= ({p()}))",
+                )
+            )
         op, i, n, t = self.one(COMPARISONS), self.one(INTS), self.number, self.one(TEXTS)
         b, d, no = self.one(BOOLS), self.one(DATES), self.pick("", "NOT ")
         j = lambda: self.integer(1)
-        return same("(" + self.pick(
-            lambda: f"{i} {op} {n()}", lambda: f"{i} {op} {n()}", lambda: f"{n()} {op} {i}", lambda: f"{i} {op} {self.one(INTS)}", lambda: f"{j()} {op} {j()}", lambda: f"{i} {op} {i}",
-            lambda: f"{i} {no}BETWEEN {self.pick('', 'SYMMETRIC ')}{n()} AND {n()}", lambda: f"{i} {no}BETWEEN {j()} AND {j()}",
-            lambda: f"{i} {no}IN ({self.list_of(n)})", lambda: f"{i} {no}IN ({self.list_of(j)})",
-            lambda: f"{j()} {op} {self.pick('ANY', 'ALL')} (ARRAY[{self.list_of(n)}]::int[])", lambda: f"{i} {op} {self.pick('ANY', 'ALL')} (ARRAY[{self.list_of(j)}]::int[])",
-            lambda: f"{n()} = {self.pick('ANY', 'ALL')} (ARRAY[{self.list_of(j)}]::int[])", lambda: f"{i} = ANY ('{{}}'::int[])", lambda: f"{i} <> ALL ('{{}}'::int[])",
-            lambda: f"{self.one(list(INTS) + list(TEXTS) + list(DATES) + list(BOOLS))} IS {no}NULL", lambda: f"{j()} IS {no}NULL",
-            lambda: f"{j()} IS {no}DISTINCT FROM {j()}", lambda: f"{t} IS {no}DISTINCT FROM {self.pick(t, 'NULL', 'x')}",
-            lambda: f"({i}, {self.one(INTS)}) {op} ({j()}, {j()})", lambda: f"({i}, {t}) {self.pick('=', '<>', '<', '>=')} ({i}, {t})",
-            lambda: f"({i}, {self.one(INTS)}) {no}IN (({n()}, {n()}), ({n()}, {j()}))", lambda: f"ROW({i}, {self.one(INTS)}) IS {no}NULL",
-            lambda: f"{self.text()} {op} {self.text()}", lambda: f"{t} {op} {t}", lambda: f"{t} {no}IN ({self.list_of(lambda: self.one(WORDS))})",
-            lambda: f"{self.text()} {no}LIKE {self.pick(chr(39) + '%' + chr(39), chr(39) + 'x%' + chr(39), chr(39) + '_' + chr(39))}",
-            lambda: f"{t} {no}LIKE {t}", lambda: f"{t} = ANY (ARRAY[{self.list_of(self.text)}])", lambda: f"{t} ~ '{self.pick('', '^x')}'",
-            lambda: b, lambda: f"NOT {b}", lambda: f"{b} IS {no}{self.pick('TRUE', 'FALSE', 'UNKNOWN')}", lambda: f"{b} {op} {self.pick('true', 'false', 'f', 'g', 'NULL::bool')}",
-            lambda: f"{b} {no}IN (true, false)", lambda: f"{b} {no}IN (true)", lambda: f"{d} {op} {self.one(DAYS)}", lambda: f"{d} {op} {self.one(DATES)}",
-            lambda: f"{d} + {n()} {op} {self.one(DATES)}", lambda: f"{d} {no}BETWEEN {self.one(DAYS)} AND {self.one(DAYS)}",
-            lambda: "true", lambda: "false", lambda: "NULL::boolean", lambda: f"{n()} {op} {n()}", lambda: "NULL IS NULL", lambda: f"{self.one(WORDS)} {no}LIKE '%'") + ")")
+        return same(
+            "("
+            + self.pick(
+                lambda: f"{i} {op} {n()}",
+                lambda: f"{i} {op} {n()}",
+                lambda: f"{n()} {op} {i}",
+                lambda: f"{i} {op} {self.one(INTS)}",
+                lambda: f"{j()} {op} {j()}",
+                lambda: f"{i} {op} {i}",
+                lambda: f"{i} {no}BETWEEN {self.pick('', 'SYMMETRIC ')}{n()} AND {n()}",
+                lambda: f"{i} {no}BETWEEN {j()} AND {j()}",
+                lambda: f"{i} {no}IN ({self.list_of(n)})",
+                lambda: f"{i} {no}IN ({self.list_of(j)})",
+                lambda: f"{j()} {op} {self.pick('ANY', 'ALL')} (ARRAY[{self.list_of(n)}]::int[])",
+                lambda: f"{i} {op} {self.pick('ANY', 'ALL')} (ARRAY[{self.list_of(j)}]::int[])",
+                lambda: f"{n()} = {self.pick('ANY', 'ALL')} (ARRAY[{self.list_of(j)}]::int[])",
+                lambda: f"{i} = ANY ('{{}}'::int[])",
+                lambda: f"{i} <> ALL ('{{}}'::int[])",
+                lambda: f"{self.one(list(INTS) + list(TEXTS) + list(DATES) + list(BOOLS))} IS {no}NULL",
+                lambda: f"{j()} IS {no}NULL",
+                lambda: f"{j()} IS {no}DISTINCT FROM {j()}",
+                lambda: f"{t} IS {no}DISTINCT FROM {self.pick(t, 'NULL', 'x')}",
+                lambda: f"({i}, {self.one(INTS)}) {op} ({j()}, {j()})",
+                lambda: f"({i}, {t}) {self.pick('=', '<>', '<', '>=')} ({i}, {t})",
+                lambda: f"({i}, {self.one(INTS)}) {no}IN (({n()}, {n()}), ({n()}, {j()}))",
+                lambda: f"ROW({i}, {self.one(INTS)}) IS {no}NULL",
+                lambda: f"{self.text()} {op} {self.text()}",
+                lambda: f"{t} {op} {t}",
+                lambda: f"{t} {no}IN ({self.list_of(lambda: self.one(WORDS))})",
+                lambda: f"{self.text()} {no}LIKE "
+                        f"{self.pick(chr(39) + '%' + chr(39), chr(39) + 'x%' + chr(39), chr(39) + '_' + chr(39))}",
+                lambda: f"{t} {no}LIKE {t}",
+                lambda: f"{t} = ANY (ARRAY[{self.list_of(self.text)}])",
+                lambda: f"{t} ~ '{self.pick('', '^x')}'",
+                lambda: b,
+                lambda: f"NOT {b}",
+                lambda: f"{b} IS {no}{self.pick('TRUE', 'FALSE', 'UNKNOWN')}",
+                lambda: f"{b} {op} {self.pick('true', 'false', 'f', 'g', 'NULL::bool')}",
+                lambda: f"{b} {no}IN (true, false)",
+                lambda: f"{b} {no}IN (true)",
+                lambda: f"{d} {op} {self.one(DAYS)}",
+                lambda: f"{d} {op} {self.one(DATES)}",
+                lambda: f"{d} + {n()} {op} {self.one(DATES)}",
+                lambda: f"{d} {no}BETWEEN {self.one(DAYS)} AND {self.one(DAYS)}",
+                lambda: "true",
+                lambda: "false",
+                lambda: "NULL::boolean",
+                lambda: f"{n()} {op} {n()}",
+                lambda: "NULL IS NULL",
+                lambda: f"{self.one(WORDS)} {no}LIKE '%'",
+            )
+            + ")"
+        )
 
     # --- what the contract does not look at
 
     def free(self):
         """Names no column of the target, and is not NULL by form, which restricts as false does."""
         n, op, no = self.number(null=0), self.one(COMPARISONS), self.pick("", "NOT ")
-        choices = ["now() > '2000-01-01'", "now() < '2000-01-01'", "random() < 0.5", "random() < 2", "current_user = 'nobody'",
-                   "pg_backend_pid() > 0", f"{no}EXISTS (SELECT 1 FROM s)", f"{no}EXISTS (SELECT 1 FROM s WHERE k {op} {n})",
-                   f"EXISTS (SELECT 1)", f"(SELECT max(k) FROM s) {op} {n}", f"{n} {no}IN (SELECT k FROM s)",
-                   f"{n} {op} ANY (SELECT v FROM s)", f"{n} {op} ALL (SELECT v FROM s WHERE k > 0)", "(SELECT count(*) FROM s) > 0",
-                   f"(SELECT true)", f"{n} = ANY (ARRAY(SELECT k FROM s))", f"(1, {n}) IN (SELECT k, v FROM s)",
-                   f"EXISTS (SELECT k FROM s GROUP BY k HAVING count(*) > {n})", f"EXISTS (SELECT b FROM s)", f"EXISTS (SELECT count(*) FROM s)"]
+        choices = [
+            "now() > '2000-01-01'",
+            "now() < '2000-01-01'",
+            "random() < 0.5",
+            "random() < 2",
+            "current_user = 'nobody'",
+            "pg_backend_pid() > 0",
+            f"{no}EXISTS (SELECT 1 FROM s)",
+            f"{no}EXISTS (SELECT 1 FROM s WHERE k {op} {n})",
+            f"EXISTS (SELECT 1)",
+            f"(SELECT max(k) FROM s) {op} {n}",
+            f"{n} {no}IN (SELECT k FROM s)",
+            f"{n} {op} ANY (SELECT v FROM s)",
+            f"{n} {op} ALL (SELECT v FROM s WHERE k > 0)",
+            "(SELECT count(*) FROM s) > 0",
+            f"(SELECT true)",
+            f"{n} = ANY (ARRAY(SELECT k FROM s))",
+            f"(1, {n}) IN (SELECT k, v FROM s)",
+            f"EXISTS (SELECT k FROM s GROUP BY k HAVING count(*) > {n})",
+            f"EXISTS (SELECT b FROM s)",
+            f"EXISTS (SELECT count(*) FROM s)",
+        ]
         if self.joined:
-            choices += [f"ck {op} {n}", f"ck IS {no}NULL", f"cr LIKE 'x%'", f"cv {op} ck", f"{no}EXISTS (SELECT 1 FROM s WHERE k = ck)", f"ck {no}IN (SELECT k FROM s)"] * 2
+            choices += [
+                f"ck {op} {n}",
+                f"ck IS {no}NULL",
+                f"cr LIKE 'x%'",
+                f"cv {op} ck",
+                f"{no}EXISTS (SELECT 1 FROM s WHERE k = ck)",
+                f"ck {no}IN (SELECT k FROM s)",
+            ] * 2
         sql = self.one(choices)
         kinds = {"free"}
         if "random" in sql:
@@ -140,17 +229,36 @@ class Generator:
         """The target's own column on both sides of a sub-select."""
         i, t, op = self.one(INTS), self.one(TEXTS), self.pick("=", "<=", ">=")
         j = self.one([k for k in INTS if k != i])
-        sql = self.pick(f"{i} IN (SELECT {i} FROM s)", f"{i} NOT IN (SELECT {i} FROM s)", f"{t} IN (SELECT {t} FROM s)",
-                        f"NOT ({i} IN (SELECT {i} FROM s))", f"{i} IN (SELECT {i} FROM s WHERE v > 3)", f"{i} IN (SELECT DISTINCT {i} FROM s)",
-                        f"{i} {op} ANY (SELECT {i} FROM s)", f"{i} {op} ALL (SELECT {i} FROM s)", f"{i} = ANY (ARRAY(SELECT {i} FROM s))",
-                        f"{i} = (SELECT {i} FROM s LIMIT 1)", f"{i} = (SELECT {i} FROM s WHERE k = 2 LIMIT 1)",
-                        f"({i}, {t}) IN (SELECT {i}, {t} FROM s)", f"({i}, {j}) = ANY (SELECT {i}, {j} FROM s)", f"({i}, {j}) NOT IN (SELECT {i}, {j} FROM s)",
-                        f"({i}, {t}) = (SELECT {i}, {t} FROM s LIMIT 1)", f"EXISTS (SELECT 1 FROM s WHERE {i} = {i})",
-                        f"EXISTS (SELECT k FROM s WHERE v > 0 AND {t} = {t})", f"{i} IN (SELECT z.{i} FROM (SELECT {i} FROM s) z)",
-                        f"{i} IN (WITH q AS (SELECT k FROM s) SELECT {i} FROM q)", f"{i} IN (SELECT {i} FROM s UNION ALL SELECT {i} FROM s)",
-                        f"{i} IN (SELECT {i}::bigint FROM s)", f"{i}::text IN (SELECT z.c FROM (SELECT {i}::text AS c FROM s) z)", f"{i}::numeric IN (SELECT {i} FROM s)",
-                        f"EXISTS (SELECT 1 FROM s WHERE {i}::bigint = {i})", f'{t} COLLATE "C" IN (SELECT {t} FROM s)', f"{i} = (SELECT {i}::bigint FROM s LIMIT 1)",
-                        f"lower({t}) IN (SELECT z.c FROM (SELECT lower({t}) AS c FROM s) z)", f"{i} = ANY (ARRAY(SELECT {i}::bigint FROM s))")
+        sql = self.pick(
+            f"{i} IN (SELECT {i} FROM s)",
+            f"{i} NOT IN (SELECT {i} FROM s)",
+            f"{t} IN (SELECT {t} FROM s)",
+            f"NOT ({i} IN (SELECT {i} FROM s))",
+            f"{i} IN (SELECT {i} FROM s WHERE v > 3)",
+            f"{i} IN (SELECT DISTINCT {i} FROM s)",
+            f"{i} {op} ANY (SELECT {i} FROM s)",
+            f"{i} {op} ALL (SELECT {i} FROM s)",
+            f"{i} = ANY (ARRAY(SELECT {i} FROM s))",
+            f"{i} = (SELECT {i} FROM s LIMIT 1)",
+            f"{i} = (SELECT {i} FROM s WHERE k = 2 LIMIT 1)",
+            f"({i}, {t}) IN (SELECT {i}, {t} FROM s)",
+            f"({i}, {j}) = ANY (SELECT {i}, {j} FROM s)",
+            f"({i}, {j}) NOT IN (SELECT {i}, {j} FROM s)",
+            f"({i}, {t}) = (SELECT {i}, {t} FROM s LIMIT 1)",
+            f"EXISTS (SELECT 1 FROM s WHERE {i} = {i})",
+            f"EXISTS (SELECT k FROM s WHERE v > 0 AND {t} = {t})",
+            f"{i} IN (SELECT z.{i} FROM (SELECT {i} FROM s) z)",
+            f"{i} IN (WITH q AS (SELECT k FROM s) SELECT {i} FROM q)",
+            f"{i} IN (SELECT {i} FROM s UNION ALL SELECT {i} FROM s)",
+            f"{i} IN (SELECT {i}::bigint FROM s)",
+            f"{i}::text IN (SELECT z.c FROM (SELECT {i}::text AS c FROM s) z)",
+            f"{i}::numeric IN (SELECT {i} FROM s)",
+            f"EXISTS (SELECT 1 FROM s WHERE {i}::bigint = {i})",
+            f'{t} COLLATE "C" IN (SELECT {t} FROM s)',
+            f"{i} = (SELECT {i}::bigint FROM s LIMIT 1)",
+            f"lower({t}) IN (SELECT z.c FROM (SELECT lower({t}) AS c FROM s) z)",
+            f"{i} = ANY (ARRAY(SELECT {i}::bigint FROM s))",
+        )
         # NOT of = (SELECT …) selects nothing.
         return Condition(f"({sql})", self.hole(), True, {"trap", "always"} if "= (SELECT" in sql else {"trap"})
 
@@ -159,8 +267,17 @@ class Generator:
     def tie(self, key, value):
         """A comparison of another table's columns with the target's, that some value fails."""
         i, op = self.one(INTS), self.one(COMPARISONS)
-        return self.pick(f"{key} = {i}", f"{key} = {i}", f"{i} {op} {value}", f"{key} {op} ({i} + 1)", f"({key}, {value}) = ({i}, {self.one(INTS)})",
-                         f"coalesce({key}, {i}) = {value}", f"{key} IN ({i}, {self.one(INTS)})", f"{key} IS NOT DISTINCT FROM a", f"{key} BETWEEN {i} AND {self.one(INTS)}")
+        return self.pick(
+            f"{key} = {i}",
+            f"{key} = {i}",
+            f"{i} {op} {value}",
+            f"{key} {op} ({i} + 1)",
+            f"({key}, {value}) = ({i}, {self.one(INTS)})",
+            f"coalesce({key}, {i}) = {value}",
+            f"{key} IN ({i}, {self.one(INTS)})",
+            f"{key} IS NOT DISTINCT FROM a",
+            f"{key} BETWEEN {i} AND {self.one(INTS)}",
+        )
 
     def sub(self):
         """A sub-select that is tied to the target."""
@@ -195,7 +312,9 @@ class Generator:
         return Condition(f"({sql})", f"({sql})", False, {"join"})
 
     def system(self):
-        return Condition(self.pick("ctid = '(0,1)'", "tableoid = 't'::regclass", "xmin = '3'"), "false", False, {"system"})
+        return Condition(
+            self.pick("ctid = '(0,1)'", "tableoid = 't'::regclass", "xmin = '3'"), "false", False, {"system"}
+        )
 
     # --- true by form
 
@@ -206,15 +325,58 @@ class Generator:
         c, n, w = self.one([k for k in [*INTS, *TEXTS, *DATES, *BOOLS]]), f"⟦{self.one(NUMBERS)}⟧", self.one(WORDS)
         any_i, any_t = self.one(INTS), self.one(TEXTS)
         low, high = f"⟦{self.one(x for x in NUMBERS if x <= 0)}⟧", f"⟦{self.one(x for x in NUMBERS if x >= 5)}⟧"
-        return same("(" + self.pick(
-            "true", "1 = 1", "NOT false", "'a' LIKE '%'", "NULL IS NULL", f"{known} IS NOT NULL", f"NOT ({known} IS NULL)",
-            f"{known} {self.pick('=', '<=', '>=')} {known}", f"NOT ({i} <> {i})", f"{c} IS NULL OR {c} IS NOT NULL", f"{c} IS NOT DISTINCT FROM {c}",
-            f"{i} > {n} OR {i} <= {n}", f"{i} < {n} OR {i} >= {n}", f"{i} = {n} OR {i} <> {n}", f"{t} = {w} OR {t} <> {w}", f"a > {n} OR a <= {n} OR a IS NULL",
-            "g OR NOT g", "f IS TRUE OR f IS NOT TRUE", "f OR NOT f OR f IS NULL", "g IS NOT UNKNOWN", f"{i} IN ({n}, {i})", f"e < {DAYS[2]} OR e >= {DAYS[2]}",
-            f"b >= {low}", f"b <= {high}", f"b BETWEEN {low} AND {high}", f"{low} <= b", f"NOT (b < {low})", f"NOT (b > {high})",
-            "u IN ('x', 'y', 'z')", "u IN ('z', 'q', 'y', 'x')", "m >= b", "b <= m", f"{c} {self.pick('=', '<=', '>=')} {c}", f"NOT ({c} <> {c})", f"{any_i}::bigint = {any_i}", f"{any_t}::varchar = {any_t}",
-            f"lower({any_t}) = lower({any_t})", f"{any_i} BETWEEN {any_i} AND {any_i}", f"({any_i}, {any_t}) = ({any_i}, {any_t})", f"{any_i} IN ({any_i}, {n})", f"{any_i} = coalesce(NULL, {any_i})",
-            f'{any_t} COLLATE "C" = {any_t}', f"({any_i} NOT IN ({n}, NULL)) IS NOT TRUE", f"({any_i} IN ({n}, NULL)) IS NOT FALSE", f"e >= '{self.pick('2020-01-01', '2019-03-04')}'") + ")", True)
+        return same(
+            "("
+            + self.pick(
+                "true",
+                "1 = 1",
+                "NOT false",
+                "'a' LIKE '%'",
+                "NULL IS NULL",
+                f"{known} IS NOT NULL",
+                f"NOT ({known} IS NULL)",
+                f"{known} {self.pick('=', '<=', '>=')} {known}",
+                f"NOT ({i} <> {i})",
+                f"{c} IS NULL OR {c} IS NOT NULL",
+                f"{c} IS NOT DISTINCT FROM {c}",
+                f"{i} > {n} OR {i} <= {n}",
+                f"{i} < {n} OR {i} >= {n}",
+                f"{i} = {n} OR {i} <> {n}",
+                f"{t} = {w} OR {t} <> {w}",
+                f"a > {n} OR a <= {n} OR a IS NULL",
+                "g OR NOT g",
+                "f IS TRUE OR f IS NOT TRUE",
+                "f OR NOT f OR f IS NULL",
+                "g IS NOT UNKNOWN",
+                f"{i} IN ({n}, {i})",
+                f"e < {DAYS[2]} OR e >= {DAYS[2]}",
+                f"b >= {low}",
+                f"b <= {high}",
+                f"b BETWEEN {low} AND {high}",
+                f"{low} <= b",
+                f"NOT (b < {low})",
+                f"NOT (b > {high})",
+                "u IN ('x', 'y', 'z')",
+                "u IN ('z', 'q', 'y', 'x')",
+                "m >= b",
+                "b <= m",
+                f"{c} {self.pick('=', '<=', '>=')} {c}",
+                f"NOT ({c} <> {c})",
+                f"{any_i}::bigint = {any_i}",
+                f"{any_t}::varchar = {any_t}",
+                f"lower({any_t}) = lower({any_t})",
+                f"{any_i} BETWEEN {any_i} AND {any_i}",
+                f"({any_i}, {any_t}) = ({any_i}, {any_t})",
+                f"{any_i} IN ({any_i}, {n})",
+                f"{any_i} = coalesce(NULL, {any_i})",
+                f'{any_t} COLLATE "C" = {any_t}',
+                f"({any_i} NOT IN ({n}, NULL)) IS NOT TRUE",
+                f"({any_i} IN ({n}, NULL)) IS NOT FALSE",
+                f"e >= '{self.pick('2020-01-01', '2019-03-04')}'",
+            )
+            + ")",
+            True,
+        )
 
     # --- nests
 
@@ -230,11 +392,27 @@ class Generator:
             p = parts[0]
             if r < 0.56:
                 # NOT of what is free or a trap is again; NOT of what is true by form is false.
-                return Condition(f"(NOT {p.sql})", f"(NOT {p.truth})", p.must and p.truth.startswith("{") and "always" not in p.kinds, p.kinds)
-            return self.pick(Condition(f"({p.sql} IS TRUE)", f"({p.truth} IS TRUE)", False, p.kinds),
-                             Condition(f"coalesce({p.sql}, {parts[1].sql})", f"coalesce({p.truth}, {parts[1].truth})", False, p.kinds | parts[1].kinds),
-                             Condition(f"(CASE WHEN {p.sql} THEN {parts[1].sql} ELSE false END)", f"(CASE WHEN {p.truth} THEN {parts[1].truth} ELSE false END)",
-                                       False, p.kinds | parts[1].kinds))
+                return Condition(
+                    f"(NOT {p.sql})",
+                    f"(NOT {p.truth})",
+                    p.must and p.truth.startswith("{") and "always" not in p.kinds,
+                    p.kinds,
+                )
+            return self.pick(
+                Condition(f"({p.sql} IS TRUE)", f"({p.truth} IS TRUE)", False, p.kinds),
+                Condition(
+                    f"coalesce({p.sql}, {parts[1].sql})",
+                    f"coalesce({p.truth}, {parts[1].truth})",
+                    False,
+                    p.kinds | parts[1].kinds,
+                ),
+                Condition(
+                    f"(CASE WHEN {p.sql} THEN {parts[1].sql} ELSE false END)",
+                    f"(CASE WHEN {p.truth} THEN {parts[1].truth} ELSE false END)",
+                    False,
+                    p.kinds | parts[1].kinds,
+                ),
+            )
         if r < 0.1 and self.holes < MOST_HOLES:
             return self.pick(self.free, self.trap)
         if r < 0.16:
@@ -262,7 +440,9 @@ class Generator:
 
     def joined_by(self, word, parts, must):
         kinds = set().union(*(p.kinds for p in parts))
-        return Condition("(" + word.join(p.sql for p in parts) + ")", "(" + word.join(p.truth for p in parts) + ")", must, kinds)
+        return Condition(
+            "(" + word.join(p.sql for p in parts) + ")", "(" + word.join(p.truth for p in parts) + ")", must, kinds
+        )
 
     def condition(self, system_columns):
         self.system_columns = system_columns

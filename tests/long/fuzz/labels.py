@@ -1,17 +1,19 @@
 #!/usr/bin/env python3
-"""Policies for SECURITY LABEL, set_policy and set_schema_policy, on the server of PGHOST; tests/long/fuzz/run starts both.
+"""Policies for SECURITY LABEL, set_policy and set_schema_policy, on the server of PGHOST; tests/long/fuzz/run starts
+both.
 
-A policy is a JSON object that docs/policy.md allows, then mutated. What it ought to say is read here by Python's JSON and
-that page's table alone. It fails where
+A policy is a JSON object that docs/policy.md allows, then mutated. What it ought to say is read here by Python's JSON
+and that page's table alone. It fails where
   lost         the backend ends, or does not answer
   accepted     it is stored, and the page forbids it
-  refused      it is refused, and the page allows it; or by another SQLSTATE than 22023 (of set_policy also those of jsonb:
-               class 22, and 54001 for its depth)
+  refused      it is refused, and the page allows it; or by another SQLSTATE than 22023 (of set_policy also those of
+               jsonb: class 22, and 54001 for its depth)
   stored       what the catalog, safedelete.policies or settings_for give back is not what was written; after a refusal,
                not what was there before
 
 Case SEED/NUMBER is the same on every machine.
 """
+
 import argparse, json, os, random, sys, time
 from check import crashes, must, wait_for_server
 from mutate import NUMBERS, ODD
@@ -21,11 +23,66 @@ MODES = ["off", "log", "warn", "enforce"]
 COMMANDS = ["delete", "update", "merge", "truncate", "drop", "upsert"]
 KEYS = ["mode", "commands", "require_where", "max_rows", "max_fraction", "min_rows", "override"]
 MOST_BYTES = 8192
-VALUES = ["null", "true", "false", "[]", "{}", '""', '"off"', '"OFF"', '"enforce "', '"delete"', '["delete", "delete"]', '["delete", null]',
-          '[["delete"]]', '"delete,"', '"delete,,update"', '" delete , UPDATE"', '"all"', '"0"', '"true"', '"\\u006ff\\u0066"', '"\\ud800"',
-          '"\\u0000"', '"\\x"', "-0", "0.0", "1.0", "1.5", "0.5", "1e0", "1E-2", "5e-1", "0e999999999", "-1", "-2", "-0.0", "01", "+1", ".5", "1.",
-          "2147483647", "2147483648", "1e309", "1e-400", "4.9e-324", "0.99999999999999999999", "1.00000000000000000001", "NaN",
-          "Infinity", "-Infinity", "0x10", "'off'", "off", "// x", "/**/1", '{"a": {"a": {}}}', "[" * 200 + "]" * 200, '"' + "x" * 9000 + '"', *NUMBERS]
+VALUES = [
+    "null",
+    "true",
+    "false",
+    "[]",
+    "{}",
+    '""',
+    '"off"',
+    '"OFF"',
+    '"enforce "',
+    '"delete"',
+    '["delete", "delete"]',
+    '["delete", null]',
+    '[["delete"]]',
+    '"delete,"',
+    '"delete,,update"',
+    '" delete , UPDATE"',
+    '"all"',
+    '"0"',
+    '"true"',
+    '"\\u006ff\\u0066"',
+    '"\\ud800"',
+    '"\\u0000"',
+    '"\\x"',
+    "-0",
+    "0.0",
+    "1.0",
+    "1.5",
+    "0.5",
+    "1e0",
+    "1E-2",
+    "5e-1",
+    "0e999999999",
+    "-1",
+    "-2",
+    "-0.0",
+    "01",
+    "+1",
+    ".5",
+    "1.",
+    "2147483647",
+    "2147483648",
+    "1e309",
+    "1e-400",
+    "4.9e-324",
+    "0.99999999999999999999",
+    "1.00000000000000000001",
+    "NaN",
+    "Infinity",
+    "-Infinity",
+    "0x10",
+    "'off'",
+    "off",
+    "// x",
+    "/**/1",
+    '{"a": {"a": {}}}',
+    "[" * 200 + "]" * 200,
+    '"' + "x" * 9000 + '"',
+    *NUMBERS,
+]
 UNSURE = object()
 
 
@@ -55,7 +112,15 @@ def written(rng, pairs):
         if key and rng.random() < 0.1:
             at = rng.randrange(len(key))
             name = f'"{key[:at]}\\u{ord(key[at]):04x}{key[at + 1:]}"'
-        items.append(blank() + name + blank() + ":" + blank() + (value if isinstance(value, Raw) else json.dumps(value)) + blank())
+        items.append(
+            blank()
+            + name
+            + blank()
+            + ":"
+            + blank()
+            + (value if isinstance(value, Raw) else json.dumps(value))
+            + blank()
+        )
     return blank() + "{" + ",".join(items) + "}" + blank()
 
 
@@ -75,7 +140,25 @@ def policy(rng):
         elif kind == 2 and pairs:
             pairs.append(rng.choice(pairs))
         elif kind == 3:
-            pairs.append((rng.choice(["", "Mode", "max-rows", "max_rows ", "mode\u200b", "scope", "exempt_tables", "__proto__", "é" * 30, *KEYS]), 1))
+            pairs.append(
+                (
+                    rng.choice(
+                        [
+                            "",
+                            "Mode",
+                            "max-rows",
+                            "max_rows ",
+                            "mode\u200b",
+                            "scope",
+                            "exempt_tables",
+                            "__proto__",
+                            "é" * 30,
+                            *KEYS,
+                        ]
+                    ),
+                    1,
+                )
+            )
     text = written(rng, pairs)
     for _ in range(rng.choice((0, 0, 0, 0, 1, 2))):
         at = rng.randrange(len(text) + 1)
@@ -83,16 +166,31 @@ def policy(rng):
         if kind == 0:
             text = text[:at] + text[at + rng.choice((1, 1, 2, 9)):]
         elif kind == 1:
-            text = text[:at] + rng.choice([*'{}[]:,"\\ 0-e.', *ODD, "\\u", "\\ud83d\\ude00", "null", "/*", "#", "\ufeff"]) + text[at:]
+            text = (
+                text[:at]
+                + rng.choice([*'{}[]:,"\\ 0-e.', *ODD, "\\u", "\\ud83d\\ude00", "null", "/*", "#", "\ufeff"])
+                + text[at:]
+            )
         elif kind == 2:
             text = text + rng.choice((text, " {}", ",", "\x00", "x", "]", "\ufeff"))
         elif kind == 3:
             text = text[:at]
         elif kind == 4:
             depth = rng.choice((1, 50, 127, 128, 129, 3000, 100_000))
-            text = rng.choice(("[" * depth + text + "]" * depth, '{"mode":' * depth + text + "}" * depth, "[" * depth, text[:-1] + ',"x":' + "[" * depth))
+            text = rng.choice(
+                (
+                    "[" * depth + text + "]" * depth,
+                    '{"mode":' * depth + text + "}" * depth,
+                    "[" * depth,
+                    text[:-1] + ',"x":' + "[" * depth,
+                )
+            )
         elif kind == 5:
-            text = text[:at] + " " * rng.choice((100, MOST_BYTES - len(text.encode()), MOST_BYTES + 1 - len(text.encode()), 100_000)) + text[at:]
+            text = (
+                text[:at]
+                + " " * rng.choice((100, MOST_BYTES - len(text.encode()), MOST_BYTES + 1 - len(text.encode()), 100_000))
+                + text[at:]
+            )
         else:
             text = text.swapcase()
     return text.replace("\0", "")
@@ -109,7 +207,13 @@ def meaning(text):
     if len(text.encode()) > MOST_BYTES:
         raise Bad("too long")
     try:
-        tree = json.loads(text, object_pairs_hook=pairs, parse_constant=wrong, parse_int=lambda d: ("whole", d), parse_float=lambda d: ("broken", d))
+        tree = json.loads(
+            text,
+            object_pairs_hook=pairs,
+            parse_constant=wrong,
+            parse_int=lambda d: ("whole", d),
+            parse_float=lambda d: ("broken", d),
+        )
     except (ValueError, RecursionError) as error:
         raise Bad(str(error)) from error
     if not (isinstance(tree, list) and tree and isinstance(tree[0], tuple) and tree[0][0] == "object"):
@@ -176,7 +280,8 @@ def same(found, shown):
     return True
 
 
-STORED = """SELECT (SELECT label FROM pg_seclabel WHERE provider = 'safedelete' AND objoid = CASE WHEN $1 = 'schema' THEN 'labelled'::regnamespace::oid
+STORED = """SELECT (SELECT label FROM pg_seclabel WHERE provider = 'safedelete' AND objoid = CASE WHEN $1 = 'schema'
+  THEN 'labelled'::regnamespace::oid
   ELSE to_regclass('labelled.' || $1)::oid END)"""
 
 
@@ -224,7 +329,10 @@ def examine(session, rng, text, told):
     if shown.error or ("t",) not in shown.rows:
         yield f"stored: safedelete.policies gives {shown.describe()} {shown.rows}"
     if isinstance(found, dict) and target != "schema":
-        shown = session.query(f"SELECT setting, value, source FROM safedelete.settings_for('labelled.{target}') WHERE source = 'policy on table \"labelled.{target}\"'")
+        shown = session.query(
+            f"SELECT setting, value, source FROM safedelete.settings_for('labelled.{target}') WHERE source = 'policy "
+            f"on table \"labelled.{target}\"'"
+        )
         values = {row[0]: row[1] for row in shown.rows}
         if shown.error or set(values) != set(found) or not same(found, values):
             yield f"stored: settings_for gives {values}, it says {found} ({shown.describe()})"
@@ -246,7 +354,11 @@ def main():
     admin.close()
     session = connect()
     must(session, "CREATE EXTENSION safedelete; CREATE SCHEMA labelled; CREATE TABLE labelled.plain (id int)")
-    must(session, "CREATE TABLE labelled.parted (id int) PARTITION BY LIST (id); CREATE TABLE labelled.part PARTITION OF labelled.parted DEFAULT")
+    must(
+        session,
+        "CREATE TABLE labelled.parted (id int) PARTITION BY LIST (id); CREATE TABLE labelled.part PARTITION OF "
+        "labelled.parted DEFAULT",
+    )
     passed = failed = number = 0
     told = {"stored": 0}
     end = time.time() + a.seconds
@@ -262,7 +374,12 @@ def main():
         passed, failed = passed + (not problems), failed + bool(problems)
         if problems or a.only is not None:
             name = number if a.only is None else a.only
-            print(f"{'not ok -' if problems else 'ok -'} {a.seed}/{name}: {text[:1000]!r} ({len(text)})", *problems, sep="\n    ", flush=True)
+            print(
+                f"{'not ok -' if problems else 'ok -'} {a.seed}/{name}: {text[:1000]!r} ({len(text)})",
+                *problems,
+                sep="\n    ",
+                flush=True,
+            )
         number += 1
     failed += crashes()
     print(f"policies, seed {a.seed}: {number}, {told['stored']} stored")

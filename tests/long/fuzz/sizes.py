@@ -22,7 +22,8 @@ KINDS = {
     "CREATE TABLE t1 PARTITION OF t FOR VALUES FROM (MINVALUE) TO (700);"
     "CREATE TABLE t2 PARTITION OF t FOR VALUES FROM (700) TO (1500);"
     "CREATE TABLE t3 PARTITION OF t FOR VALUES FROM (1500) TO (MAXVALUE)",
-    "inherited": "CREATE TABLE t (id int, v int, w text); CREATE TABLE t1 () INHERITS (t); CREATE TABLE t2 () INHERITS (t1);"
+    "inherited": "CREATE TABLE t (id int, v int, w text); CREATE TABLE t1 () INHERITS (t); CREATE TABLE t2 () INHERITS "
+                 "(t1);"
     "CREATE RULE spread AS ON INSERT TO t WHERE NEW.id % 3 = 0 DO INSTEAD INSERT INTO t1 VALUES (NEW.*)",
 }
 WRITES = {
@@ -31,12 +32,15 @@ WRITES = {
     "key": "UPDATE t SET id = -id WHERE {rows}",
     "join": "DELETE FROM t USING generate_series(1, 3) AS s WHERE t.id > s - 10 AND {rows}",
     "cte": "WITH gone AS (DELETE FROM t WHERE {rows} RETURNING 1) SELECT count(*) FROM gone",
-    "merge update": "MERGE INTO t USING (SELECT id AS i FROM t WHERE {rows}) AS s ON t.id = s.i WHEN MATCHED THEN UPDATE SET v = 0",
-    "merge delete": "MERGE INTO t USING (SELECT id AS i FROM t WHERE {rows}) AS s ON t.id = s.i WHEN MATCHED THEN DELETE",
+    "merge update": "MERGE INTO t USING (SELECT id AS i FROM t WHERE {rows}) AS s ON t.id = s.i WHEN MATCHED THEN "
+                    "UPDATE SET v = 0",
+    "merge delete": "MERGE INTO t USING (SELECT id AS i FROM t WHERE {rows}) AS s ON t.id = s.i WHEN MATCHED THEN "
+                    "DELETE",
     "upsert": "INSERT INTO t SELECT id, 0, w FROM t WHERE {rows} ON CONFLICT (id) DO UPDATE SET v = EXCLUDED.v",
     "loop": "DO $$ DECLARE i int; BEGIN FOR i IN SELECT id FROM t WHERE {rows} LOOP DELETE FROM t WHERE id = i;"
     " END LOOP; END $$",
-    "loop update": "DO $$ DECLARE i int; BEGIN FOR i IN SELECT id FROM t WHERE {rows} LOOP UPDATE t SET v = 0 WHERE id = i;"
+    "loop update": "DO $$ DECLARE i int; BEGIN FOR i IN SELECT id FROM t WHERE {rows} LOOP UPDATE t SET v = 0 WHERE id "
+                   "= i;"
     " END LOOP; END $$",
 }
 FRACTIONS = ["0", "0.01", "0.07", "0.1", "0.29", "0.3333", "0.5", "0.58", "0.75", "0.9", "0.99"]
@@ -90,7 +94,9 @@ class History:
         rng = self.rng
         session = rng.choice([None, None, self.other])
         act = rng.choice(["insert"] * 4 + ["update"] * 2 + ["delete"] * 3 + ["undone"] * 3 + ["keep"] * 5)
-        change = lambda: rng.choice([self.insert(), f"UPDATE t SET v = v + 1 WHERE {self.rows()}", f"DELETE FROM t WHERE {self.rows()}"])
+        change = lambda: rng.choice(
+            [self.insert(), f"UPDATE t SET v = v + 1 WHERE {self.rows()}", f"DELETE FROM t WHERE {self.rows()}"]
+        )
         if act == "insert":
             self.say(self.insert(), session)
         elif act == "update":
@@ -107,7 +113,15 @@ class History:
                 self.say("ROLLBACK TO s", session)
             self.say(rng.choice(["ROLLBACK", "ROLLBACK", "COMMIT"]), session)
         else:
-            keep = ["VACUUM t", "VACUUM (FREEZE) t", "ANALYZE t", "VACUUM ANALYZE t", "SELECT pg_stat_reset()", "TRUNCATE t", "CHECKPOINT"]
+            keep = [
+                "VACUUM t",
+                "VACUUM (FREEZE) t",
+                "ANALYZE t",
+                "VACUUM ANALYZE t",
+                "SELECT pg_stat_reset()",
+                "TRUNCATE t",
+                "CHECKPOINT",
+            ]
             self.say(rng.choices(keep, [4, 1, 4, 3, 1, 1, 1])[0], session)
         if session is not None:
             # What another session has deleted reaches the statistics when it next is idle for a second.
@@ -132,7 +146,10 @@ class History:
         fraction, min_rows = self.bounds(reached, total)
         over = reached > min_rows and reached > Fraction(fraction) * total
         statement = WRITES[name].format(rows=rows)
-        self.say(f"SET safedelete.max_fraction = {fraction}; SET safedelete.min_rows = {min_rows}; SET safedelete.mode = enforce")
+        self.say(
+            f"SET safedelete.max_fraction = {fraction}; SET safedelete.min_rows = {min_rows}; SET safedelete.mode = "
+            f"enforce"
+        )
         isolation = rng.choice(["", "", " ISOLATION LEVEL REPEATABLE READ", " ISOLATION LEVEL SERIALIZABLE"])
         problems = []
         for attempt in range(rng.choice([1, 3])):
@@ -180,7 +197,9 @@ def main():
             judged, refused = judged + 1, refused + over
             if problems:
                 failed += 1
-                print(f"not ok - {history.seed} ({history.kind})", *problems, *history.log[-25:], sep="\n    ", flush=True)
+                print(
+                    f"not ok - {history.seed} ({history.kind})", *problems, *history.log[-25:], sep="\n    ", flush=True
+                )
                 break
         history.close()
         if options.only:

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Two sessions: the first holds changes, the second's statement waits for it, the first ends; tests/long/fuzz/run starts it.
+"""Two sessions: the first holds changes, the second's statement waits for it, the first ends; tests/long/fuzz/run
+starts it.
 
 What the second then sees, follows, skips or raises (EvalPlanQual, serialization failures, SKIP LOCKED) must be the same
 with the guard on and off. It fails where the outcome of the second statement, or what the tables then hold, differs.

@@ -16,7 +16,8 @@ OURS = re.compile(r"\.rs:\d+\)|safedelete\.so")
 
 
 def errors(path):
-    """The errors of one log: each a list of lines without memcheck's mark. What --gen-suppressions prints is left out."""
+    """The errors of one log: each a list of lines without memcheck's mark. What --gen-suppressions prints is left
+    out."""
     error, suppression = [], False
     for line in path.read_text(errors="replace").splitlines():
         mark = re.match(r"==\d+== ?(.*)$", line)
