@@ -170,7 +170,8 @@ pub fn not_enforced(word: Word, why: NotEnforced) -> Report {
             format!("Leave out safedelete.{name}, or have safedelete.mode set to log, warn or enforce."),
         ),
         NotEnforced::Misplaced => (
-            "It holds for a DELETE, UPDATE, MERGE or INSERT ON CONFLICT DO UPDATE that it is a condition of, joined to the others by AND.",
+            "It holds for a DELETE, UPDATE, MERGE or INSERT ON CONFLICT DO UPDATE that it is a condition of, joined to \
+             the others by AND.",
             format!("Move it, as in: DELETE FROM ... WHERE id = 1 AND safedelete.{name}(1)"),
         ),
     };
@@ -210,9 +211,12 @@ mod tests {
         /// Against the words one by one.
         #[test]
         fn all_hold_or_one_is_told(said in prop::collection::vec((any::<bool>(), 0u64..6), 0..4), rows in 0u64..8) {
-            let words = said.iter().map(|(exactly, count)| (if *exactly { Word::Exactly } else { Word::AtMost }, *count));
+            let word_of = |exactly: bool| if exactly { Word::Exactly } else { Word::AtMost };
+            let words = said.iter().map(|(exactly, count)| (word_of(*exactly), *count));
             let all = words.clone().fold(Expectation::default(), |all, (word, count)| all.and(word, count));
-            let holds = words.clone().all(|(word, count)| if word == Word::Exactly { rows == count } else { rows <= count });
+            let holds = words
+                .clone()
+                .all(|(word, count)| if word == Word::Exactly { rows == count } else { rows <= count });
             let broken = words.clone().any(|(_, count)| rows > count);
             prop_assert_eq!(all.unmet_by(rows).is_none(), holds);
             prop_assert_eq!(all.broken_by(rows).is_some(), broken);
