@@ -25,6 +25,7 @@ mod settings;
 #[path = "../pgrx-tests"]
 mod tests {
     mod analysis;
+    mod frame;
     mod guard;
     mod pg;
     mod settings;
