@@ -38,7 +38,6 @@ help:
 ## make picture         draw README.md's picture anew
 ## make bench           instructions, times, throughput, memory; docs/performance.md anew
 ## make install         build, and install into the PostgreSQL of PG_CONFIG
-## make lint            rustfmt, clippy, and what calls and uses what
 ## make lint            rustfmt, clippy, and what tools/ looks for
 
 # Installs what is missing, or says what to install.
