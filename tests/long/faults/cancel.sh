@@ -94,9 +94,8 @@ scenario cancel 57014 replay "DELETE FROM t USING one WHERE id > 0"
 scenario cancel 57014 collect \
   "UPDATE t SET v = v + g FROM generate_series(1, 2) g WHERE id > g AND stall(id, 'collect')"
 scenario cancel 57014 collect "SELECT update_t()"
-scenario \
-  cancel \
-  57014 replay "MERGE INTO t USING generate_series(1, 19000) g ON t.id = g WHEN MATCHED THEN UPDATE SET v = v + 1"
+scenario cancel 57014 replay \
+  "MERGE INTO t USING generate_series(1, 19000) g ON t.id = g WHEN MATCHED THEN UPDATE SET v = v + 1"
 scenario cancel 57014 replay "DELETE FROM dad WHERE id > 0"
 scenario cancel 57014 collect "EXPLAIN (ANALYZE, COSTS off) $collect"
 

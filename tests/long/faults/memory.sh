@@ -35,15 +35,15 @@ prepared() { lines "$1" "EXECUTE small_by_k (%);"; }
 custom() { lines "$1" "EXECUTE small_or_all (%);"; }
 simple() { lines "$1" "UPDATE memory.small SET v = v + 1 WHERE k = %;"; }
 returning() {
-  lines \
-    "$1" "WITH gone AS (DELETE FROM memory.small WHERE k = % RETURNING *) INSERT INTO memory.small SELECT * FROM gone;"
+  lines "$1" \
+    "WITH gone AS (DELETE FROM memory.small WHERE k = % RETURNING *) INSERT INTO memory.small SELECT * FROM gone;"
 }
 cascade() { repeat "$1" "UPDATE memory.dad SET id = -id WHERE grp = 3"; }
 repeated() { repeat "$1" "UPDATE memory.small s SET v = s.v + 1 FROM generate_series(1, 3) g WHERE s.k >= g"; }
 to_disk() { repeat "$1" "UPDATE memory.wide SET id = -id WHERE k = 1"; }
 merge() {
-  repeat \
-    "$1" "MERGE INTO memory.small USING generate_series(1, 7) g ON small.id = g WHEN MATCHED THEN UPDATE SET v = v + 1"
+  repeat "$1" \
+    "MERGE INTO memory.small USING generate_series(1, 7) g ON small.id = g WHEN MATCHED THEN UPDATE SET v = v + 1"
 }
 upsert() {
   repeat "$1" "INSERT INTO memory.keyed SELECT generate_series(1, 5) ON CONFLICT (id) DO UPDATE SET v = keyed.v + 1"
@@ -55,18 +55,18 @@ overridden() {
   lines "$1" "BEGIN; SET LOCAL safedelete.allow_rows = 1000; UPDATE memory.many SET k = k WHERE id > 0; ROLLBACK;"
 }
 checked() {
-  lines \
-    "$1" "SELECT count(*) FROM safedelete.check('DELETE FROM memory.many; UPDATE memory.small SET v = 1 WHERE k = %; \
+  lines "$1" \
+    "SELECT count(*) FROM safedelete.check('DELETE FROM memory.many; UPDATE memory.small SET v = 1 WHERE k = %; \
 DELETE FROM nothing');"
 }
 rehearsed() {
-  lines \
-    "$1" "SELECT count(*) FROM safedelete.dry_run('DELETE FROM memory.many; UPDATE memory.dad SET id = -id \
+  lines "$1" \
+    "SELECT count(*) FROM safedelete.dry_run('DELETE FROM memory.many; UPDATE memory.dad SET id = -id \
 WHERE grp = %');"
 }
 policies() {
-  lines \
-    "$1" "SELECT safedelete.set_policy('memory.small', '{\"max_rows\": 5%}'); \
+  lines "$1" \
+    "SELECT safedelete.set_policy('memory.small', '{\"max_rows\": 5%}'); \
 UPDATE memory.small SET v = v + 1 WHERE k = %; SELECT safedelete.clear_policy('memory.small');"
 }
 refused() {
@@ -82,13 +82,12 @@ refused() {
 caught() { echo "CALL memory.loop_refused($1, true);"; }
 # Not the guard's: statements that are prepared and kept, to see that growth is noticed.
 kept() {
-  awk -v \
-    n="$1" \
+  awk -v n="$1" \
     'BEGIN { srand(); for (i = 0; i < n; i++) printf "PREPARE kept_%d_%d_%d AS SELECT 1;\n", n, i, rand() * 1e9 }'
 }
 other_errors() {
-  lines \
-    "$1" "UPDATE memory.small SET v = 1 / (k - k) WHERE k = %; DELETE FROM memory.small WHERE k > 1 / 0; \
+  lines "$1" \
+    "UPDATE memory.small SET v = 1 / (k - k) WHERE k = %; DELETE FROM memory.small WHERE k > 1 / 0; \
 DELETE FROM memory.nothing;"
 }
 
