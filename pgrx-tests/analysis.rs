@@ -7,16 +7,15 @@ use pgrx::prelude::*;
 use pgrx::{Spi, pg_sys};
 
 use crate::analysis::{self, Finding, Qualification};
-use crate::pg::nodes;
+use crate::pg::nodes::Nodes;
 
 /// The findings of the one query that `sql` is.
 fn findings(sql: &str) -> Vec<Option<Finding>> {
     let text = CString::new(sql).expect("no NUL");
     // SAFETY: what PostgreSQL does with a client's string, up to the planner.
     unsafe {
-        let raw = nodes::items::<pg_sys::RawStmt>(pg_sys::pg_parse_query(text.as_ptr()))
-            .next()
-            .expect("one statement");
+        let parsed = Nodes::<pg_sys::RawStmt>::of(pg_sys::pg_parse_query(text.as_ptr()));
+        let raw = parsed.first().expect("one statement").as_ptr();
         let (mut types, mut count) = (std::ptr::null_mut(), 0);
         let queries = pg_sys::pg_analyze_and_rewrite_varparams(
             raw,
@@ -25,8 +24,7 @@ fn findings(sql: &str) -> Vec<Option<Finding>> {
             &mut count,
             std::ptr::null_mut(),
         );
-        let query = nodes::items::<pg_sys::Query>(queries).next().expect("one query");
-        analysis::analyse(query)
+        Nodes::of(queries).first().map(analysis::analyse).expect("one query")
     }
 }
 

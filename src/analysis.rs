@@ -73,8 +73,8 @@ pub fn examine(query: Query) -> Option<Finding> {
         // Nobody would enforce it: where it stands, it raises.
         std::ptr::null_mut()
     } else {
-        // SAFETY: the planner's Query, which it scribbles on, too.
-        unsafe { expected::take(query.as_ptr()) }
+        // The planner scribbles on its Query, too.
+        expected::take(query).as_ptr()
     };
     let Some(target) = Target::of_query(query, entry) else {
         return (!expected.is_null()).then(|| Finding {

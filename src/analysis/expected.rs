@@ -2,177 +2,111 @@
 //! the condition before anything judges or plans it, so that they restrict nothing, cost nothing a row and
 //! keep no index from being used. What is left in a statement is not enforced, and raises where it is run.
 
-use crate::pg::pg_sys;
-use pgrx::pg_sys::NodeTag;
 use safedelete_core::expectation::{self, BadNumber, Word};
 
-use crate::pg::report;
-use crate::pg::{compat, frame, nodes, raw};
+use crate::pg::nodes::{Kind, Node, Nodes, expressions};
+use crate::pg::{compat, pg_sys, relations, report, text};
 
-/// Whether a condition may have one in its top-level AND. For bare frames; says yes to any other function.
-///
-/// # Safety
-/// `query` is a DELETE or UPDATE.
+type Query<'t> = Node<'t, pg_sys::Query>;
+type Call<'t> = Node<'t, pg_sys::FuncExpr>;
+
+/// Whether the condition of a DELETE or UPDATE may have one in its top-level AND. For bare frames; says yes to any
+/// other function.
 #[inline]
-pub unsafe fn may_be_in(query: *mut pg_sys::Query) -> bool {
-    // SAFETY: transformDeleteStmt and its siblings never leave jointree NULL; the cast follows the tag.
-    unsafe {
-        let condition = (*(*query).jointree).quals;
-        match nodes::tag(condition) {
-            NodeTag::T_FuncExpr => true,
-            NodeTag::T_BoolExpr => {
-                let expression = condition.cast::<pg_sys::BoolExpr>();
-                (*expression).boolop == pg_sys::BoolExprType::AND_EXPR
-                    && nodes::items::<pg_sys::Node>((*expression).args)
-                        .any(|arm| matches!(nodes::tag(arm), NodeTag::T_FuncExpr | NodeTag::T_BoolExpr))
-            }
-            _ => false,
+pub fn may_be_in(query: Query) -> bool {
+    match query.condition().map(Node::kind) {
+        Some(Kind::FuncExpr(_)) => true,
+        Some(Kind::BoolExpr(and)) if and.boolop == pg_sys::BoolExprType::AND_EXPR => {
+            and.args().iter().any(|arm| matches!(arm.kind(), Kind::FuncExpr(_) | Kind::BoolExpr(_)))
         }
+        _ => false,
     }
 }
 
-/// Takes what is expected out of a write's condition: its WHERE, MERGE's ON, the WHERE of ON CONFLICT DO UPDATE.
-/// A list of calls whose arguments are ready to be run; NULL where there is none. Raises 22023 for an
-/// argument that is not one number for the whole statement.
-///
-/// # Safety
-/// `query` is a Query that writes rows that were there, ours to change.
-pub unsafe fn take(query: *mut pg_sys::Query) -> *mut pg_sys::List {
-    // SAFETY: by contract.
-    unsafe {
-        let place = match (*query).commandType {
-            pg_sys::CmdType::CMD_MERGE => compat::merge_condition_place(query),
-            pg_sys::CmdType::CMD_INSERT => &raw mut (*(*query).onConflict).onConflictWhere,
-            _ => &raw mut (*(*query).jointree).quals,
-        };
-        let mut calls = Vec::new();
-        *place = without(*place, &mut calls);
-        if (*place).is_null() && !calls.is_empty() && (*query).commandType == pg_sys::CmdType::CMD_MERGE {
+/// Takes what is expected out of the condition of a write, which is ours to change: its WHERE, MERGE's ON, the WHERE
+/// of ON CONFLICT DO UPDATE. The calls, whose arguments are ready to be run. Raises 22023 for an argument that is not
+/// one number for the whole statement.
+pub fn take(query: Query) -> Nodes<pg_sys::FuncExpr> {
+    let condition = match query.commandType {
+        pg_sys::CmdType::CMD_MERGE => compat::merge_condition(query),
+        pg_sys::CmdType::CMD_INSERT => query.onConflict().and_then(|conflict| conflict.onConflictWhere()),
+        _ => query.condition(),
+    };
+    let mut calls = Vec::new();
+    let left = condition.and_then(|condition| without(condition, &mut calls));
+    if !calls.is_empty() {
+        match (query.commandType, query.onConflict()) {
             // A join has a condition.
-            *place = pg_sys::makeBoolConst(true, false);
+            (pg_sys::CmdType::CMD_MERGE, _) => {
+                compat::set_merge_condition(
+                    query,
+                    left.unwrap_or_else(|| expressions::constant_condition(Some(true))),
+                );
+            }
+            (pg_sys::CmdType::CMD_INSERT, Some(conflict)) => conflict.set_condition(left),
+            _ => query.set_condition(left),
         }
-        nodes::list(calls.into_iter().map(|(word, call)| prepared(word, call)))
     }
+    calls.into_iter().map(|(word, call)| prepared(word, call)).collect()
 }
 
-/// A condition without the calls, which are put aside; NULL where nothing is left.
-///
-/// # Safety
-/// `condition` is NULL or a condition, ours to change.
-unsafe fn without(
-    condition: *mut pg_sys::Node,
-    calls: &mut Vec<(Word, *mut pg_sys::FuncExpr)>,
-) -> *mut pg_sys::Node {
-    // SAFETY: by contract; casts follow tags.
-    unsafe {
-        match nodes::tag(condition) {
-            NodeTag::T_FuncExpr => {
-                let call = condition.cast::<pg_sys::FuncExpr>();
-                let Some(word) = word_of(call) else { return condition };
-                calls.push((word, call));
-                std::ptr::null_mut()
-            }
-            NodeTag::T_BoolExpr => {
-                let expression = condition.cast::<pg_sys::BoolExpr>();
-                if (*expression).boolop != pg_sys::BoolExprType::AND_EXPR {
-                    return condition;
-                }
-                let before = calls.len();
-                let arms = nodes::items::<pg_sys::Node>((*expression).args);
-                let left: Vec<_> = arms.map(|arm| without(arm, calls)).filter(|arm| !arm.is_null()).collect();
-                if calls.len() == before {
-                    return condition;
-                }
-                match left.as_slice() {
-                    [] => std::ptr::null_mut(),
-                    [one] => *one,
-                    _ => {
-                        (*expression).args = nodes::list(left);
-                        condition
-                    }
-                }
-            }
-            _ => condition,
+/// A condition without the calls, which are put aside; `None` where nothing is left.
+fn without<'t>(condition: Node<'t>, calls: &mut Vec<(Word, Call<'t>)>) -> Option<Node<'t>> {
+    match condition.kind() {
+        Kind::FuncExpr(call) => {
+            let Some(word) = word(call) else { return Some(condition) };
+            calls.push((word, call));
+            None
         }
+        Kind::BoolExpr(and) if and.boolop == pg_sys::BoolExprType::AND_EXPR => {
+            let before = calls.len();
+            let left: Nodes = and.args().iter().filter_map(|arm| without(arm, calls)).collect();
+            if calls.len() == before {
+                return Some(condition);
+            }
+            if left.len() > 1 {
+                and.set_args(left);
+                return Some(condition);
+            }
+            left.first()
+        }
+        _ => Some(condition),
     }
 }
 
 /// Which of the functions is called, if one is.
-///
-/// # Safety
-/// `call` is a FuncExpr.
-unsafe fn word_of(call: *mut pg_sys::FuncExpr) -> Option<Word> {
-    // SAFETY: by contract; names are palloc'd and NUL-terminated, or NULL.
-    unsafe {
-        let looks_so = (*call).funcresulttype == pg_sys::BOOLOID
-            && (*call).funcid.to_u32() >= pg_sys::FirstNormalObjectId
-            && nodes::length((*call).args) == 1;
-        if !looks_so {
-            return None;
-        }
-        let schema = pg_sys::get_namespace_oid(c"safedelete".as_ptr(), true);
-        if schema == pg_sys::InvalidOid || pg_sys::get_func_namespace((*call).funcid) != schema {
-            return None;
-        }
-        let name = pg_sys::get_func_name((*call).funcid);
-        let name = (!name.is_null()).then(|| std::ffi::CStr::from_ptr(name))?;
-        // The schema is the extension's alone.
-        Word::ALL.into_iter().find(|word| word.name().as_bytes() == name.to_bytes())
+pub fn word(call: Call) -> Option<Word> {
+    let looks_so = call.funcresulttype == pg_sys::BOOLOID
+        && call.funcid.to_u32() >= pg_sys::FirstNormalObjectId
+        && call.args().len() == 1;
+    if !looks_so || relations::schema_of_name(c"safedelete")? != pg_sys::get_func_namespace(call.funcid) {
+        return None;
     }
+    let name = text::from_server(pg_sys::get_func_name(call.funcid))?;
+    // The schema is the extension's alone.
+    Word::ALL.into_iter().find(|word| word.name() == name)
 }
 
-/// A call as a plan carries it.
-///
-/// # Safety
-/// `call` is a call of `word`, ours to change.
-unsafe fn prepared(word: Word, call: *mut pg_sys::FuncExpr) -> *mut pg_sys::FuncExpr {
-    // SAFETY: by contract; expression_planner copies what it changes.
-    unsafe {
-        let arguments = (*call).args.cast::<pg_sys::Node>();
-        if pg_sys::contain_var_clause(arguments)
-            || pg_sys::checkExprHasSubLink(arguments)
-            || pg_sys::contain_volatile_functions(arguments)
-        {
-            report::raise_here(&expectation::bad_number(word, BadNumber::Varies));
-        }
-        let argument = (*(*(*call).args).elements).ptr_value.cast::<pg_sys::Expr>();
-        let argument = frame::call(|| {
-            #[allow(ffi_unwind_calls, reason = "inside frame::call; the closure owns nothing")]
-            raw::expression_planner(argument)
-        });
-        (*call).args = nodes::list([argument]);
-        call
+/// A call of `word` as a plan carries it.
+fn prepared(word: Word, call: Call) -> Call {
+    let Some(argument) = call.args().first() else { return call };
+    if argument.has_columns() || argument.has_sub_selects() || argument.is_volatile() {
+        report::raise_here(&expectation::bad_number(word, BadNumber::Varies));
     }
-}
-
-/// Which function a call that a plan carries calls.
-///
-/// # Safety
-/// `call` is of a list that `take` has made.
-pub unsafe fn word(call: *mut pg_sys::FuncExpr) -> Option<Word> {
-    // SAFETY: by contract.
-    unsafe { word_of(call) }
+    call.set_args(Nodes::from_iter([argument.planned()]));
+    call
 }
 
 /// Up to how many rows all expectations are met whatever is bound, where that is so of any number.
-///
-/// # Safety
-/// `calls` is a list that `take` has made.
-pub unsafe fn surely_met_up_to(calls: *mut pg_sys::List) -> Option<u64> {
+pub fn surely_met_up_to(calls: Nodes<pg_sys::FuncExpr>) -> Option<u64> {
     let mut most = u64::MAX;
-    for call in nodes::items::<pg_sys::FuncExpr>(calls) {
-        // SAFETY: by contract; casts follow tags.
-        unsafe {
-            if word_of(call) != Some(Word::AtMost) {
-                return None;
-            }
-            let argument = (*(*(*call).args).elements).ptr_value.cast::<pg_sys::Node>();
-            let constant = nodes::cast::<pg_sys::Const, _>(argument, NodeTag::T_Const)?;
-            if (*constant).constisnull {
-                return None;
-            }
-            most = most.min(u64::try_from((*constant).constvalue.value() as i64).ok()?);
+    for call in calls.iter() {
+        if word(call) != Some(Word::AtMost) {
+            return None;
         }
+        let constant =
+            call.args().first()?.as_a::<pg_sys::Const>().filter(|constant| !constant.constisnull)?;
+        most = most.min(u64::try_from(constant.constvalue.value() as i64).ok()?);
     }
     Some(most)
 }

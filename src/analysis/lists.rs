@@ -95,7 +95,7 @@ pub fn as_or<'t>(op: Listed<'t>) -> Option<Node<'t>> {
         }
         other
     };
-    let null = elements.has_null.then(expressions::null_condition);
+    let null = elements.has_null.then(|| expressions::constant_condition(None));
     let values = first.into_iter().chain(other).map(|value| compared(scalar, value));
     let arms: Nodes = values.chain(null).collect();
     match arms.len() {

@@ -9,7 +9,8 @@ use super::orders::{Flow, Orders};
 use super::{node, repeats, split, unique};
 use crate::analysis::{Finding, Qualification, expected};
 use crate::levels;
-use crate::pg::{compat, frame, inheritance, nodes, raw, relations};
+use crate::pg::nodes::{self, Nodes};
+use crate::pg::{compat, frame, inheritance, raw, relations};
 use crate::settings::{self, Scope};
 use crate::{exemption, policy, rehearsal};
 
@@ -165,7 +166,7 @@ pub unsafe fn is_known_point_write(plan: *mut pg_sys::PlannedStmt) -> bool {
 unsafe fn meets_expectation(finding: &Finding, most: u64) -> bool {
     // SAFETY: by contract.
     finding.expected.is_null()
-        || unsafe { expected::surely_met_up_to(finding.expected) }.is_some_and(|met| most <= met)
+        || expected::surely_met_up_to(unsafe { Nodes::of(finding.expected) }).is_some_and(|met| most <= met)
 }
 
 /// How many rows the plan writes at most, where that is one, or no more than are free whatever the table's

@@ -8,8 +8,9 @@ use super::beyond;
 use super::input::count_to_the_end;
 use super::state::{GuardState, Stage};
 use crate::analysis::expected;
+use crate::pg::nodes::{self, Node};
 use crate::pg::report;
-use crate::pg::{frame, nodes, raw};
+use crate::pg::{frame, raw};
 
 /// The numbers, as PostgreSQL evaluates a condition that hangs on no row: once, before the first. Raises 22023 for
 /// what is no number of rows.
@@ -30,7 +31,7 @@ pub unsafe fn evaluate(guard: *mut GuardState) -> Option<Expectation> {
         while i < nodes::length(calls) {
             let call = (*(*calls).elements.add(i)).ptr_value.cast::<pg_sys::FuncExpr>();
             i += 1;
-            let Some(word) = frame::guarded(|| expected::word(call)) else { continue };
+            let Some(word) = frame::guarded(|| expected::word(Node::of(call)?)) else { continue };
             let argument = (*(*(*call).args).elements).ptr_value.cast::<pg_sys::Expr>();
             let state = raw::ExecInitExpr(argument, ps);
             let mut is_null = false;

@@ -4,7 +4,6 @@
 use core::ffi::CStr;
 
 use crate::pg::pg_sys;
-use pgrx::pg_sys::NodeTag;
 use safedelete_core::limit::Size;
 use safedelete_core::{explain, message};
 
@@ -13,8 +12,9 @@ use super::state::GuardState;
 use super::volatile;
 use crate::analysis::{Qualification, expected};
 use crate::authority::Writer;
+use crate::pg::nodes::{self, Kind, Nodes};
 use crate::pg::relations;
-use crate::pg::{frame, nodes, text};
+use crate::pg::{frame, text};
 use crate::{ledger, policy};
 
 /// A bare frame: ExplainCustomScan.
@@ -48,13 +48,13 @@ pub unsafe extern "C-unwind" fn explain(
 unsafe fn show_expected(calls: *mut pg_sys::List, es: *mut pg_sys::ExplainState) {
     // SAFETY: by contract; a call has one argument, which names no column.
     unsafe {
-        let said = nodes::items::<pg_sys::FuncExpr>(calls).filter_map(|call| {
-            let argument = (*(*(*call).args).elements).ptr_value.cast::<pg_sys::Node>();
-            let number = match nodes::cast::<pg_sys::Const, _>(argument, NodeTag::T_Const) {
-                Some(known) if !(*known).constisnull => ((*known).constvalue.value() as i64).to_string(),
+        let said = Nodes::<pg_sys::FuncExpr>::of(calls).iter().filter_map(|call| {
+            let argument = call.args().first()?;
+            let number = match argument.kind() {
+                Kind::Const(known) if !known.constisnull => (known.constvalue.value() as i64).to_string(),
                 _ => {
-                    let shown = pg_sys::deparse_expression(argument, std::ptr::null_mut(), false, false);
-                    text::from_server(shown)?
+                    let (argument, nothing) = (argument.as_ptr(), std::ptr::null_mut());
+                    text::from_server(pg_sys::deparse_expression(argument, nothing, false, false))?
                 }
             };
             Some(expected::word(call)?.of(&number))

@@ -83,8 +83,8 @@ unsafe fn plan_write(
     unsafe {
         // Planning scribbles on the Query, so it is looked at before.
         let query = Node::of(parse);
-        if !expected::may_be_in(parse)
-            && let Some(finding) = query.and_then(|query| known::glance(query))
+        if let Some(query) = query.filter(|query| !expected::may_be_in(*query))
+            && let Some(finding) = known::glance(query)
         {
             let plan = next_planner(parse, query_string, cursor_options, bound_params);
             if !attach::is_known_point_write(plan) {

@@ -17,20 +17,14 @@ pub fn merge_condition(merge: Node<pg_sys::Query>) -> Option<Node> {
     }
 }
 
-/// Where MERGE's join condition stands.
-///
-/// # Safety
-/// As `merge_condition`.
-pub unsafe fn merge_condition_place(query: *mut pg_sys::Query) -> *mut *mut pg_sys::Node {
-    #[cfg(any(feature = "pg15", feature = "pg16"))]
-    // SAFETY: as in `merge_condition`.
+/// Has MERGE, which is ours to change, join by another condition.
+pub fn set_merge_condition(merge: Node<pg_sys::Query>, condition: Node) {
+    #[cfg(not(since_17))]
+    merge.set_condition(Some(condition));
+    #[cfg(since_17)]
+    // SAFETY: a Query that nobody else reads, by the contract of the handles.
     unsafe {
-        &raw mut (*(*query).jointree).quals
-    }
-    #[cfg(any(feature = "pg17", feature = "pg18"))]
-    // SAFETY: a Query.
-    unsafe {
-        &raw mut (*query).mergeJoinCondition
+        (*merge.as_ptr()).mergeJoinCondition = condition.as_ptr();
     }
 }
 

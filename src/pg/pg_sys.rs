@@ -68,7 +68,6 @@ functions! {
     fn CacheRegisterSyscacheCallback(cacheid: c_int, func: SyscacheCallbackFunction, arg: Datum);
     fn canonicalize_qual(qual: *mut Expr, is_check: bool) -> *mut Expr;
     fn ChangeVarNodes(node: *mut Node, old_varno: c_int, new_varno: c_int, sublevels_up: c_int);
-    fn checkExprHasSubLink(node: *mut Node) -> bool;
     fn ConditionalLockRelationOid(relid: Oid, lockmode: LOCKMODE) -> bool;
     fn contain_mutable_functions(clause: *mut Node) -> bool;
     fn contain_subplans(clause: *mut Node) -> bool;
@@ -122,6 +121,7 @@ functions! {
     );
     fn ExplainPropertyList(qlabel: *const c_char, data: *mut List, es: *mut ExplainState);
     fn ExplainPropertyText(qlabel: *const c_char, value: *const c_char, es: *mut ExplainState);
+    fn expression_planner(expr: *mut Expr) -> *mut Expr;
     fn expression_returns_set(clause: *mut Node) -> bool;
     fn exprType(expr: *const Node) -> Oid;
     fn find_coercion_pathway(

@@ -19,7 +19,6 @@ unsafe extern "C-unwind" {
         bound_params: pg_sys::ParamListInfo,
     ) -> *mut pg_sys::PlannedStmt;
     pub fn contain_volatile_functions(node: *mut pg_sys::Node) -> bool;
-    pub fn expression_planner(expression: *mut pg_sys::Expr) -> *mut pg_sys::Expr;
 
     // executor/executor.h
     pub fn ExecInitExpr(node: *mut pg_sys::Expr, parent: *mut pg_sys::PlanState) -> *mut pg_sys::ExprState;
@@ -126,7 +125,15 @@ unsafe extern "C-unwind" {
 
     // nodes/pg_list.h, nodes/makefuncs.h, nodes/nodeFuncs.h, nodes/nodes.h
     pub fn lappend(list: *mut pg_sys::List, datum: *mut c_void) -> *mut pg_sys::List;
-    pub fn lappend_int(list: *mut pg_sys::List, datum: c_int) -> *mut pg_sys::List;
+    pub fn makeConst(
+        kind: pg_sys::Oid,
+        modifier: i32,
+        collation: pg_sys::Oid,
+        length: c_int,
+        value: pg_sys::Datum,
+        is_null: bool,
+        by_value: bool,
+    ) -> *mut pg_sys::Const;
     pub fn exprType(expression: *const pg_sys::Node) -> pg_sys::Oid;
     pub fn exprTypmod(expression: *const pg_sys::Node) -> i32;
     pub fn exprCollation(expression: *const pg_sys::Node) -> pg_sys::Oid;

@@ -30,6 +30,8 @@ of_expressions! {
     fn is_mutable -> bool = contain_mutable_functions;
     fn has_sub_selects -> bool = contain_subplans;
     fn returns_set -> bool = expression_returns_set;
+    /// It has columns of its own level.
+    fn has_columns -> bool = contain_var_clause;
 }
 
 impl<'t> Node<'t> {
@@ -55,6 +57,12 @@ impl<'t> Node<'t> {
         let root = root.map_or(std::ptr::null_mut(), Node::as_ptr);
         // SAFETY: an expression, or a list of such; what is changed is copied.
         unsafe { made(pg_sys::eval_const_expressions(root, self.as_ptr())) }
+    }
+
+    /// As it is to be run.
+    pub fn planned(self) -> Node<'t> {
+        // SAFETY: an expression; what is changed is copied.
+        unsafe { made(pg_sys::expression_planner(self.as_ptr().cast()).cast()) }
     }
 
     /// NOT of a condition, NOT as far inside as it goes.
@@ -90,6 +98,37 @@ impl<'t> Node<'t> {
     }
 }
 
+/// Has a node that is ours to change point to something else.
+macro_rules! settable {
+    ($($type:ident $set:ident($field:ident: $of:ident);)*) => {$(
+        impl Node<'_, pg_sys::$type> {
+            pub fn $set(self, value: settable!(@ $of)) {
+                // SAFETY: a node that nobody else reads, by the contract of the handles.
+                unsafe { (*self.as_ptr()).$field = settable!(@ $of value) }
+            }
+        }
+    )*};
+    (@ list) => { Nodes };
+    (@ node) => { Option<Node> };
+    (@ list $value:ident) => { $value.as_ptr() };
+    (@ node $value:ident) => { $value.map_or(std::ptr::null_mut(), Node::as_ptr) };
+}
+
+settable! {
+    FuncExpr set_args(args: list);
+    BoolExpr set_args(args: list);
+    FromExpr set_quals(quals: node);
+    OnConflictExpr set_condition(onConflictWhere: node);
+}
+
+impl Node<'_, pg_sys::Query> {
+    pub fn set_condition(self, condition: Option<Node>) {
+        if let Some(tree) = self.jointree() {
+            tree.set_quals(condition);
+        }
+    }
+}
+
 /// Whether premises make a condition true, all of them folded, as PostgreSQL's prover knows.
 pub fn implied_by<'t>(condition: Node<'t>, premises: impl IntoIterator<Item = Node<'t>>) -> bool {
     let (conclusions, premises): (Nodes, Nodes) =
@@ -111,10 +150,10 @@ pub fn boolean<'t>(operator: pg_sys::BoolExprType::Type, arms: Nodes<'t>) -> Nod
     unsafe { made(pg_sys::makeBoolExpr(operator, arms.as_ptr(), -1).cast()) }
 }
 
-/// A condition that is NULL.
-pub fn null_condition<'t>() -> Node<'t> {
+/// A condition that is true, false, or NULL, always.
+pub fn constant_condition<'t>(value: Option<bool>) -> Node<'t> {
     // SAFETY: a constant.
-    unsafe { made(pg_sys::makeBoolConst(false, true)) }
+    unsafe { made(pg_sys::makeBoolConst(value.unwrap_or(false), value.is_none())) }
 }
 
 /// `left operator right`, a condition.

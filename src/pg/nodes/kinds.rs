@@ -132,7 +132,7 @@ nodes! {
     RangeTblRef T_RangeTblRef;
     JoinExpr T_JoinExpr { larg: Node, rarg: Node, quals: Node };
     FromExpr T_FromExpr { fromlist: [Node], quals: Node };
-    OnConflictExpr T_OnConflictExpr;
+    OnConflictExpr T_OnConflictExpr { onConflictWhere: Node };
 
     // parsenodes.h
     Query T_Query {
