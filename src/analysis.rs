@@ -88,7 +88,7 @@ pub fn examine(query: Query) -> Option<Finding> {
         return None;
     }
     let frozen = target.is_frozen();
-    let mut finding = Finding {
+    let finding = Finding {
         guarded,
         frozen,
         expected,
@@ -112,15 +112,16 @@ pub fn examine(query: Query) -> Option<Finding> {
     }
     // What is made on the way to the finding is given back.
     let aside = Context::new(c"safedelete analysis");
-    let judged = aside.within(|| judge_statement(query, entry, command, &target));
-    let Some((qualification, deferred)) = judged else {
+    let judged = aside.within(|| {
+        let (qualification, deferred) = judge_statement(query, entry, command, &target)?;
+        let is_deferred = qualification == Qualification::Deferred;
+        let kept = is_deferred.then(|| aside.outside(|| way::kept(&deferred, &target).as_ptr()));
+        Some((qualification, kept.unwrap_or(std::ptr::null_mut())))
+    });
+    let Some((qualification, conditions)) = judged else {
         return (!expected.is_null()).then_some(Finding { guarded: false, ..finding });
     };
-    finding.qualification = qualification;
-    if qualification == Qualification::Deferred {
-        finding.conditions = way::kept(&deferred, &target).as_ptr();
-    }
-    Some(finding)
+    Some(Finding { qualification, conditions, ..finding })
 }
 
 /// Whether a statement names other relations beside its target (USING, FROM), which may bring a row of it again.

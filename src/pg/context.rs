@@ -33,14 +33,17 @@ impl Context {
         unsafe { pg_sys::MemoryContextReset(self.0) };
     }
 
-    /// Runs `f` with the context as the current one.
-    pub fn within<T>(&self, f: impl FnOnce() -> T) -> T {
-        // SAFETY: both are alive.
-        let _back = unsafe {
-            let back = Back(pg_sys::CurrentMemoryContext);
-            pg_sys::CurrentMemoryContext = self.0;
-            back
-        };
+    /// Runs `f` with the context as the current one. What it gives is `'static`, so no handle of a node that is
+    /// made in the context leaves it.
+    pub fn within<T: 'static>(&self, f: impl FnOnce() -> T) -> T {
+        let _back = Back::from(self.0);
+        f()
+    }
+
+    /// Runs `f` with the context that the context was made in.
+    pub fn outside<T>(&self, f: impl FnOnce() -> T) -> T {
+        // SAFETY: alive, and so is its parent.
+        let _back = Back::from(unsafe { (*self.0).parent });
         f()
     }
 }
@@ -59,9 +62,21 @@ impl Drop for Context {
 /// The context that was current before.
 struct Back(pg_sys::MemoryContext);
 
+impl Back {
+    /// Makes another context the current one, which outlives the value.
+    fn from(other: pg_sys::MemoryContext) -> Back {
+        // SAFETY: both are alive.
+        unsafe {
+            let back = Back(pg_sys::CurrentMemoryContext);
+            pg_sys::CurrentMemoryContext = other;
+            back
+        }
+    }
+}
+
 impl Drop for Back {
     fn drop(&mut self) {
-        // SAFETY: it outlives the call of `within`.
+        // SAFETY: it outlives the call of `within` or `outside`.
         unsafe { pg_sys::CurrentMemoryContext = self.0 };
     }
 }

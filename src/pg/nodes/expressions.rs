@@ -1,5 +1,5 @@
 //! What PostgreSQL tells of expressions and makes of them. What is made is in the current memory context, and a
-//! handle of it is good while that lasts: none may leave `Context::within`.
+//! handle of it is good while that lasts: `Context::within` lets none out.
 
 use core::ffi::c_int;
 
