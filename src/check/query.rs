@@ -201,12 +201,7 @@ fn estimates(query: *mut pg_sys::Query, text: &CStr, written: &[Option<analysis:
         #[allow(ffi_unwind_calls, reason = "inside frame::call; the closure owns nothing")]
         // SAFETY: analysis's Query, which nobody needs any more.
         unsafe {
-            raw::pg_plan_query(
-                query,
-                text.as_ptr(),
-                pg_sys::CURSOR_OPT_PARALLEL_OK as i32,
-                std::ptr::null_mut(),
-            )
+            compat::plan(query, text.as_ptr(), pg_sys::CURSOR_OPT_PARALLEL_OK as i32)
         }
     });
     frame::call(|| {

@@ -179,7 +179,7 @@ pub(super) unsafe fn came(guard: *mut GuardState, slot: *mut pg_sys::TupleTableS
             let estate = (*guard).scan.ss.ps.state;
             let previous = pg_sys::CurrentMemoryContext;
             pg_sys::CurrentMemoryContext = (*estate).es_query_cxt;
-            (*guard).looked_at = raw::ExecAllocTableSlot(
+            (*guard).looked_at = compat::alloc_table_slot(
                 &raw mut (*estate).es_tupleTable,
                 (*relation).rd_att,
                 &raw const pg_sys::TTSOpsBufferHeapTuple,

@@ -13,7 +13,7 @@ use super::orders::{Flow, Orders};
 use super::state::{GuardState, Stage, as_guard};
 use super::tally::{count_in_parts, count_more};
 use super::threshold::check;
-use crate::pg::{frame, nodes, raw};
+use crate::pg::{compat, frame, nodes, raw};
 
 /// Tells the guards of a started query which ModifyTable is above them: only it knows what MERGE
 /// and upserts write. Called by the ExecutorStart hook, since a plan state has no way up.
@@ -89,7 +89,7 @@ unsafe fn become_parent(modify: *mut pg_sys::ModifyTableState) {
                 // It lives as long as the execution; a caller's memory may live longer.
                 let previous = pg_sys::CurrentMemoryContext;
                 pg_sys::CurrentMemoryContext = (*(*modify).ps.state).es_query_cxt;
-                let instrument = pg_sys::InstrAlloc(1, 0, false);
+                let instrument = compat::instrument(0);
                 pg_sys::CurrentMemoryContext = previous;
                 instrument
             });
@@ -164,8 +164,7 @@ pub unsafe fn instrument(scans: *mut pg_sys::List) {
         // SAFETY: by contract.
         unsafe {
             if (*scan).instrument.is_null() {
-                (*scan).instrument =
-                    pg_sys::InstrAlloc(1, pg_sys::InstrumentOption::INSTRUMENT_ROWS as c_int, false);
+                (*scan).instrument = compat::instrument(pg_sys::InstrumentOption::INSTRUMENT_ROWS as c_int);
             }
         }
     }

@@ -16,7 +16,7 @@ use super::orders::{Flow, Orders};
 use super::state::{GuardState, Stage, name};
 use super::{beyond, expected, explain, flow, made, measure};
 use crate::pg::report;
-use crate::pg::{frame, nodes, raw};
+use crate::pg::{compat, frame, nodes, raw};
 
 struct Methods<T>(T);
 // SAFETY: tables of function pointers and names, never written.
@@ -262,7 +262,7 @@ unsafe fn settle(guard: *mut GuardState, estate: *mut pg_sys::EState) {
             ps.resultopsfixed = false;
         }
         if (*guard).stage == Stage::Collect {
-            (*guard).spool.slot = raw::ExecAllocTableSlot(
+            (*guard).spool.slot = compat::alloc_table_slot(
                 &raw mut (*estate).es_tupleTable,
                 raw::ExecGetResultType(child),
                 &raw const pg_sys::TTSOpsVirtual,

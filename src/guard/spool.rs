@@ -9,7 +9,7 @@ use super::orders::Orders;
 use super::packed::{self, Packed};
 use super::runs::Runs;
 use super::slots::clear;
-use crate::pg::{heap, raw};
+use crate::pg::{compat, heap, raw};
 
 #[repr(C)]
 pub struct Spool {
@@ -72,7 +72,7 @@ impl Spool {
             if self.store.is_null() {
                 let previous = pg_sys::CurrentMemoryContext;
                 pg_sys::CurrentMemoryContext = (*estate).es_query_cxt;
-                self.store_slot = raw::ExecAllocTableSlot(
+                self.store_slot = compat::alloc_table_slot(
                     &raw mut (*estate).es_tupleTable,
                     raw::ExecGetResultType(child),
                     &raw const pg_sys::TTSOpsMinimalTuple,

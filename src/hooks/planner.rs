@@ -39,14 +39,17 @@ unsafe extern "C-unwind" fn planner(
     query_string: *const c_char,
     cursor_options: c_int,
     bound_params: pg_sys::ParamListInfo,
+    #[cfg(since_19)] explain: *mut pg_sys::ExplainState,
 ) -> *mut pg_sys::PlannedStmt {
+    #[cfg(not(since_19))]
+    let explain = std::ptr::null_mut();
     // SAFETY: PostgreSQL's arguments, passed on as they came.
     unsafe {
         if may_write(parse) {
-            plan_write(parse, query_string, cursor_options, bound_params)
+            plan_write(parse, query_string, cursor_options, bound_params, explain)
         } else {
             // Nearly every statement.
-            next_planner(parse, query_string, cursor_options, bound_params)
+            next_planner(parse, query_string, cursor_options, bound_params, explain)
         }
     }
 }
@@ -60,13 +63,19 @@ unsafe fn next_planner(
     query_string: *const c_char,
     cursor_options: c_int,
     bound_params: pg_sys::ParamListInfo,
+    #[cfg_attr(not(since_19), expect(unused_variables, reason = "planners take it from 19 on"))]
+    explain: *mut pg_sys::ExplainState,
 ) -> *mut pg_sys::PlannedStmt {
     // SAFETY: by contract.
     unsafe {
-        match PREVIOUS {
-            Some(previous) => previous(parse, query_string, cursor_options, bound_params),
-            None => raw::standard_planner(parse, query_string, cursor_options, bound_params),
-        }
+        PREVIOUS.unwrap_or(raw::standard_planner)(
+            parse,
+            query_string,
+            cursor_options,
+            bound_params,
+            #[cfg(since_19)]
+            explain,
+        )
     }
 }
 
@@ -78,6 +87,7 @@ unsafe fn plan_write(
     query_string: *const c_char,
     cursor_options: c_int,
     bound_params: pg_sys::ParamListInfo,
+    explain: *mut pg_sys::ExplainState,
 ) -> *mut pg_sys::PlannedStmt {
     // SAFETY: by contract.
     unsafe {
@@ -86,14 +96,14 @@ unsafe fn plan_write(
         if let Some(query) = query.filter(|query| !expected::may_be_in(*query))
             && let Some(finding) = known::glance(query)
         {
-            let plan = next_planner(parse, query_string, cursor_options, bound_params);
+            let plan = next_planner(parse, query_string, cursor_options, bound_params, explain);
             if !attach::is_known_point_write(plan) {
                 frame::guarded(|| attach::attach(plan, &[Some(finding)]));
             }
             return plan;
         }
         let carried = query.map_or(NOTHING, |query| frame::guarded(|| carry(query)));
-        let plan = next_planner(parse, query_string, cursor_options, bound_params);
+        let plan = next_planner(parse, query_string, cursor_options, bound_params, explain);
         if carried.count > 0 {
             frame::guarded(|| deliver(plan, carried));
         }

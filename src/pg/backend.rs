@@ -1,7 +1,7 @@
 //! What the process is and where it stands: PostgreSQL's variables, and functions that read one and cannot
 //! raise an error.
 
-use super::{pg_sys, raw, text};
+use super::{compat, pg_sys, raw, text};
 
 /// Whether pg_upgrade restores a schema.
 pub fn is_binary_upgrade() -> bool {
@@ -23,8 +23,7 @@ pub fn is_clients() -> bool {
 
 /// Whether what is written here is marked as another origin's.
 pub fn replays() -> bool {
-    // SAFETY: reads a variable.
-    unsafe { pg_sys::replorigin_session_origin != 0 }
+    compat::replication_origin() != 0
 }
 
 /// Whether the script of CREATE or ALTER EXTENSION runs.

@@ -4,6 +4,10 @@ use super::pg_sys;
 use pgrx::pg_sys::NodeTag;
 
 use super::nodes::{self, Node, Nodes};
+#[cfg(not(since_19))]
+pub use super::pg_sys::Instrumentation as NodeInstrumentation;
+#[cfg(since_19)]
+pub use super::pg_sys::NodeInstrumentation;
 use super::raw;
 
 /// MERGE's join condition: a field of its own from 17 on, the join tree's condition before.
@@ -385,5 +389,81 @@ pub unsafe fn may_have_made(relation: pg_sys::Relation) -> bool {
             open = (*open).upper;
         }
         false
+    }
+}
+
+/// An instrument for a plan's node.
+pub fn instrument(options: core::ffi::c_int) -> *mut NodeInstrumentation {
+    #[cfg(not(since_19))]
+    // SAFETY: allocates.
+    unsafe {
+        pg_sys::InstrAlloc(1, options, false)
+    }
+    #[cfg(since_19)]
+    // SAFETY: allocates.
+    unsafe {
+        pg_sys::InstrAllocNode(options, false)
+    }
+}
+
+/// The origin of what this session replicates; 0 where it does not.
+#[inline]
+pub fn replication_origin() -> u16 {
+    #[cfg(not(since_19))]
+    // SAFETY: reads a backend variable.
+    unsafe {
+        pg_sys::replorigin_session_origin
+    }
+    #[cfg(since_19)]
+    // SAFETY: reads a backend variable.
+    unsafe {
+        pg_sys::replorigin_xact_state.origin
+    }
+}
+
+/// A slot that goes with the execution. Raises: for bare frames.
+///
+/// # Safety
+/// `table` is the execution's list of slots; no frame above owns anything.
+#[inline]
+#[allow(ffi_unwind_calls, reason = "see the contract")]
+pub unsafe fn alloc_table_slot(
+    table: *mut *mut pg_sys::List,
+    descriptor: pg_sys::TupleDesc,
+    ops: *const pg_sys::TupleTableSlotOps,
+) -> *mut pg_sys::TupleTableSlot {
+    // SAFETY: by contract.
+    unsafe {
+        raw::ExecAllocTableSlot(
+            table,
+            descriptor,
+            ops,
+            #[cfg(since_19)]
+            0,
+        )
+    }
+}
+
+/// The plan of a Query without parameters. Raises: for bare frames and `frame::call`.
+///
+/// # Safety
+/// As pg_plan_query asks; no frame above owns anything.
+#[allow(ffi_unwind_calls, reason = "see the contract")]
+pub unsafe fn plan(
+    query: *mut pg_sys::Query,
+    text: *const core::ffi::c_char,
+    options: core::ffi::c_int,
+) -> *mut pg_sys::PlannedStmt {
+    let nothing = std::ptr::null_mut();
+    // SAFETY: by contract.
+    unsafe {
+        raw::pg_plan_query(
+            query,
+            text,
+            options,
+            nothing,
+            #[cfg(since_19)]
+            std::ptr::null_mut(),
+        )
     }
 }

@@ -56,12 +56,17 @@ macro_rules! function {
     };
 }
 
+#[cfg(not(since_19))]
+type ArrayPointer = *mut ArrayType;
+#[cfg(since_19)]
+type ArrayPointer = *const ArrayType;
+
 functions! {
     fn AllocSetContextCreateInternal(
         parent: MemoryContext, name: *const c_char, min_context_size: usize, init_block_size: usize,
         max_block_size: usize
     ) -> MemoryContext;
-    fn array_contains_nulls(array: *mut ArrayType) -> bool;
+    fn array_contains_nulls(array: ArrayPointer) -> bool;
     fn ArrayGetNItems(ndim: c_int, dims: *const c_int) -> c_int;
     fn AtEOXact_GUC(is_commit: bool, nest_level: c_int);
     fn CacheRegisterRelcacheCallback(func: RelcacheCallbackFunction, arg: Datum);
@@ -77,7 +82,7 @@ functions! {
     fn CreateCommandTag(parsetree: *mut Node) -> CommandTag::Type;
     fn cstring_to_text(s: *const c_char) -> *mut text;
     fn deconstruct_array(
-        array: *mut ArrayType, elmtype: Oid, elmlen: c_int, elmbyval: bool, elmalign: c_char,
+        array: ArrayPointer, elmtype: Oid, elmlen: c_int, elmbyval: bool, elmalign: c_char,
         elemsp: *mut *mut Datum, nullsp: *mut *mut bool, nelemsp: *mut c_int
     );
     fn defGetBoolean(def: *mut DefElem) -> bool;
@@ -146,7 +151,10 @@ functions! {
     fn IncrementVarSublevelsUp(node: *mut Node, delta_sublevels_up: c_int, min_sublevels_up: c_int);
     fn index_close(relation: Relation, lockmode: LOCKMODE);
     fn index_open(relation_id: Oid, lockmode: LOCKMODE) -> Relation;
+    #[cfg(not(since_19))]
     fn InstrAlloc(n: c_int, instrument_options: c_int, async_mode: bool) -> *mut Instrumentation;
+    #[cfg(since_19)]
+    fn InstrAllocNode(instrument_options: c_int, async_mode: bool) -> *mut NodeInstrumentation;
     fn IsSystemClass(relid: Oid, reltuple: Form_pg_class) -> bool;
     fn lappend(list: *mut List, datum: *mut c_void) -> *mut List;
     fn lappend_int(list: *mut List, datum: c_int) -> *mut List;

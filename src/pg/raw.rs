@@ -17,6 +17,7 @@ unsafe extern "C-unwind" {
         query_string: *const c_char,
         cursor_options: c_int,
         bound_params: pg_sys::ParamListInfo,
+        #[cfg(since_19)] explain: *mut pg_sys::ExplainState,
     ) -> *mut pg_sys::PlannedStmt;
     pub fn contain_volatile_functions(node: *mut pg_sys::Node) -> bool;
 
@@ -173,6 +174,7 @@ unsafe extern "C-unwind" {
         mode: pg_sys::ReadBufferMode::Type,
         strategy: pg_sys::BufferAccessStrategy,
     ) -> pg_sys::Buffer;
+    #[cfg_attr(since_19, link_name = "LockBufferInternal")]
     pub fn LockBuffer(buffer: pg_sys::Buffer, mode: c_int);
     pub fn UnlockReleaseBuffer(buffer: pg_sys::Buffer);
     pub fn GetAccessStrategy(kind: pg_sys::BufferAccessStrategyType::Type) -> pg_sys::BufferAccessStrategy;
@@ -200,6 +202,7 @@ unsafe extern "C-unwind" {
         table: *mut *mut pg_sys::List,
         descriptor: pg_sys::TupleDesc,
         ops: *const pg_sys::TupleTableSlotOps,
+        #[cfg(since_19)] flags: u16,
     ) -> *mut pg_sys::TupleTableSlot;
 
     // access/tableam.h, executor/tuptable.h
@@ -252,6 +255,7 @@ unsafe extern "C-unwind" {
         text: *const c_char,
         options: c_int,
         parameters: pg_sys::ParamListInfo,
+        #[cfg(since_19)] explain: *mut pg_sys::ExplainState,
     ) -> *mut pg_sys::PlannedStmt;
     pub fn ExecSetVariableStmt(statement: *mut pg_sys::VariableSetStmt, top_level: bool);
     pub fn ProcessInterrupts();
