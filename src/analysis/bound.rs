@@ -14,7 +14,7 @@ use super::way::{judge, read_kept};
 use crate::pg::context::Context;
 use crate::pg::nodes::expressions::Root;
 use crate::pg::nodes::{self, Node, Nodes, Visitor, Walk};
-use crate::pg::{attempt, frame, pg_sys};
+use crate::pg::{attempt, compat, frame, pg_sys};
 
 /// Judges kept conditions with the values that are bound now.
 ///
@@ -33,7 +33,7 @@ pub unsafe fn judge_bound(
     let Some(conditions) = kept.as_node() else { return Qualification::NoWhere };
     Context::new(c"safedelete analysis").within(|| {
         // SAFETY: `parameters` is NULL or the execution's.
-        let root = unsafe { planner_info_with(parameters, highest_parameter(conditions)) };
+        let root = unsafe { planner_info_with(parameters, conditions) };
         let verdict = || judge(None, &target, &read_kept(kept, root), root);
         if may_raise(conditions) {
             attempt::attempt(verdict).unwrap_or(Qualification::Qualified)
@@ -48,14 +48,14 @@ pub unsafe fn judge_bound(
 ///
 /// # Safety
 /// `parameters` is NULL or an execution's parameter list.
-unsafe fn planner_info_with<'t>(parameters: pg_sys::ParamListInfo, highest: i32) -> Option<Root<'t>> {
+unsafe fn planner_info_with<'t>(parameters: pg_sys::ParamListInfo, conditions: Node) -> Option<Root<'t>> {
     if parameters.is_null() {
         return None;
     }
     // SAFETY: makes nodes in the current memory context; a parameter is fetched as
     // eval_const_expressions fetches it.
     unsafe {
-        let count = highest.min((*parameters).numParams).max(0);
+        let count = highest_parameter(conditions).min((*parameters).numParams).max(0);
         let constants = pg_sys::makeParamList(count);
         for i in 0..count {
             let into = (*constants).params.as_mut_ptr().add(i as usize);
@@ -76,6 +76,7 @@ unsafe fn planner_info_with<'t>(parameters: pg_sys::ParamListInfo, highest: i32)
         (*global).boundParams = constants;
         let root = nodes::make::<pg_sys::PlannerInfo>();
         (*root).glob = global;
+        compat::give_relations(root, conditions);
         Node::of(root)
     }
 }

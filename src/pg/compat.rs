@@ -467,3 +467,29 @@ pub unsafe fn plan(
         )
     }
 }
+
+/// Gives a made-up PlannerInfo a relation for each number that a tree's Vars have: from 19 on, constant folding
+/// asks of a column whether it can be NULL, and looks its relation up. Of these it is told nothing.
+///
+/// # Safety
+/// `root` is a PlannerInfo without relations.
+pub unsafe fn give_relations(root: *mut pg_sys::PlannerInfo, tree: Node) {
+    #[cfg(not(since_19))]
+    let _ = (root, tree);
+    #[cfg(since_19)]
+    // SAFETY: by contract; palloc0 gives memory of the size.
+    unsafe {
+        let mut highest = 0;
+        nodes::walk(tree, &mut |node: Node| {
+            highest = node.as_a::<pg_sys::Var>().map_or(highest, |var| highest.max(var.varno));
+            nodes::Walk::Into
+        });
+        let nothing = nodes::make::<pg_sys::RangeTblEntry>();
+        (*nothing).rtekind = pg_sys::RTEKind::RTE_RESULT;
+        let count = highest as usize + 1;
+        let entries = pg_sys::palloc0(count * size_of_val(&nothing)).cast::<*mut pg_sys::RangeTblEntry>();
+        std::slice::from_raw_parts_mut(entries, count).fill(nothing);
+        (*root).simple_rte_array = entries;
+        (*root).simple_rel_array_size = count as i32;
+    }
+}
