@@ -214,6 +214,7 @@ INSERT INTO t SELECT id FROM s WHERE safedelete.at_most(1);
 DELETE FROM t WHERE id IN (SELECT id FROM s WHERE safedelete.at_most(1));
 CREATE TABLE c (id int CHECK (safedelete.at_most(1)));
 INSERT INTO c VALUES (1);
+\set VERBOSITY sqlstate
 CREATE INDEX ON t ((safedelete.at_most(1)));
 \set VERBOSITY default
 SET safedelete.mode = off;
