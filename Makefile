@@ -11,7 +11,7 @@ override PG_MAJOR := $(shell $(PG_CONFIG) --version 2>/dev/null | sed -E 's/^[^0
 TARGET = target/pg$(PG_MAJOR)
 CARGO = PGRX_PG_CONFIG_PATH=$(PG_CONFIG) CARGO_TARGET_DIR=$(TARGET) cargo
 
-.PHONY: help setup all build build-inserver install uninstall demo picture test test-core test-postgres-cassert \
+.PHONY: help setup all build build-inserver install uninstall demo picture test test-core cli install-cli test-cli test-postgres-cassert \
 	package test-package tree test-tree pgxn test-pgrx lint bench clean
 help:
 	@sed -nE 's/^## ?//p' Makefile
@@ -22,6 +22,8 @@ help:
 ## make test-upgrade    every version's SQL, and its way to the newest
 ## make test-postgres   PostgreSQL's own regression, isolation and contrib suites with the library loaded, modes
 ##                      off and log; make test-postgres-cassert on a server built with assertions
+## make cli             safedelete-check, the reviewer's program; make install-cli puts it beside psql
+## make test-cli        safedelete-check against a server, and with --scratch
 ## make test-clients    Alembic, Django and Liquibase against the guard (from PyPI and npm)
 ## make test-incidents  public accidents, replayed
 ## make test-comparison beside pg-safeupdate, pg_savior and sql_safe_updates, statement by statement
@@ -66,6 +68,15 @@ uninstall:
 	$$as_root rm -f "$$lib/safedelete.so" "$$share/safedelete.control" "$$share"/safedelete--*.sql && \
 	echo "removed safedelete from $$lib"
 
+# A program of its own: what the library is built of stays as it is.
+CHECK = target/cli/release/safedelete-check
+cli: setup
+	CARGO_TARGET_DIR=target/cli cargo build --locked --release --package safedelete-check
+
+install-cli: cli
+	@bin=$$($(PG_CONFIG) --bindir) && { test -w "$$bin" || as_root=sudo; } && \
+	$$as_root install -m 755 $(CHECK) "$$bin/" && echo "installed safedelete-check into $$bin"
+
 demo: install
 	@bash docs/demo/run
 
@@ -85,6 +96,10 @@ test: setup test-core build-inserver install
 	@tests/run
 
 # tests/NAME/run, or tests/long/NAME/run.
+test-cli: install cli
+	cargo test --locked --package safedelete-check --target-dir target/cli-test
+	@tests/run cli
+
 test-%: install
 	@tests/run $*
 
@@ -94,7 +109,7 @@ test-postgres-cassert: setup
 picture: install
 	@docs/demo/picture
 
-package: build
+package: build cli
 	@packaging/deb
 
 test-package: package

@@ -1,4 +1,4 @@
--- The schema is the extension's alone.
+-- The schema is the extension's alone; check tells columns and budgets, and takes sizes.
 \echo Use "ALTER EXTENSION safedelete UPDATE" to load this file. \quit
 
 -- Names are PostgreSQL's own, whatever the schema safedelete holds.
@@ -68,3 +68,38 @@ COMMENT ON FUNCTION safedelete.exactly(bigint) IS 'in a WHERE clause: the number
 CREATE FUNCTION safedelete.at_most(n bigint) RETURNS boolean
 LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL SAFE AS 'MODULE_PATHNAME', 'safedelete_at_most';
 COMMENT ON FUNCTION safedelete.at_most(bigint) IS 'in a WHERE clause: the most rows that the statement may write, or it fails';
+
+-- A result that has more columns is another type.
+DROP FUNCTION safedelete.check(text);
+CREATE FUNCTION safedelete.check(sql text, sizes jsonb DEFAULT NULL, OUT statement integer, OUT line integer,
+  OUT "column" integer, OUT command text, OUT relation text, OUT verdict text, OUT rule text, OUT sqlstate text,
+  OUT message text, OUT detail text, OUT hint text, OUT estimated_rows bigint, OUT table_rows bigint,
+  OUT allow_rows bigint, OUT reason text) RETURNS SETOF record
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'safedelete_check_0_3';
+COMMENT ON FUNCTION safedelete.check(text, jsonb) IS 'what the guard would say of each statement of a script, and of each table it writes, given the tables'' sizes or their own; runs nothing';
+
+-- Everything that is read here anyone may read; it waits for no lock.
+CREATE FUNCTION safedelete.sizes() RETURNS jsonb
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+  SELECT jsonb_build_object(
+    'database', current_database(),
+    'taken', now(),
+    'settings', (SELECT coalesce(jsonb_object_agg(s.name, s.setting), '{}') FROM pg_settings s
+      WHERE s.name = ANY ('{safedelete.mode,safedelete.commands,safedelete.require_where,safedelete.max_rows,safedelete.max_fraction,safedelete.min_rows,safedelete.scope,safedelete.exempt_tables,safedelete.require_reason}')
+        AND s.setting IS DISTINCT FROM s.boot_val),
+    'schemas', (SELECT coalesce(jsonb_agg(jsonb_build_object('schema', n.nspname, 'policy', l.label::jsonb) ORDER BY n.nspname), '[]')
+      FROM pg_seclabel l JOIN pg_namespace n ON n.oid = l.objoid
+      WHERE l.provider = 'safedelete' AND l.classoid = 'pg_namespace'::regclass AND safedelete.policy_is_readable(l.label)),
+    'tables', (SELECT coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object('schema', n.nspname, 'table', c.relname,
+        -- A partitioned table holds what its partitions hold.
+        'rows', CASE WHEN c.relkind = 'p' THEN NULL WHEN c.reltuples >= 0 THEN c.reltuples::bigint ELSE pg_stat_get_live_tuples(c.oid) END,
+        'policy', (SELECT l.label::jsonb FROM pg_seclabel l
+          WHERE l.provider = 'safedelete' AND l.classoid = 'pg_class'::regclass AND l.objoid = c.oid AND l.objsubid = 0
+            AND safedelete.policy_is_readable(l.label))))
+        ORDER BY n.nspname, c.relname), '[]')
+      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+      WHERE c.relkind IN ('r', 'p', 'f') AND c.relpersistence <> 't'
+        AND n.nspname <> ALL ('{pg_catalog,pg_toast,information_schema}')));
+END;
+COMMENT ON FUNCTION safedelete.sizes() IS 'about how many rows each table holds, the policies and the settings, for check elsewhere';

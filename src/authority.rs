@@ -94,6 +94,13 @@ fn budget(role: pg_sys::Oid, table: Option<pg_sys::Oid>) -> Result<Option<Budget
     Ok(Some(u64::try_from(declared).map_or(Budget::Unlimited, Budget::Rows)))
 }
 
+/// The budget that counts for what the current user writes in a table, with its reason; of a table that is not known
+/// as far as it does not say otherwise.
+pub fn declared(table: Option<pg_sys::Oid>) -> Option<(Budget, String)> {
+    let budget = Writer::now(false).standing(Mode::Enforce, table).budget.ok().flatten()?;
+    Some((budget, settings::reason()))
+}
+
 /// Who declared a setting: a role by SET, or else the session's by what was in force when it began.
 fn declarer(by_set: pg_sys::Oid) -> pg_sys::Oid {
     if by_set == pg_sys::InvalidOid { pg_sys::GetSessionUserId() } else { by_set }

@@ -26,35 +26,38 @@ mod whole;
 use std::ffi::CStr;
 
 use safedelete_core::message::Report;
+use safedelete_core::sizes::Sizes;
 
+use crate::guard::given::InForce;
 use crate::pg::context::Context;
 use crate::pg::frame;
 use forecast::Forecast;
-use script::{Script, Statement};
+use script::{Place, Script, Statement};
 use session::Session;
 
 /// A forecast, and the statement that it is of.
 pub struct Checked {
     pub statement: usize,
-    pub line: usize,
+    pub place: Place,
     pub forecast: Forecast,
 }
 
-/// Checks a script, and tells of each statement as it comes; what is told may use the current memory
-/// context, which is emptied after each.
+/// Checks a script against tables of given sizes, and tells of each statement as it comes; what is told may
+/// use the current memory context, which is emptied after each.
 ///
 /// # Errors
 /// A syntax error, after the statements before it have been told.
-pub fn check(text: &CStr, mut tell: impl FnMut(Checked)) -> Result<(), Report> {
+pub fn check(text: &CStr, sizes: Sizes, mut tell: impl FnMut(Checked)) -> Result<(), Report> {
+    let _sizes = InForce::begin(sizes);
     let mut session = Session::begin();
     let mut script = Script::new(text);
     let mut memory = Context::new(c"safedelete statement");
     while let Some(part) = script.next()? {
-        for Statement { node, number, line, source } in part.statements() {
+        for Statement { node, number, place, source } in part.statements() {
             frame::check_for_interrupts();
             memory.within(|| {
                 for forecast in statement::judge(&mut session, node, source) {
-                    tell(Checked { statement: number, line, forecast });
+                    tell(Checked { statement: number, place, forecast });
                 }
             });
             memory.empty();

@@ -32,7 +32,7 @@ pub fn run(text: &CStr) -> Result<Vec<Note>, Report> {
     }
     let script = Part::whole(text)?;
     for statement in script.statements() {
-        refuse_transaction_control(statement.node, statement.line)?;
+        refuse_transaction_control(statement.node, statement.place.line)?;
     }
     let leftovers = Leftovers::before();
     let mut notes = Vec::new();
@@ -116,7 +116,7 @@ fn execute(statement: &Statement, leftovers: &Leftovers) -> Result<(), Report> {
         }
     }
     let text = statement.source.alone();
-    let line = statement.line;
+    let line = statement.place.line;
     let outer = levels::enter_as_clients();
     let done = spi(text);
     ledger::forget(levels::current().owner);

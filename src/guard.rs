@@ -22,6 +22,7 @@
 //! * slots.rs is what PostgreSQL does inline.
 //!
 //! Beside the node:
+//! * given.rs has sizes that `check` was given in place of the tables' own;
 //! * point.rs accounts for writes of at most one row, which carry no node;
 //! * explain.rs shows the node, and volatile.rs what it runs earlier than PostgreSQL would.
 
@@ -31,6 +32,7 @@ mod execution;
 mod expected;
 mod explain;
 mod flow;
+pub mod given;
 mod identity;
 mod input;
 mod made;

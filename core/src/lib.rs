@@ -12,5 +12,6 @@ pub mod message;
 pub mod mode;
 pub mod names;
 pub mod policy;
+pub mod sizes;
 pub mod split;
 pub mod standing;

@@ -27,6 +27,14 @@ impl Budget {
             (Budget::Rows(_), None) => false,
         }
     }
+
+    /// As `allow_rows` is set to it.
+    pub fn as_set(self) -> i64 {
+        match self {
+            Budget::Rows(rows) => i64::try_from(rows).unwrap_or(i64::MAX),
+            Budget::Unlimited => -1,
+        }
+    }
 }
 
 /// How many rows a table holds.

@@ -7,27 +7,28 @@ pub fn end_of_statement(text: &[u8], least: usize) -> usize {
     let mut at = 0;
     let mut depth = 0usize;
     while at < text.len() {
-        let rest = &text[at..];
-        let length = match rest[0] {
-            b'\'' => quoted(rest, escapes(&text[..at])),
-            b'"' => quoted(rest, false),
-            b'$' if !continues_word(&text[..at]) => dollar_quoted(rest),
-            b'-' if rest.starts_with(b"--") => line_comment(rest),
-            b'/' if rest.starts_with(b"/*") => comment(rest),
-            b'(' | b'[' => {
-                depth += 1;
-                1
-            }
-            b')' | b']' => {
-                depth = depth.saturating_sub(1);
-                1
-            }
+        match text[at] {
+            b'(' | b'[' => depth += 1,
+            b')' | b']' => depth = depth.saturating_sub(1),
             b';' if depth == 0 && at + 1 >= least => return at + 1,
-            _ => 1,
-        };
-        at += length;
+            _ => {}
+        }
+        at += piece(text, at);
     }
     text.len()
+}
+
+/// The length of what begins at a place outside of quotes and comments: what is quoted, a comment, or else one byte.
+pub fn piece(text: &[u8], at: usize) -> usize {
+    let (before, rest) = text.split_at(at);
+    match rest[0] {
+        b'\'' => quoted(rest, escapes(before)),
+        b'"' => quoted(rest, false),
+        b'$' if !continues_word(before) => dollar_quoted(rest),
+        b'-' if rest.starts_with(b"--") => line_comment(rest),
+        b'/' if rest.starts_with(b"/*") => comment(rest),
+        _ => 1,
+    }
 }
 
 /// How far the first word is: blanks and comments come before it.

@@ -1,5 +1,8 @@
 //! What `safedelete.check` and `safedelete.dry_run` ask.
 
+use safedelete_core::message::{self, Report};
+use safedelete_core::sizes::Sizes;
+
 use crate::pg::pg_sys;
 
 use crate::pg::function::{self, ResultRows, Value, function};
@@ -9,32 +12,62 @@ fn rounded(rows: Option<f64>) -> Value {
     rows.map_or(Value::Null, |rows| Value::Bigint(rows.round() as i64))
 }
 
+fn check_script(call: pg_sys::FunctionCallInfo, sizes: Sizes, since: Since) -> Result<pg_sys::Datum, Report> {
+    let rows = ResultRows::of(call);
+    let text = function::server_text_argument(call, 0).unwrap_or_default();
+    check::check(text, sizes, |checked| {
+        let (place, forecast) = (checked.place, checked.forecast);
+        let mut values = vec![Value::Integer(checked.statement as i32), Value::Integer(place.line as i32)];
+        if since == Since::Version0_3 {
+            values.push(Value::Integer(place.column as i32));
+        }
+        values.extend([
+            Value::Text(forecast.command),
+            Value::from(forecast.relation),
+            forecast.outcome.word().into(),
+            forecast.rule.map_or(Value::Null, |rule| rule.word().into()),
+            Value::from(forecast.sqlstate.map(|code| String::from_utf8_lossy(&code).into_owned())),
+            Value::from(forecast.message),
+            Value::from(forecast.detail),
+            Value::from(forecast.hint),
+            rounded(forecast.estimated_rows),
+            forecast.table_rows.map_or(Value::Null, |rows| Value::Bigint(rows as i64)),
+        ]);
+        if since == Since::Version0_3 {
+            let (budget, reason) = forecast.declared.unzip();
+            values.push(budget.map_or(Value::Null, |budget| Value::Bigint(budget.as_set())));
+            values.push(Value::from(reason));
+        }
+        rows.put(values);
+    })?;
+    Ok(pg_sys::Datum::from(0))
+}
+
+/// The version whose SQL declares a function, and with it the columns.
+#[derive(Clone, Copy, PartialEq)]
+enum Since {
+    Version0_2,
+    Version0_3,
+}
+
 function!(
-    /// `check(sql text) RETURNS SETOF record`: what the guard would say of each statement of a script, and
-    /// of each table that it writes. Runs nothing. Raises the SQLSTATE of a syntax error.
+    /// `check(sql text) RETURNS SETOF record`, as version 0.2.0 declares it.
     safedelete_check,
     pg_finfo_safedelete_check,
+    |call| check_script(call, Sizes::default(), Since::Version0_2)
+);
+
+function!(
+    /// `check(sql text, sizes jsonb) RETURNS SETOF record`: what the guard would say of each statement of a script,
+    /// and of each table that it writes. Runs nothing. Tables have the sizes that are given, or their own. Raises
+    /// the SQLSTATE of a syntax error, 22023 for sizes that cannot be read.
+    safedelete_check_0_3,
+    pg_finfo_safedelete_check_0_3,
     |call| {
-        let rows = ResultRows::of(call);
-        let text = function::server_text_argument(call, 0).unwrap_or_default();
-        check::check(text, |checked| {
-            let forecast = checked.forecast;
-            rows.put(vec![
-                Value::Integer(checked.statement as i32),
-                Value::Integer(checked.line as i32),
-                Value::Text(forecast.command),
-                Value::from(forecast.relation),
-                forecast.outcome.word().into(),
-                forecast.rule.map_or(Value::Null, |rule| rule.word().into()),
-                Value::from(forecast.sqlstate.map(|code| String::from_utf8_lossy(&code).into_owned())),
-                Value::from(forecast.message),
-                Value::from(forecast.detail),
-                Value::from(forecast.hint),
-                rounded(forecast.estimated_rows),
-                forecast.table_rows.map_or(Value::Null, |rows| Value::Bigint(rows as i64)),
-            ]);
-        })?;
-        Ok(pg_sys::Datum::from(0))
+        let sizes = function::jsonb_argument(call, 1).map(|json| Sizes::parse(&json)).transpose();
+        let sizes =
+            sizes.map_err(|bad| Report::plain(message::SQLSTATE_INVALID, bad.message, Some(bad.detail), None))?;
+        check_script(call, sizes.unwrap_or_default(), Since::Version0_3)
     }
 );
 

@@ -1,6 +1,7 @@
 //! What `check` says of a statement.
 
 use safedelete_core::event;
+use safedelete_core::limit::Budget;
 use safedelete_core::message::{Report, Rule};
 
 use crate::pg::attempt::Failure;
@@ -42,6 +43,8 @@ pub struct Forecast {
     pub hint: Option<String>,
     pub estimated_rows: Option<f64>,
     pub table_rows: Option<u64>,
+    /// The budget that counts for the write, and the reason that goes with it.
+    pub declared: Option<(Budget, String)>,
 }
 
 impl Forecast {
@@ -57,6 +60,7 @@ impl Forecast {
             hint: None,
             estimated_rows: None,
             table_rows: None,
+            declared: None,
         }
     }
 

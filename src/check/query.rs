@@ -17,14 +17,14 @@ use super::script::Source;
 use super::session::Session;
 use super::unanalysed;
 use crate::analysis::{self, Qualification};
-use crate::authority::Writer;
+use crate::authority::{self, Writer};
 use crate::guard::attach::{self, Estimate};
 use crate::guard::table;
 use crate::guard::task::{self, Task};
 use crate::pg::attempt::attempt;
 use crate::pg::nodes::{Node, Walk};
-use crate::pg::relations;
 use crate::pg::{compat, frame, nodes, raw};
+use crate::pg::{inheritance, relations};
 use crate::policy;
 
 /// What the parameters of a statement are.
@@ -51,7 +51,10 @@ pub fn judge(
     match attempt(|| plannable(&command, node, source, parameters)) {
         Ok(forecasts) => forecasts,
         Err(failure) => match unanalysed::unqualified(node) {
-            Some((command, table)) => vec![unanalysed::judge(session, command, table)],
+            Some((command, table)) => {
+                let found = unanalysed::judge(session, command, table);
+                vec![Forecast { sqlstate: found.sqlstate.or(Some(failure.sqlstate)), ..found }]
+            }
             None => vec![Forecast::failed(&command, &failure)],
         },
     }
@@ -225,9 +228,11 @@ fn of_write(write: &analysis::Finding, estimate: Estimate) -> Forecast {
         ..Forecast::ok(write.command.tag())
     };
     let effective = policy::effective(write.relation);
-    if !effective.guards(write.command) {
+    // A new table holds nothing that could be lost.
+    if !effective.guards(write.command) || inheritance::is_new(write.relation) {
         return forecast;
     }
+    let forecast = Forecast { declared: authority::declared(Some(write.relation)), ..forecast };
     if effective.require_where
         && let Some(told) = by_where(write)
     {

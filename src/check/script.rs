@@ -14,8 +14,8 @@ use crate::pg::{frame, nodes, pg_sys, raw, text};
 /// A script that is read part by part.
 pub struct Script<'a> {
     rest: &'a [u8],
-    /// The line that `rest` begins on, from 1.
-    line: usize,
+    /// Where `rest` begins.
+    place: Place,
     /// How many statements came before.
     number: usize,
     /// Where a part and its trees are.
@@ -26,8 +26,17 @@ pub struct Script<'a> {
 pub struct Part<'a> {
     text: &'a CStr,
     statements: *mut pg_sys::List,
-    line: usize,
+    place: Place,
     number: usize,
+}
+
+/// A place in a script.
+#[derive(Clone, Copy)]
+pub struct Place {
+    /// From 1.
+    pub line: usize,
+    /// Characters from the line's begin, from 1.
+    pub column: usize,
 }
 
 /// The text of a statement: of `length` bytes from `location` on, or as long as `text` is where that is 0.
@@ -44,8 +53,8 @@ pub struct Statement<'a> {
     pub node: *mut pg_sys::Node,
     /// From 1.
     pub number: usize,
-    /// The line of its first word, from 1.
-    pub line: usize,
+    /// That of its first word.
+    pub place: Place,
     pub source: Source<'a>,
 }
 
@@ -54,7 +63,12 @@ const PART: usize = 8 * 1024;
 
 impl<'a> Script<'a> {
     pub fn new(text: &'a CStr) -> Script<'a> {
-        Script { rest: text.to_bytes(), line: 1, number: 0, memory: Context::new(c"safedelete script") }
+        Script {
+            rest: text.to_bytes(),
+            place: Place::BEGIN,
+            number: 0,
+            memory: Context::new(c"safedelete script"),
+        }
     }
 
     /// The next statements; `None` at the end. What the last call gave is no more.
@@ -75,15 +89,15 @@ impl<'a> Script<'a> {
                 Ok(statements) if is_last || ends_with(statements, length) => {
                     break (length, (text, statements));
                 }
-                Err(failure) if is_last => return Err(syntax_error(text, self.line, failure)),
+                Err(failure) if is_last => return Err(syntax_error(text, self.place.line, failure)),
                 // No end of a statement, however it looks.
                 _ => least = 2 * length,
             }
         };
         let (text, statements) = parsed;
-        let part = Part { text, statements, line: self.line, number: self.number };
+        let part = Part { text, statements, place: self.place, number: self.number };
         self.number += part.count();
-        self.line += newlines(&self.rest[..length]);
+        self.place = self.place.behind(&self.rest[..length]);
         self.rest = &self.rest[length..];
         Ok(Some(part))
     }
@@ -96,7 +110,7 @@ impl<'a> Part<'a> {
     /// As [`Script::next`].
     pub fn whole(text: &'a CStr) -> Result<Part<'a>, Report> {
         match parse(text) {
-            Ok(statements) => Ok(Part { text, statements, line: 1, number: 0 }),
+            Ok(statements) => Ok(Part { text, statements, place: Place::BEGIN, number: 0 }),
             Err(failure) => Err(syntax_error(text, 1, failure)),
         }
     }
@@ -108,7 +122,7 @@ impl<'a> Part<'a> {
     pub fn statements(&self) -> impl Iterator<Item = Statement<'a>> + use<'a> {
         let text = self.text;
         let bytes = text.to_bytes();
-        let (mut line, number) = (self.line, self.number);
+        let (mut place, number) = (self.place, self.number);
         let mut counted = 0;
         nodes::items::<pg_sys::RawStmt>(self.statements).enumerate().map(move |(at, raw)| {
             // SAFETY: the parser's list holds RawStmts.
@@ -116,10 +130,24 @@ impl<'a> Part<'a> {
             let source = Source { text, location: location.max(0), length };
             let location = source.location as usize;
             let begin = location + split::first_word(&bytes[location.min(bytes.len())..]);
-            line += newlines(&bytes[counted..begin]);
+            place = place.behind(&bytes[counted..begin]);
             counted = begin;
-            Statement { node, number: number + at + 1, line, source }
+            Statement { node, number: number + at + 1, place, source }
         })
+    }
+}
+
+impl Place {
+    const BEGIN: Place = Place { line: 1, column: 1 };
+
+    /// The place behind a text that begins here.
+    fn behind(self, text: &[u8]) -> Place {
+        let line = text.iter().rposition(|byte| *byte == b'\n').map_or(text, |newline| &text[newline + 1..]);
+        // SAFETY: a text in the database's encoding; none is longer than 1 GB.
+        let characters =
+            unsafe { pg_sys::pg_mbstrlen_with_len(line.as_ptr().cast(), line.len() as i32) } as usize;
+        let lines = newlines(text);
+        Place { line: self.line + lines, column: if lines > 0 { 1 } else { self.column } + characters }
     }
 }
 

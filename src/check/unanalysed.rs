@@ -10,7 +10,7 @@ use safedelete_core::standing::Ruling;
 use super::forecast::{Forecast, Outcome};
 use super::session::{Created, Session};
 use super::whole;
-use crate::authority::Writer;
+use crate::authority::{self, Writer};
 use crate::pg::{nodes, relations, text};
 use crate::{exemption, policy, settings};
 
@@ -47,7 +47,8 @@ pub fn judge(session: &Session, command: Command, name: *mut pg_sys::RangeVar) -
             return forecast.told(Outcome::Refused, report);
         }
     }
-    unknown("it cannot be analysed before it runs; it has no WHERE clause")
+    let unknown = unknown("it cannot be analysed before it runs; it has no WHERE clause");
+    Forecast { declared: authority::declared(known), ..unknown }
 }
 
 /// The first DELETE or UPDATE without a WHERE, as far as the bare parse tree shows it.

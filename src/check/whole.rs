@@ -5,7 +5,7 @@ use safedelete_core::command::Command;
 use safedelete_core::message;
 
 use super::forecast::Forecast;
-use crate::authority::Writer;
+use crate::authority::{self, Writer};
 use crate::objects::reach::{self, Obstacle};
 use crate::objects::whole;
 use crate::pg::attempt::attempt;
@@ -64,6 +64,10 @@ fn of_whole(command: Command, table: pg_sys::Oid, members: Vec<pg_sys::Oid>) -> 
         relation: Some(relations::qualified_name(table)),
         estimated_rows: Some(size.rows() as f64),
         table_rows: Some(size.rows()),
+        declared: policy::effective(table)
+            .guards(command)
+            .then(|| authority::declared(Some(table)))
+            .flatten(),
         ..Forecast::ok(command.tag())
     };
     match outcome {

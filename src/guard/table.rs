@@ -5,9 +5,11 @@ use crate::pg::pg_sys;
 use safedelete_core::command::Command;
 use safedelete_core::limit::{Bounds, Size};
 
+use super::given;
 use crate::analysis::target;
 use crate::ledger::{self, Summed};
 use crate::pg::count::Count;
+use crate::pg::inheritance;
 use crate::pg::relations;
 use crate::pg::sizes;
 
@@ -188,6 +190,16 @@ pub fn cheap(relation: pg_sys::Oid, only: bool) -> Option<Size> {
     if !relations::has_size(relation) {
         return None;
     }
+    let tables = if only { vec![relation] } else { inheritance::members(relation) };
+    if let Some((rows, rest)) = given::among(&tables) {
+        let rest = rest.into_iter().filter_map(|table| of_itself(table, true));
+        return Some(rest.fold(Size::About(rows), Size::and));
+    }
+    of_itself(relation, only)
+}
+
+/// The same, whatever is given.
+fn of_itself(relation: pg_sys::Oid, only: bool) -> Option<Size> {
     let mut count = Count::new(relation, only);
     count.go_on(u64::MAX, CHEAP_PAGES);
     if count.has_ended() {

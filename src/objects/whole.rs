@@ -6,6 +6,7 @@ use safedelete_core::event::Verdict;
 use safedelete_core::limit::Size;
 use safedelete_core::message::Report;
 
+use crate::guard::given;
 use crate::guard::task::Task;
 use crate::pg::count::Count;
 use crate::pg::relations;
@@ -58,7 +59,10 @@ pub fn preview(
     relation: pg_sys::Oid,
     members: Vec<pg_sys::Oid>,
 ) -> (Option<(Verdict, Report)>, Size) {
-    let size = count(members, enough(command, relation));
+    let size = match given::among(&members) {
+        Some((rows, rest)) => count(rest, u64::MAX).and(Size::About(rows)),
+        None => count(members, enough(command, relation)),
+    };
     let guarded = is_guarded(command, relation) && !relations::is_exempt(relation);
     let task = || Task::of_whole_table(command, relation, size);
     let outcome = if guarded { task().preview(size.rows()) } else { None };

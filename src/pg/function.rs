@@ -65,6 +65,13 @@ pub fn server_text_argument<'a>(call: pg_sys::FunctionCallInfo, number: usize) -
     Some(unsafe { CStr::from_ptr(pg_sys::text_to_cstring(datum.cast_mut_ptr())) })
 }
 
+/// A `jsonb` argument, as text.
+pub fn jsonb_argument(call: pg_sys::FunctionCallInfo, number: usize) -> Option<String> {
+    let datum = datum(call, number)?;
+    // SAFETY: the declaration says jsonb, whose output function makes a NUL-terminated text.
+    text::from_server(unsafe { pg_sys::OidOutputFunctionCall(pg_sys::F_JSONB_OUT.into(), datum) })
+}
+
 /// An `oid` argument, `regclass` and the like among them.
 pub fn oid(call: pg_sys::FunctionCallInfo, number: usize) -> Option<pg_sys::Oid> {
     datum(call, number).map(|datum| pg_sys::Oid::from(datum.value() as u32))

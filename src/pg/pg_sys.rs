@@ -197,12 +197,14 @@ functions! {
     fn MemoryContextStrdup(context: MemoryContext, string: *const c_char) -> *mut c_char;
     fn negate_clause(node: *mut Node) -> *mut Node;
     fn OffsetVarNodes(node: *mut Node, offset: c_int, sublevels_up: c_int);
+    fn OidOutputFunctionCall(function_id: Oid, val: Datum) -> *mut c_char;
     fn op_input_types(opno: Oid, lefttype: *mut Oid, righttype: *mut Oid);
     fn pfree(pointer: *mut c_void);
     fn pg_any_to_server(s: *const c_char, len: c_int, encoding: c_int) -> *mut c_char;
     fn pg_detoast_datum(datum: *mut varlena) -> *mut varlena;
     fn pg_mbcharcliplen(text: *const c_char, len: c_int, limit: c_int) -> c_int;
     fn pg_mbcliplen(text: *const c_char, len: c_int, limit: c_int) -> c_int;
+    fn pg_mbstrlen_with_len(text: *const c_char, limit: c_int) -> c_int;
     fn pg_server_to_any(s: *const c_char, len: c_int, encoding: c_int) -> *mut c_char;
     fn predicate_implied_by(predicate_list: *mut List, clause_list: *mut List, weak: bool) -> bool;
     fn pull_var_clause(node: *mut Node, flags: c_int) -> *mut List;

@@ -71,6 +71,20 @@ fn unsure_rows(relation: pg_sys::Oid) -> Option<u64> {
     .flatten()
 }
 
+/// What a table held where its statistics come from, if it was restored without its rows: they speak of rows, and
+/// it has not one page. TRUNCATE, VACUUM and a rewrite leave no such statistics.
+pub fn restored(relation: pg_sys::Oid) -> Option<u64> {
+    if kind(relation) != pg_sys::RELKIND_RELATION {
+        return None;
+    }
+    let rows = catalogued(relation, |row| row.reltuples).filter(|rows| *rows >= 1.0)?;
+    let pages = with_open(relation, |opened| {
+        // SAFETY: the relation is open and locked.
+        unsafe { pg_sys::RelationGetNumberOfBlocksInFork(opened, pg_sys::ForkNumber::MAIN_FORKNUM) }
+    });
+    (pages.value() == Some(0)).then_some(rows as u64)
+}
+
 /// What came of looking into a relation.
 pub enum Look<T> {
     Has(T),

@@ -1,0 +1,1 @@
+ALTER TABLE customers ADD IF NOT EXISTS since date;

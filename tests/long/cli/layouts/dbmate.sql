@@ -1,0 +1,5 @@
+-- migrate:up
+CREATE TABLE dbmate (id int);
+
+-- migrate:down
+DELETE FROM customers;
