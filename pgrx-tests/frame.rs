@@ -35,7 +35,7 @@ fn raised() -> (i32, String) {
 fn test_an_error_passes_and_drops_what_rust_owns() {
     let owned = Rc::new(());
     let told = error_of(&|| {
-        let _list = vec![owned.clone(), owned.clone()];
+        let _here = Box::new([owned.clone(), owned.clone()]);
         raise();
     });
     assert_eq!((told, Rc::strong_count(&owned)), (raised(), 1));
@@ -75,11 +75,8 @@ fn test_memory_that_has_run_out_is_an_error() {
 
 #[pg_extern]
 fn test_what_is_caught_leaves_no_trace() {
-    let (context, held) = (
-        // SAFETY: reads backend variables.
-        unsafe { pg_sys::CurrentMemoryContext },
-        unsafe { pg_sys::InterruptHoldoffCount },
-    );
+    // SAFETY: reads backend variables.
+    let (context, held) = unsafe { (pg_sys::CurrentMemoryContext, pg_sys::InterruptHoldoffCount) };
     for _ in 0..20 {
         assert_eq!(error_of(&raise), raised());
     }
