@@ -1,6 +1,7 @@
 //! What docs/settings.md says of each setting is what PostgreSQL has been told of it.
 
 use pgrx::prelude::*;
+use safedelete_core::command::Command;
 
 #[pg_extern]
 fn test_every_setting_is_documented() {
@@ -30,4 +31,8 @@ fn test_every_setting_is_documented() {
         };
         assert_eq!(who, meant, "{name}");
     }
+    let commands =
+        Spi::get_one::<String>("SELECT extra_desc FROM pg_settings WHERE name = 'safedelete.commands'");
+    let commands = commands.expect("pg_settings").unwrap_or_default();
+    assert!(Command::ALL.into_iter().all(|command| commands.contains(command.word())), "{commands}");
 }

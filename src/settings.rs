@@ -42,7 +42,7 @@ static REQUIRE_REASON: Local<bool> = Local::new(false);
 static EVENTS_MAX: Local<i32> = Local::new(1000);
 
 static COMMANDS: List<Commands> =
-    List::new(c"delete, update, merge, truncate", Commands::DEFAULT, list::parse_commands).in_plans();
+    List::new(c"delete, update, merge, truncate", Commands::DEFAULT, Commands::parse).in_plans();
 pub static EXEMPT_TABLES: List<Vec<TableName>> =
     List::new(c"databasechangeloglock, knex_migrations_lock", Vec::new(), names::parse_tables).in_plans();
 pub static BYPASS_ROLE: List<Vec<String>> = List::new(c"", Vec::new(), names::parse_roles);

@@ -77,7 +77,7 @@ impl Commands {
     /// Reads a list such as `delete, update`; letter case and blanks do not matter.
     ///
     /// # Errors
-    /// The first word that names no command.
+    /// What is wrong with the first word that names no command, as a DETAIL.
     pub fn parse(list: &str) -> Result<Commands, String> {
         let mut commands = Commands(0);
         for word in list.split(',').map(str::trim) {
@@ -86,7 +86,11 @@ impl Commands {
             }
             match Commands::of_word(word) {
                 Some(command) => commands.0 |= command.0,
-                None => return Err(word.to_owned()),
+                None => {
+                    return Err(format!(
+                        "\"{word}\" is none of delete, update, merge, truncate, drop, upsert."
+                    ));
+                }
             }
         }
         Ok(commands)
@@ -130,8 +134,10 @@ mod tests {
 
     #[test]
     fn an_unknown_or_empty_word_is_named() {
-        assert_eq!(Commands::parse("delete, remove"), Err("remove".into()));
-        assert_eq!(Commands::parse("delete,,update"), Err(String::new()));
+        let detail = Commands::parse("delete, remove").unwrap_err();
+        assert!(detail.starts_with("\"remove\" is none of "), "{detail}");
+        assert!(Command::ALL.into_iter().all(|command| detail.contains(command.word())), "{detail}");
+        assert!(Commands::parse("delete,,update").unwrap_err().starts_with("\"\" is none of "));
     }
 
     /// A new one belongs into `ALL`, too.

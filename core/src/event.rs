@@ -87,7 +87,9 @@ impl Counter {
     pub fn of(verdict: Verdict, rule: Option<Rule>) -> Option<Counter> {
         match (verdict, rule) {
             (Verdict::Refused, Some(Rule::Where)) => Some(Counter::RefusedWhere),
-            (Verdict::Refused, _) => Some(Counter::RefusedRows),
+            (Verdict::Refused, Some(Rule::Rows | Rule::Own | Rule::Exactly | Rule::AtMost) | None) => {
+                Some(Counter::RefusedRows)
+            }
             (Verdict::Warned, _) => Some(Counter::Warned),
             (Verdict::Logged, _) => Some(Counter::Logged),
             (Verdict::Overridden, _) => Some(Counter::Overridden),

@@ -100,7 +100,7 @@ impl Effective {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::command::Commands;
+    use crate::command::{Command, Commands};
     use crate::limit::Bounds;
     use crate::mode::Mode;
     use proptest::prelude::*;
@@ -159,6 +159,8 @@ mod tests {
         for key in Key::all() {
             assert!(page.contains(&format!("\n| `{}` |", key.word())), "{}", key.word());
         }
+        let commands = bad_value(Key::Commands, "").detail;
+        assert!(Command::ALL.into_iter().all(|command| commands.contains(command.word())), "{commands}");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What the guard asks of the catalogs: names, kinds, sizes.
+//! What is asked of the catalogs about one relation, or function: names, kinds, whether it is new, who may what.
 
 use std::ffi::CStr;
 

@@ -2,8 +2,6 @@
 
 use std::ffi::{CStr, CString, c_char};
 
-use safedelete_core::command::Commands;
-
 use super::generation::{changed, forget_plans};
 use crate::pg::local::{Lent, Local};
 use crate::pg::{frame, pg_sys, text};
@@ -67,11 +65,6 @@ impl List<Vec<String>> {
     pub fn names(&self) -> Vec<String> {
         self.said.with(|names| names.clone())
     }
-}
-
-pub fn parse_commands(list: &str) -> Result<Commands, String> {
-    Commands::parse(list)
-        .map_err(|word| format!("\"{word}\" is none of delete, update, merge, truncate, drop, upsert."))
 }
 
 /// The text of a string setting's value.
