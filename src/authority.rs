@@ -51,13 +51,13 @@ fn bypasses(role: pg_sys::Oid) -> bool {
         return false;
     }
     // Asked of each write of a loop, of the same role again and again.
-    let (last, settings, members, verdict) = LAST.get();
+    let (last, settings, members, bypasses) = LAST.get();
     if (last, settings, members) == (role, settings::generation(), roles::generation()) {
-        return verdict;
+        return bypasses;
     }
-    let verdict = roles::is_member_of_any(role, &settings::BYPASS_ROLE.names());
-    LAST.set((role, settings::generation(), roles::generation(), verdict));
-    verdict
+    let bypasses = roles::is_member_of_any(role, &settings::BYPASS_ROLE.names());
+    LAST.set((role, settings::generation(), roles::generation(), bypasses));
+    bypasses
 }
 
 /// What an override is worth for a role and a table (`None`: for what is no table): a declared budget that

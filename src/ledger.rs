@@ -10,7 +10,7 @@ use safedelete_core::limit::Size;
 
 use crate::levels::{self, Owner};
 use crate::pg::local::{Lent, Local};
-use crate::settings::{self, Scope};
+use crate::settings::{self, SumOver};
 
 mod summed;
 mod written;
@@ -129,14 +129,14 @@ fn change<R>(f: impl FnOnce(&mut Ledger) -> R) -> R {
 /// The sum that counts now: the client statement's or the transaction's.
 pub fn owner() -> Owner {
     match settings::scope() {
-        Scope::Statement => levels::owner(),
-        Scope::Transaction => Owner::TRANSACTION,
+        SumOver::Statement => levels::owner(),
+        SumOver::Transaction => Owner::TRANSACTION,
     }
 }
 
 /// The command at which the running sum began.
 pub fn began() -> pg_sys::CommandId {
-    if settings::scope() == Scope::Transaction { 0 } else { levels::began() }
+    if settings::scope() == SumOver::Transaction { 0 } else { levels::began() }
 }
 
 /// The rows counted so far.

@@ -22,10 +22,10 @@ pub use define::define;
 pub use generation::{changed, forget_plans, generation};
 use list::List;
 
-/// `safedelete.scope`
+/// Over what the rows of a table are summed: `safedelete.scope`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(i32)]
-pub enum Scope {
+pub enum SumOver {
     Statement = 0,
     Transaction = 1,
 }
@@ -35,7 +35,7 @@ static REQUIRE_WHERE: Local<bool> = Local::new(true);
 static MAX_ROWS: Local<i32> = Local::new(-1);
 static MAX_FRACTION: Local<f64> = Local::new(0.5);
 static MIN_ROWS: Local<i32> = Local::new(1000);
-static SCOPE: Local<Scope> = Local::new(Scope::Statement);
+static SCOPE: Local<SumOver> = Local::new(SumOver::Statement);
 static ALLOW_ROWS: Local<i32> = Local::new(0);
 static REASON: Local<*mut c_char> = Local::new(c"".as_ptr().cast_mut());
 static REQUIRE_REASON: Local<bool> = Local::new(false);
@@ -74,7 +74,7 @@ pub fn effective() -> Effective {
     }
 }
 
-pub fn scope() -> Scope {
+pub fn scope() -> SumOver {
     SCOPE.get()
 }
 

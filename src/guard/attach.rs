@@ -11,7 +11,7 @@ use crate::analysis::{Finding, Qualification, expected};
 use crate::levels;
 use crate::pg::nodes::{self, Nodes};
 use crate::pg::{compat, frame, inheritance, raw, relations};
-use crate::settings::{self, Scope};
+use crate::settings::{self, SumOver};
 use crate::{exemption, policy, rehearsal};
 
 /// Puts a guard above the input of each ModifyTable that has a finding.
@@ -153,7 +153,7 @@ pub unsafe fn is_known_point_write(plan: *mut pg_sys::PlannedStmt) -> bool {
         nodes::tag(scan) == NodeTag::T_IndexScan
             && unique::known_lookup((*scan).indexid, (*scan).indexqual) == Some(true)
             && writes_named_alone(modify)
-            && settings::scope() != Scope::Transaction
+            && settings::scope() != SumOver::Transaction
             && !levels::current().is_explaining()
     }
 }
@@ -181,7 +181,7 @@ unsafe fn point_write(
 ) -> Option<u64> {
     if !matches!(finding.command, Command::Delete | Command::Update)
         || finding.qualification != Qualification::Qualified
-        || settings::scope() == Scope::Transaction
+        || settings::scope() == SumOver::Transaction
         || finding.frozen
     {
         return None;

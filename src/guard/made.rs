@@ -11,7 +11,7 @@ use crate::ledger::{self, Summed};
 use crate::levels;
 use crate::pg::pg_sys::NodeTag;
 use crate::pg::{compat, heap, nodes, pg_sys, raw};
-use crate::settings::{self, Scope};
+use crate::settings::{self, SumOver};
 
 /// Whether a row version was made by the sum of `of`.
 ///
@@ -69,7 +69,7 @@ unsafe fn header_of(slot: *mut pg_sys::TupleTableSlot) -> pg_sys::HeapTupleHeade
 pub unsafe fn by_point_write(query: *mut pg_sys::QueryDesc, of: Summed) -> bool {
     // SAFETY: by contract; casts follow tags. The plan is a ModifyTable above a scan of one relation.
     unsafe {
-        let is_whole = levels::is_whole_statement() && settings::scope() == Scope::Statement;
+        let is_whole = levels::is_whole_statement() && settings::scope() == SumOver::Statement;
         !is_whole && by_write_below(query, of)
     }
 }
@@ -251,7 +251,7 @@ unsafe fn written(guard: *mut GuardState, leaf: pg_sys::Oid) -> pg_sys::Relation
 pub(super) unsafe fn settle(guard: *mut GuardState, estate: *mut pg_sys::EState) {
     // SAFETY: by contract.
     unsafe {
-        if levels::starts_whole_statement() && settings::scope() == Scope::Statement {
+        if levels::starts_whole_statement() && settings::scope() == SumOver::Statement {
             return;
         }
         let opened = (*estate).es_opened_result_relations;

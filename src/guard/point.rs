@@ -15,7 +15,7 @@ use crate::pg::execution::Execution;
 use crate::pg::local::Local;
 use crate::pg::report::{self, Frozen};
 use crate::pg::{backend, frame, nodes, portal, raw};
-use crate::settings::{self, Scope};
+use crate::settings::{self, SumOver};
 use crate::{ledger, policy};
 
 /// The write that was planned before a policy changed that it may hang on.
@@ -169,7 +169,7 @@ pub unsafe fn account(query: *mut pg_sys::QueryDesc, fires: bool) {
         let entry = (*(*table).elements.add(at - 1)).ptr_value.cast::<pg_sys::RangeTblEntry>();
         if guarded || !counts {
             // Nothing of the sum comes after.
-            let ends = !fires && levels::is_whole_statement() && settings::scope() == Scope::Statement;
+            let ends = !fires && levels::is_whole_statement() && settings::scope() == SumOver::Statement;
             if !ends && operation != pg_sys::CmdType::CMD_DELETE {
                 note(query, (*entry).relid, !(*entry).inh, guarded);
             }

@@ -21,7 +21,7 @@ use crate::pg::{inheritance, relations};
 use crate::policy;
 use crate::refusal::{self, About};
 use crate::rehearsal::{self, By};
-use crate::settings::{self, Scope};
+use crate::settings::{self, SumOver};
 
 pub struct Task {
     pub(super) command: Command,
@@ -261,7 +261,7 @@ impl Task {
             let by = levels::writes();
             Reach::ForeignKey { by: by.map(|(command, relation)| (command, relations::name(relation))) }
         } else if sum > count {
-            Reach::Summed { in_transaction: settings::scope() == Scope::Transaction }
+            Reach::Summed { in_transaction: settings::scope() == SumOver::Transaction }
         } else if self.modifies {
             Reach::Modified
         } else {

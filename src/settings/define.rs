@@ -57,8 +57,8 @@ static MODES: Words<5> = Words([
 ]);
 
 static SCOPES: Words<3> = Words([
-    word(c"statement", Scope::Statement as c_int),
-    word(c"transaction", Scope::Transaction as c_int),
+    word(c"statement", SumOver::Statement as c_int),
+    word(c"transaction", SumOver::Transaction as c_int),
     END,
 ]);
 
