@@ -101,11 +101,12 @@ fn run_deferred() {
 
 /// Runs one statement as the client would. DEALLOCATE of what is not the dry run's own does nothing.
 fn execute(statement: &Statement, leftovers: &Leftovers) -> Result<(), Report> {
-    if let Some(deallocate) =
+    // SAFETY: the parser's statement; ALL has no name.
+    let deallocated = unsafe {
         nodes::cast::<pg_sys::DeallocateStmt, _>(statement.node, NodeTag::T_DeallocateStmt)
-    {
-        // SAFETY: the parser's statement; ALL has no name.
-        let name = unsafe { (*deallocate).name };
+            .map(|deallocate| (*deallocate).name)
+    };
+    if let Some(name) = deallocated {
         if name.is_null() {
             leftovers.deallocate_all();
             return Ok(());
@@ -145,7 +146,8 @@ fn spi(text: &CStr) -> i32 {
 }
 
 fn refuse_transaction_control(statement: *mut pg_sys::Node, line: usize) -> Result<(), Report> {
-    if nodes::tag(statement) != NodeTag::T_TransactionStmt {
+    // SAFETY: the parser's statement.
+    if unsafe { nodes::tag(statement) } != NodeTag::T_TransactionStmt {
         return Ok(());
     }
     Err(Report::plain(

@@ -274,7 +274,8 @@ pub unsafe fn enter_utility(utility: *mut pg_sys::Node, explaining: bool) -> (Le
         outer.0.owner
     };
     use pg_sys::NodeTag::*;
-    let (kind, runs_others) = match nodes::tag(utility) {
+    // SAFETY: by contract.
+    let (kind, runs_others) = match unsafe { nodes::tag(utility) } {
         T_ExecuteStmt => (Kind::Execute, true),
         T_ExplainStmt if explaining => (Kind::ExplainAnalyze, true),
         T_CreateExtensionStmt | T_AlterExtensionStmt => (Kind::Extension, true),

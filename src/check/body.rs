@@ -11,7 +11,8 @@ use super::plpgsql;
 use super::query::{self, Parameters};
 use super::script::{Script, Source};
 use super::session::Session;
-use crate::pg::{growing, nodes, text};
+use crate::pg::nodes::{self, Kind, Node};
+use crate::pg::{growing, text};
 
 /// A DO block.
 ///
@@ -43,8 +44,8 @@ pub unsafe fn of_function(
     source: Source,
 ) -> Vec<Forecast> {
     // SAFETY: by contract; its options are DefElems.
-    let ((language, body), sql_body) = unsafe { (options((*create).options), (*create).sql_body) };
-    let mut forecasts = if !sql_body.is_null() {
+    let ((language, body), sql_body) = unsafe { (options((*create).options), Node::of((*create).sql_body)) };
+    let mut forecasts = if let Some(sql_body) = sql_body {
         let mut forecasts = Vec::new();
         of_atomic(session, sql_body, source, &mut forecasts);
         forecasts
@@ -134,14 +135,12 @@ fn of_sql(session: &Session, body: &CStr) -> Vec<Forecast> {
 }
 
 /// The statements of BEGIN ATOMIC, or the one of RETURN.
-fn of_atomic(session: &Session, body: *mut pg_sys::Node, source: Source, forecasts: &mut Vec<Forecast>) {
-    match nodes::cast::<pg_sys::List, _>(body, NodeTag::T_List) {
-        Some(list) => {
-            nodes::items(list).for_each(|inner| of_atomic(session, inner, source, forecasts));
-        }
-        // Nothing between BEGIN ATOMIC and END; a value.
-        None if matches!(nodes::tag(body), NodeTag::T_Invalid | NodeTag::T_ReturnStmt) => {}
-        None => of_statement(session, body, source, forecasts),
+fn of_atomic(session: &Session, body: Node, source: Source, forecasts: &mut Vec<Forecast>) {
+    match body.kind() {
+        Kind::List(list) => list.iter().for_each(|inner| of_atomic(session, inner, source, forecasts)),
+        // A value.
+        Kind::Other(NodeTag::T_ReturnStmt) => {}
+        _ => of_statement(session, body.as_ptr(), source, forecasts),
     }
 }
 

@@ -19,7 +19,8 @@ use super::session::Session;
 use super::whole;
 use crate::pg::attempt::{Failure, attempt};
 use crate::pg::local::{Lent, Local};
-use crate::pg::{frame, growing, nodes, raw, report};
+use crate::pg::nodes::{self, Nodes};
+use crate::pg::{frame, growing, raw, report};
 
 type StatementHook = unsafe extern "C-unwind" fn(*mut c_void, *mut Stmt);
 
@@ -137,10 +138,8 @@ impl Walk<'_> {
     /// # Safety
     /// `list` holds PL/pgSQL's statements.
     unsafe fn walk_all(&mut self, list: *mut pg_sys::List) {
-        for statement in nodes::items::<Stmt>(list) {
-            // SAFETY: by contract.
-            unsafe { self.walk(statement) };
-        }
+        // SAFETY: by contract.
+        unsafe { nodes::items::<Stmt>(list).for_each(|statement| self.walk(statement)) }
     }
 
     /// # Safety
@@ -247,9 +246,9 @@ impl Walk<'_> {
     /// # Safety
     /// `list` holds the arms of IF or CASE.
     unsafe fn arms(&mut self, list: *mut pg_sys::List) {
-        for arm in nodes::items::<Arm>(list) {
-            // SAFETY: by contract.
-            unsafe {
+        // SAFETY: by contract.
+        unsafe {
+            for arm in nodes::items::<Arm>(list) {
                 self.sql((*arm).condition);
                 self.walk_all((*arm).body);
             }
@@ -281,16 +280,16 @@ impl Walk<'_> {
         let Ok(parsed) = outcome else { return };
         // A setting may have been changed by now: what would be refused is not known.
         let settings_changed = self.forecasts.iter().any(|forecast| forecast.command == "SET");
-        for raw in nodes::items::<pg_sys::RawStmt>(parsed) {
-            // SAFETY: the parser's statement.
-            let node = unsafe { (*raw).stmt };
+        // SAFETY: the parser's list holds RawStmts.
+        for raw in unsafe { Nodes::<pg_sys::RawStmt>::of(parsed) }.iter() {
+            let is_select = raw.stmt().is_some_and(|node| node.is_a::<pg_sys::SelectStmt>());
             let source = Source { text, location: 0, length: 0 };
-            for mut forecast in judge(self.session, node, source, expr.cast()) {
+            for mut forecast in judge(self.session, raw.stmt, source, expr.cast()) {
                 if settings_changed && forecast.outcome == Outcome::Refused {
                     forecast.outcome = Outcome::Unknown;
                 }
                 // An expression that calls nothing has nothing to say.
-                if forecast.outcome != Outcome::Ok || nodes::tag(node) != NodeTag::T_SelectStmt {
+                if forecast.outcome != Outcome::Ok || !is_select {
                     growing::push(self.forecasts, forecast);
                 }
             }
@@ -306,7 +305,8 @@ fn judge(
     expression: *mut c_void,
 ) -> Vec<Forecast> {
     let command = command_name(node);
-    match nodes::tag(node) {
+    // SAFETY: the parser's statement.
+    match unsafe { nodes::tag(node) } {
         NodeTag::T_InsertStmt
         | NodeTag::T_DeleteStmt
         | NodeTag::T_UpdateStmt

@@ -67,7 +67,8 @@ fn plannable(
     parameters: Parameters,
 ) -> Vec<Forecast> {
     let mut forecasts = Vec::new();
-    for query in nodes::items::<pg_sys::Query>(analyse(node, source, parameters)) {
+    // SAFETY: analysis's Queries.
+    for query in unsafe { nodes::items::<pg_sys::Query>(analyse(node, source, parameters)) } {
         forecasts.extend(of_query(query, source.text));
     }
     if forecasts.is_empty() {
@@ -89,10 +90,11 @@ fn analyse(node: *mut pg_sys::Node, source: Source, parameters: Parameters) -> *
         statement
     };
     let declared: Vec<_> = match parameters {
-        Parameters::Typed(types) => nodes::items::<pg_sys::TypeName>(types)
-            // SAFETY: the parser's TypeNames; an error is the script's.
-            .map(|name| unsafe { pg_sys::typenameTypeId(std::ptr::null_mut(), name) })
-            .collect(),
+        // SAFETY: the parser's TypeNames; an error is the script's.
+        Parameters::Typed(types) => unsafe {
+            let type_of = |name: *mut pg_sys::TypeName| pg_sys::typenameTypeId(std::ptr::null_mut(), name);
+            nodes::items::<pg_sys::TypeName>(types).map(type_of).collect()
+        },
         _ => Vec::new(),
     };
     let setup = match parameters {

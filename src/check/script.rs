@@ -9,7 +9,10 @@ use safedelete_core::split;
 
 use crate::pg::attempt::{Failure, stop};
 use crate::pg::context::Context;
-use crate::pg::{frame, nodes, pg_sys, raw, text};
+use crate::pg::nodes::Nodes;
+use crate::pg::{frame, pg_sys, raw, text};
+
+type Statements<'t> = Nodes<'t, pg_sys::RawStmt>;
 
 /// A script that is read part by part.
 pub struct Script<'a> {
@@ -25,7 +28,7 @@ pub struct Script<'a> {
 /// Statements that have been parsed, and the text that their locations point into.
 pub struct Part<'a> {
     text: &'a CStr,
-    statements: *mut pg_sys::List,
+    statements: Statements<'a>,
     place: Place,
     number: usize,
 }
@@ -116,7 +119,7 @@ impl<'a> Part<'a> {
     }
 
     fn count(&self) -> usize {
-        nodes::items::<pg_sys::RawStmt>(self.statements).count()
+        self.statements.len()
     }
 
     pub fn statements(&self) -> impl Iterator<Item = Statement<'a>> + use<'a> {
@@ -124,9 +127,8 @@ impl<'a> Part<'a> {
         let bytes = text.to_bytes();
         let (mut place, number) = (self.place, self.number);
         let mut counted = 0;
-        nodes::items::<pg_sys::RawStmt>(self.statements).enumerate().map(move |(at, raw)| {
-            // SAFETY: the parser's list holds RawStmts.
-            let (node, location, length) = unsafe { ((*raw).stmt, (*raw).stmt_location, (*raw).stmt_len) };
+        self.statements.iter().enumerate().map(move |(at, raw)| {
+            let (node, location, length) = (raw.stmt, raw.stmt_location, raw.stmt_len);
             let source = Source { text, location: location.max(0), length };
             let location = source.location as usize;
             let begin = location + split::first_word(&bytes[location.min(bytes.len())..]);
@@ -178,7 +180,8 @@ fn copy<'a>(text: &[u8]) -> &'a CStr {
     }
 }
 
-fn parse(text: &CStr) -> Result<*mut pg_sys::List, Failure> {
+/// The statements are in the current memory context; a [`Part`] bounds how long they are held.
+fn parse<'t>(text: &CStr) -> Result<Statements<'t>, Failure> {
     stop(|| {
         frame::call(|| {
             #[allow(ffi_unwind_calls, reason = "inside frame::call; the closure owns nothing")]
@@ -186,7 +189,7 @@ fn parse(text: &CStr) -> Result<*mut pg_sys::List, Failure> {
             // would take the position for one in its own text (_SPI_error_callback); `call` puts it back.
             unsafe {
                 pg_sys::error_context_stack = std::ptr::null_mut();
-                raw::raw_parser(text.as_ptr(), pg_sys::RawParseMode::RAW_PARSE_DEFAULT)
+                Nodes::of(raw::raw_parser(text.as_ptr(), pg_sys::RawParseMode::RAW_PARSE_DEFAULT))
             }
         })
     })
@@ -194,11 +197,12 @@ fn parse(text: &CStr) -> Result<*mut pg_sys::List, Failure> {
 
 /// Whether the last byte of a text of this length is the semicolon that ends the last statement: then what
 /// comes behind it is parsed alike by itself. In a comment it is none.
-fn ends_with(statements: *mut pg_sys::List, length: usize) -> bool {
-    // SAFETY: the parser's list holds RawStmts; where no semicolon ends a statement its length is 0.
-    nodes::items::<pg_sys::RawStmt>(statements).last().is_some_and(|last| unsafe {
-        (*last).stmt_len > 0 && ((*last).stmt_location + (*last).stmt_len) as usize == length - 1
-    })
+fn ends_with(statements: Statements, length: usize) -> bool {
+    // Where no semicolon ends a statement its length is 0.
+    statements
+        .iter()
+        .next_back()
+        .is_some_and(|last| last.stmt_len > 0 && (last.stmt_location + last.stmt_len) as usize == length - 1)
 }
 
 /// How many bytes so many characters are.

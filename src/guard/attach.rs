@@ -9,7 +9,7 @@ use super::orders::{Flow, Orders};
 use super::{node, repeats, split, unique};
 use crate::analysis::{Finding, Qualification, expected};
 use crate::levels;
-use crate::pg::nodes::{self, Nodes};
+use crate::pg::nodes::{self, Node, Nodes};
 use crate::pg::{compat, frame, inheritance, raw, relations};
 use crate::settings::{self, SumOver};
 use crate::{exemption, policy, rehearsal};
@@ -125,7 +125,8 @@ unsafe fn modify_tables(plan: *mut pg_sys::PlannedStmt) -> Vec<*mut pg_sys::Modi
 /// `plan` is NULL or a plan node.
 unsafe fn find_modify_tables(plan: *mut pg_sys::Plan, found: &mut Vec<*mut pg_sys::ModifyTable>) {
     // A ModifyTable is the top of its plan; other extensions may put nodes of their own above it.
-    if let Some(modify) = nodes::cast(plan, NodeTag::T_ModifyTable) {
+    // SAFETY: by contract.
+    if let Some(modify) = unsafe { nodes::cast(plan, NodeTag::T_ModifyTable) } {
         found.push(modify);
     } else if !plan.is_null() {
         // SAFETY: by contract.
@@ -232,11 +233,7 @@ unsafe fn leaves(
     modify: *mut pg_sys::ModifyTable,
 ) -> impl Iterator<Item = pg_sys::Oid> {
     // SAFETY: by contract.
-    let (table, written) = unsafe { ((*plan).rtable, (*modify).resultRelations) };
-    nodes::integers(written)
-        .filter_map(move |index| nodes::range_table_entry(table, index as u32))
-        // SAFETY: a plan's range table entry.
-        .map(|entry| unsafe { (*entry).relid })
+    unsafe { written(plan, modify) }.map(|entry| entry.relid)
 }
 
 /// Whether a foreign table is among the relations that a ModifyTable writes.
@@ -245,11 +242,20 @@ unsafe fn leaves(
 /// `modify` is of `plan`.
 unsafe fn writes_foreign(plan: *mut pg_sys::PlannedStmt, modify: *mut pg_sys::ModifyTable) -> bool {
     // SAFETY: by contract.
-    let (table, written) = unsafe { ((*plan).rtable, (*modify).resultRelations) };
-    nodes::integers(written)
-        .filter_map(|index| nodes::range_table_entry(table, index as u32))
-        // SAFETY: a plan's range table entry.
-        .any(|entry| unsafe { (*entry).relkind } == pg_sys::RELKIND_FOREIGN_TABLE as i8)
+    unsafe { written(plan, modify) }.any(|entry| entry.relkind == pg_sys::RELKIND_FOREIGN_TABLE as i8)
+}
+
+/// The range table entries that a ModifyTable writes.
+///
+/// # Safety
+/// `modify` is of `plan`.
+unsafe fn written<'t>(
+    plan: *mut pg_sys::PlannedStmt,
+    modify: *mut pg_sys::ModifyTable,
+) -> impl Iterator<Item = Node<'t, pg_sys::RangeTblEntry>> {
+    // SAFETY: by contract.
+    let (table, written) = unsafe { (Nodes::of((*plan).rtable), nodes::integers((*modify).resultRelations)) };
+    written.filter_map(move |index| table.number(index as u32))
 }
 
 /// Whether the named table is the only one that is written.

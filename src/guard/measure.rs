@@ -160,9 +160,9 @@ unsafe extern "C-unwind" fn find_direct(
 /// # Safety
 /// `scans` are foreign scans' states.
 pub unsafe fn instrument(scans: *mut pg_sys::List) {
-    for scan in nodes::items::<pg_sys::PlanState>(scans) {
-        // SAFETY: by contract.
-        unsafe {
+    // SAFETY: by contract.
+    unsafe {
+        for scan in nodes::items::<pg_sys::PlanState>(scans) {
             if (*scan).instrument.is_null() {
                 (*scan).instrument = compat::instrument(pg_sys::InstrumentOption::INSTRUMENT_ROWS as c_int);
             }

@@ -74,10 +74,10 @@ impl Orders {
     /// # Safety
     /// `list` is the `custom_private` of a guard.
     pub unsafe fn read(list: *mut pg_sys::List) -> Option<Orders> {
-        let mut items = nodes::items::<pg_sys::Node>(list);
-        let (fixed, conditions, parts) = (items.next()?, items.next()?, items.next()?);
         // SAFETY: by contract; a plan stays in the process that made it.
         unsafe {
+            let mut items = nodes::items::<pg_sys::Node>(list);
+            let (fixed, conditions, parts) = (items.next()?, items.next()?, items.next()?);
             let value = (*fixed.cast::<pg_sys::Const>()).constvalue.cast_mut_ptr::<pg_sys::varlena>();
             let orders = value.byte_add(pg_sys::VARHDRSZ).cast::<Orders>().read_unaligned();
             Some(Orders { conditions: conditions.cast(), parts: parts.cast(), ..orders })

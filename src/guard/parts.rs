@@ -29,7 +29,8 @@ pub struct Parts {
 impl Parts {
     /// The parts that `orders` names, as far as their policies have them guarded.
     pub fn start(orders: &Orders, referential: bool) -> Option<Parts> {
-        let parts: Vec<_> = nodes::oids(orders.parts)
+        // SAFETY: a plan's list of OIDs.
+        let parts: Vec<_> = unsafe { nodes::oids(orders.parts) }
             .filter(|part| policy::effective(*part).guards(orders.command))
             .map(|relation| {
                 let task = Task::of_part(relation, orders.relation, orders.command, referential);

@@ -10,7 +10,8 @@
 use crate::pg::pg_sys;
 use pgrx::pg_sys::NodeTag;
 
-use crate::pg::{compat, frame, nodes, raw};
+use crate::pg::nodes::{self, Nodes};
+use crate::pg::{compat, frame, raw};
 
 /// What the guard gives above an input that was split, as a target list over the input's columns
 /// (INDEX_VAR). NULL where nothing has to be taken out, `None` where the input is not understood; it
@@ -99,12 +100,10 @@ impl Places {
 /// # Safety
 /// `columns` is a target list.
 unsafe fn passes_columns(columns: *mut pg_sys::List) -> bool {
-    nodes::items::<pg_sys::TargetEntry>(columns).all(|entry| {
-        // SAFETY: by contract; the cast follows the tag.
-        unsafe {
-            nodes::cast::<pg_sys::Var, _>((*entry).expr, NodeTag::T_Var)
-                .is_some_and(|var| (*var).varno == pg_sys::OUTER_VAR && (*var).varattno == (*entry).resno)
-        }
+    // SAFETY: by contract.
+    unsafe { Nodes::<pg_sys::TargetEntry>::of(columns) }.iter().all(|entry| {
+        let var = entry.expr().and_then(|column| column.as_a::<pg_sys::Var>());
+        var.is_some_and(|var| var.varno == pg_sys::OUTER_VAR && var.varattno == entry.resno)
     })
 }
 
@@ -234,8 +233,8 @@ unsafe fn is_column(mut node: *mut pg_sys::Node) -> bool {
         while nodes::tag(node) == NodeTag::T_ConvertRowtypeExpr {
             node = (*node.cast::<pg_sys::ConvertRowtypeExpr>()).arg.cast();
         }
+        nodes::tag(node) == NodeTag::T_Var
     }
-    nodes::tag(node) == NodeTag::T_Var
 }
 
 /// Column `number` of the input as the guard sees it.

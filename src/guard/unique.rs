@@ -3,11 +3,11 @@
 //! index is kept, for every point write asks it.
 
 use crate::pg::pg_sys;
-use pgrx::pg_sys::NodeTag;
 use rustc_hash::{FxBuildHasher, FxHashMap};
 
 use crate::pg::local::{Lent, Local};
-use crate::pg::{nodes, relations};
+use crate::pg::nodes::{Kind, Node, Nodes};
+use crate::pg::relations;
 use crate::settings;
 
 struct Index {
@@ -61,9 +61,13 @@ pub fn forget(relation: pg_sys::Oid) {
 
 /// The answer, where it was asked before: nearly every write, for sessions write the same tables again
 /// and again. Owns and allocates nothing, so bare frames may call it.
+///
+/// # Safety
+/// As `most_rows`.
 #[inline]
-pub fn known_lookup(index: pg_sys::Oid, quals: *mut pg_sys::List) -> Option<bool> {
-    let operator = single_operator(quals)?;
+pub unsafe fn known_lookup(index: pg_sys::Oid, quals: *mut pg_sys::List) -> Option<bool> {
+    // SAFETY: by contract.
+    let operator = single_operator(unsafe { Nodes::of(quals) })?;
     let last = LAST.at(slot(index));
     (last.index == index && last.operator == operator && last.as_of == settings::generation())
         .then_some(last.finds_one)
@@ -74,12 +78,13 @@ pub fn known_lookup(index: pg_sys::Oid, quals: *mut pg_sys::List) -> Option<bool
 /// # Safety
 /// `quals` are an index scan's on `index`, which the plan has locked.
 pub unsafe fn most_rows(index: pg_sys::Oid, quals: *mut pg_sys::List) -> Option<u64> {
-    if let Some(finds_one) = known_lookup(index, quals) {
+    // SAFETY: by contract.
+    let (known, quals) = unsafe { (known_lookup(index, quals), Nodes::of(quals)) };
+    if let Some(finds_one) = known {
         return finds_one.then_some(1);
     }
     let as_of = settings::generation();
-    // SAFETY: by contract.
-    let most = unsafe { look_up(index, quals) };
+    let most = look_up(index, quals);
     if let Some(operator) = single_operator(quals) {
         // One condition binds all columns or it does not, whichever column it is on.
         let finds_one = most.is_some();
@@ -90,18 +95,14 @@ pub unsafe fn most_rows(index: pg_sys::Oid, quals: *mut pg_sys::List) -> Option<
 
 /// The operator, where there is one condition.
 #[inline]
-fn single_operator(quals: *mut pg_sys::List) -> Option<pg_sys::Oid> {
-    if nodes::length(quals) != 1 {
+fn single_operator(quals: Nodes) -> Option<pg_sys::Oid> {
+    if quals.len() != 1 {
         return None;
     }
-    let qual = nodes::items::<pg_sys::Node>(quals).next()?;
-    // SAFETY: the tag says OpExpr.
-    nodes::cast::<pg_sys::OpExpr, _>(qual, NodeTag::T_OpExpr).map(|op| unsafe { (*op).opno })
+    quals.first()?.as_a::<pg_sys::OpExpr>().map(|op| op.opno)
 }
 
-/// # Safety
-/// As `most_rows`.
-unsafe fn look_up(index: pg_sys::Oid, quals: *mut pg_sys::List) -> Option<u64> {
+fn look_up(index: pg_sys::Oid, quals: Nodes) -> Option<u64> {
     let bindings: Vec<_> = bindings(quals).collect();
     if let Some(most) = INDEXES.with(|indexes| indexes.most_rows(index, &bindings)) {
         return most;
@@ -122,43 +123,26 @@ struct Binding {
     values: u64,
 }
 
-fn bindings(quals: *mut pg_sys::List) -> impl Iterator<Item = Binding> {
-    nodes::items::<pg_sys::Node>(quals).filter_map(|qual| {
-        // SAFETY: each cast follows the tag; an index qual's list is its second argument.
-        let (operator, args, values) = unsafe {
-            match nodes::tag(qual) {
-                NodeTag::T_OpExpr => {
-                    let op = qual.cast::<pg_sys::OpExpr>();
-                    ((*op).opno, (*op).args, 1)
-                }
-                NodeTag::T_ScalarArrayOpExpr => {
-                    let op = qual.cast::<pg_sys::ScalarArrayOpExpr>();
-                    let list = nodes::items::<pg_sys::Node>((*op).args).nth(1)?;
-                    ((*op).useOr).then_some(((*op).opno, (*op).args, elements(list)?))?
-                }
-                _ => return None,
-            }
+fn bindings(quals: Nodes) -> impl Iterator<Item = Binding> {
+    quals.iter().filter_map(|qual| {
+        let (operator, args, values) = match qual.kind() {
+            Kind::OpExpr(op) => (op.opno, op.args(), 1),
+            Kind::ScalarArrayOpExpr(op) if op.useOr => (op.opno, op.args(), elements(op)?),
+            _ => return None,
         };
-        let column = nodes::items::<pg_sys::Node>(args).next()?;
-        let var = nodes::cast::<pg_sys::Var, _>(column, NodeTag::T_Var)?;
-        // SAFETY: the tag says Var; fix_indexqual_references makes it the index's column.
-        let number = unsafe { (*var).varattno };
+        // fix_indexqual_references makes it the index's column.
+        let number = args.first()?.as_a::<pg_sys::Var>()?.varattno;
         Some(Binding { column: usize::try_from(number - 1).ok()?, operator, values })
     })
 }
 
-/// How many elements an array has, where the plan tells.
-fn elements(list: *mut pg_sys::Node) -> Option<u64> {
-    let list = nodes::strip_relabel(list);
-    // SAFETY: each cast follows the tag; a constant that is not NULL is an array, as ANY wants it.
-    unsafe {
-        if let Some(array) = nodes::cast::<pg_sys::ArrayExpr, _>(list, NodeTag::T_ArrayExpr) {
-            return (!(*array).multidims).then_some(nodes::length((*array).elements) as u64);
-        }
-        let constant = nodes::cast::<pg_sys::Const, _>(list, NodeTag::T_Const)?;
-        // NULL finds nothing.
-        Some(nodes::array_length(constant).unwrap_or(0))
+/// How many elements a list has, where the plan tells.
+fn elements(op: Node<pg_sys::ScalarArrayOpExpr>) -> Option<u64> {
+    if let Kind::ArrayExpr(list) = op.args().get(1)?.without_relabel().kind() {
+        return (!list.multidims).then_some(list.elements().len() as u64);
     }
+    // NULL finds nothing.
+    Some(op.constant_list()?.len().unwrap_or(0))
 }
 
 impl Indexes {

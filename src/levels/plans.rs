@@ -5,7 +5,8 @@ use pgrx::pg_sys::NodeTag;
 use safedelete_core::command::Command;
 
 use crate::pg::execution::Execution;
-use crate::pg::{nodes, pg_sys, roles};
+use crate::pg::nodes::{self, Nodes};
+use crate::pg::{pg_sys, roles};
 
 /// Whether a query is a foreign-key trigger's own: such triggers alone run a write that fires no
 /// triggers (SPI_execute_snapshot, whose caller collects the events) under SECURITY_NOFORCE_RLS.
@@ -19,9 +20,10 @@ pub fn is_referential(eflags: i32) -> bool {
 #[cold]
 pub(super) fn reads_no_relation(query: Execution) -> bool {
     query.operation() == pg_sys::CmdType::CMD_SELECT
-        && nodes::items::<pg_sys::RangeTblEntry>(query.statement().rtable)
-            // SAFETY: a range table holds RangeTblEntries, which live as long as the plan.
-            .all(|entry| unsafe { (*entry).relid } == pg_sys::InvalidOid)
+        // SAFETY: a range table holds RangeTblEntries, which live as long as the plan.
+        && unsafe { Nodes::<pg_sys::RangeTblEntry>::of(query.statement().rtable) }
+            .iter()
+            .all(|entry| entry.relid == pg_sys::InvalidOid)
 }
 
 /// Whether a query writes a table that has triggers, foreign keys' among them. Those of a partitioned
@@ -29,7 +31,8 @@ pub(super) fn reads_no_relation(query: Execution) -> bool {
 #[inline]
 pub fn may_fire_triggers(query: Execution) -> bool {
     let state = query.state();
-    if nodes::tag(state) != NodeTag::T_ModifyTableState {
+    // SAFETY: a query's state is a node.
+    if unsafe { nodes::tag(state) } != NodeTag::T_ModifyTableState {
         // Writable CTEs, or another extension's plan.
         return query.operation() != pg_sys::CmdType::CMD_SELECT || query.statement().hasModifyingCTE;
     }
@@ -55,9 +58,9 @@ pub(super) fn written(query: Execution) -> Option<(Command, pg_sys::Oid)> {
         _ => return None,
     };
     let statement = query.statement();
-    let modify = nodes::cast::<pg_sys::ModifyTable, _>(statement.planTree, NodeTag::T_ModifyTable)?;
     // SAFETY: the cast follows the tag; a range table holds RangeTblEntries, which live as long as the plan.
     unsafe {
+        let modify = nodes::cast::<pg_sys::ModifyTable, _>(statement.planTree, NodeTag::T_ModifyTable)?;
         let entry = nodes::range_table_entry(statement.rtable, (*modify).nominalRelation)?;
         Some((command, (*entry).relid))
     }

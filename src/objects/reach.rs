@@ -7,7 +7,7 @@ use rustc_hash::FxHashSet;
 
 use crate::pg::foreign_keys::{ForeignKeys, Walk};
 use crate::pg::locks::{self, Use};
-use crate::pg::nodes::{self, Node};
+use crate::pg::nodes::Node;
 use crate::pg::{inheritance, relations, text};
 
 /// The tables that a TRUNCATE takes.
@@ -169,8 +169,7 @@ impl Search {
     /// RESTART IDENTITY asks for the sequences that belong to what has been found.
     fn sequences(&self) -> Result<(), Obstacle> {
         for table in self.all.iter().copied() {
-            let owned = pg_sys::getOwnedSequences(table);
-            for sequence in nodes::oids(owned) {
+            for sequence in relations::owned_sequences(table) {
                 if self.locks {
                     locks::lock_exclusively(sequence);
                 }

@@ -25,7 +25,8 @@ pub fn members(relation: pg_sys::Oid) -> Vec<pg_sys::Oid> {
             raw::find_all_inheritors(relation, pg_sys::NoLock as i32, std::ptr::null_mut())
         }
     });
-    let mut members: Vec<_> = nodes::oids(list).collect();
+    // SAFETY: a list of OIDs.
+    let mut members: Vec<_> = unsafe { nodes::oids(list) }.collect();
     if members.len() > 1 {
         // Statements pass over the temporary children of other sessions, whose pages cannot be read.
         members.retain(|member| !relations::is_other_temp(*member));

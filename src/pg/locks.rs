@@ -75,7 +75,8 @@ pub fn members(relation: pg_sys::Oid) -> Vec<pg_sys::Oid> {
             raw::find_all_inheritors(relation, EXCLUSIVE, std::ptr::null_mut())
         }
     });
-    let mut members: Vec<_> = nodes::oids(list).collect();
+    // SAFETY: a list of OIDs.
+    let mut members: Vec<_> = unsafe { nodes::oids(list) }.collect();
     members.retain(|member| {
         let passed_over = *member != relation && relations::is_other_temp(*member);
         if passed_over {

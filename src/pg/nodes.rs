@@ -83,7 +83,8 @@ impl<'t> Node<'t> {
     /// The numbers of a list of integers; none of another node.
     pub fn integers(self) -> impl Iterator<Item = i32> + use<'t> {
         let is_list = self.tag() == NodeTag::T_IntList;
-        integers(if is_list { self.as_ptr().cast() } else { std::ptr::null() })
+        // SAFETY: the tag says a list of integers.
+        unsafe { integers(if is_list { self.as_ptr().cast() } else { std::ptr::null() }) }
     }
 
     /// Without casts that change a value's type but not the value.
@@ -149,7 +150,8 @@ impl<'t, T> Nodes<'t, T> {
 
     #[inline(always)]
     pub fn len(self) -> usize {
-        length(self.0)
+        // SAFETY: NULL or a list, by the contract of `of`.
+        unsafe { length(self.0) }
     }
 
     pub fn is_empty(self) -> bool {
@@ -213,45 +215,74 @@ impl<T> Copy for Nodes<'_, T> {}
 // The same without handles, for the rooms that are all memory of PostgreSQL's: hooks, guard, record.
 
 /// The tag of a node; `T_Invalid` for NULL.
-pub fn tag<T>(node: *const T) -> NodeTag {
-    if node.is_null() {
-        return NodeTag::T_Invalid;
-    }
-    // SAFETY: every node starts with its tag.
-    unsafe { (*node.cast::<pg_sys::Node>()).type_ }
+///
+/// # Safety
+/// NULL or a node.
+#[inline(always)]
+pub unsafe fn tag<T>(node: *const T) -> NodeTag {
+    // SAFETY: by contract; every node starts with its tag.
+    if node.is_null() { NodeTag::T_Invalid } else { unsafe { (*node.cast::<pg_sys::Node>()).type_ } }
 }
 
 /// The node as a `T` where its tag says so.
-pub fn cast<T, N>(node: *mut N, is: NodeTag) -> Option<*mut T> {
-    (tag(node) == is).then_some(node.cast())
+///
+/// # Safety
+/// NULL or a node; `is` is the tag of a T.
+#[inline(always)]
+pub unsafe fn cast<T, N>(node: *mut N, is: NodeTag) -> Option<*mut T> {
+    // SAFETY: by contract.
+    unsafe { (tag(node) == is).then_some(node.cast()) }
 }
 
 /// The pointers of a list; NULL is the empty list.
-pub fn items<T>(list: *const pg_sys::List) -> impl Iterator<Item = *mut T> {
-    // SAFETY: a List holds `length` cells at `elements`, and is not changed while it is read.
-    (0..length(list)).map(move |i| unsafe { (*(*list).elements.add(i)).ptr_value.cast() })
+///
+/// # Safety
+/// NULL or a list of such pointers, which is not changed while it is read.
+#[inline(always)]
+pub unsafe fn items<T>(list: *const pg_sys::List) -> impl Iterator<Item = *mut T> {
+    // SAFETY: by contract; a List holds `length` cells at `elements`.
+    unsafe { (0..length(list)).map(move |i| (*(*list).elements.add(i)).ptr_value.cast()) }
 }
 
 /// The integers of a list.
-pub fn integers(list: *const pg_sys::List) -> impl Iterator<Item = i32> {
+///
+/// # Safety
+/// As `items`, of integers.
+#[inline(always)]
+pub unsafe fn integers(list: *const pg_sys::List) -> impl Iterator<Item = i32> {
     // SAFETY: as in `items`.
-    (0..length(list)).map(move |i| unsafe { (*(*list).elements.add(i)).int_value })
+    unsafe { (0..length(list)).map(move |i| (*(*list).elements.add(i)).int_value) }
 }
 
 /// The OIDs of a list.
-pub fn oids(list: *const pg_sys::List) -> impl Iterator<Item = pg_sys::Oid> {
+///
+/// # Safety
+/// As `items`, of OIDs.
+#[inline(always)]
+pub unsafe fn oids(list: *const pg_sys::List) -> impl Iterator<Item = pg_sys::Oid> {
     // SAFETY: as in `items`.
-    (0..length(list)).map(move |i| unsafe { (*(*list).elements.add(i)).oid_value })
+    unsafe { (0..length(list)).map(move |i| (*(*list).elements.add(i)).oid_value) }
 }
 
-pub fn length(list: *const pg_sys::List) -> usize {
-    // SAFETY: NULL or a List.
+/// # Safety
+/// NULL or a list.
+#[inline(always)]
+pub unsafe fn length(list: *const pg_sys::List) -> usize {
+    // SAFETY: by contract.
     if list.is_null() { 0 } else { unsafe { (*list).length as usize } }
 }
 
 /// The range table entry of a number counted from 1.
-pub fn range_table_entry(rtable: *const pg_sys::List, index: u32) -> Option<*mut pg_sys::RangeTblEntry> {
-    items(rtable).nth((index as usize).checked_sub(1)?)
+///
+/// # Safety
+/// A range table.
+#[inline(always)]
+pub unsafe fn range_table_entry(
+    rtable: *const pg_sys::List,
+    index: u32,
+) -> Option<*mut pg_sys::RangeTblEntry> {
+    // SAFETY: by contract.
+    unsafe { items(rtable).nth((index as usize).checked_sub(1)?) }
 }
 
 /// The characters of a String node.
@@ -261,15 +292,6 @@ pub fn range_table_entry(rtable: *const pg_sys::List, index: u32) -> Option<*mut
 pub unsafe fn string(node: *mut pg_sys::Node) -> *const core::ffi::c_char {
     // SAFETY: by contract.
     unsafe { (*node.cast::<pg_sys::String>()).sval }
-}
-
-/// Casts that change a value's type but not the value.
-pub fn strip_relabel(mut node: *mut pg_sys::Node) -> *mut pg_sys::Node {
-    while let Some(relabel) = cast::<pg_sys::RelabelType, _>(node, NodeTag::T_RelabelType) {
-        // SAFETY: the tag says RelabelType.
-        node = unsafe { (*relabel).arg.cast() };
-    }
-    node
 }
 
 /// A list of these nodes.

@@ -1,6 +1,6 @@
 //! What catalogs tell of operators, functions and types, where PostgreSQL's own functions give it through pointers.
 
-use super::{nodes, pg_sys};
+use super::pg_sys;
 
 /// The types of an operator's operands.
 pub fn input_types(operator: pg_sys::Oid) -> (pg_sys::Oid, pg_sys::Oid) {
@@ -32,5 +32,5 @@ pub fn implicit_cast(to: pg_sys::Oid, from: pg_sys::Oid) -> Option<pg_sys::Oid> 
 /// Whether an operator is the negator of an equality.
 pub fn is_inequality(operator: pg_sys::Oid) -> bool {
     let negator = pg_sys::get_negator(operator);
-    negator != pg_sys::InvalidOid && nodes::length(pg_sys::get_mergejoin_opfamilies(negator)) > 0
+    negator != pg_sys::InvalidOid && !pg_sys::get_mergejoin_opfamilies(negator).is_null()
 }

@@ -25,7 +25,8 @@ pub fn is_active() -> bool {
 /// Whether it is of one statement.
 #[inline]
 pub fn is_single() -> bool {
-    active().is_some_and(|portal| nodes::length(portal.stmts) == 1)
+    // SAFETY: an active portal's statements are a list.
+    active().is_some_and(|portal| unsafe { nodes::length(portal.stmts) } == 1)
 }
 
 /// Whether its plan is a cached one: the client's Bind took the locks a while ago.
@@ -55,5 +56,5 @@ pub fn is_last(statement: &pg_sys::PlannedStmt) -> bool {
 fn queries() -> impl Iterator<Item = *mut pg_sys::PlannedStmt> {
     let statements = active().map_or(std::ptr::null_mut(), |portal| portal.stmts);
     // SAFETY: an active portal's statements are PlannedStmts.
-    nodes::items::<pg_sys::PlannedStmt>(statements).filter(|query| unsafe { (**query).utilityStmt.is_null() })
+    unsafe { nodes::items::<pg_sys::PlannedStmt>(statements).filter(|query| (**query).utilityStmt.is_null()) }
 }

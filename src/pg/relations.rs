@@ -192,10 +192,17 @@ pub fn may_run_sql(function: pg_sys::Oid) -> bool {
     }
 }
 
+/// The sequences that go with a table.
+pub fn owned_sequences(table: pg_sys::Oid) -> impl Iterator<Item = pg_sys::Oid> {
+    // SAFETY: a list of OIDs.
+    unsafe { nodes::oids(pg_sys::getOwnedSequences(table)) }
+}
+
 /// The schema that a new table without one goes to; empty where there is none.
 pub fn creation_schema() -> String {
-    let path = pg_sys::fetch_search_path(false);
-    nodes::oids(path).next().map(schema_name).unwrap_or_default()
+    // SAFETY: a list of OIDs.
+    let mut path = unsafe { nodes::oids(pg_sys::fetch_search_path(false)) };
+    path.next().map(schema_name).unwrap_or_default()
 }
 
 /// Whether the current user owns a table, or is a member of who does.

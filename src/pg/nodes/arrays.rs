@@ -19,7 +19,7 @@ impl<'t> Node<'t, pg_sys::ScalarArrayOpExpr> {
     /// The list, where it is a constant.
     pub fn constant_list(self) -> Option<Array<'t>> {
         // The parser lets nothing but an array stand there.
-        Some(Array(self.args().get(1)?.as_a()?))
+        Some(Array(self.args().get(1)?.without_relabel().as_a()?))
     }
 }
 

@@ -148,6 +148,8 @@ nodes! {
     MergeAction T_MergeAction { qual: Node };
     TruncateStmt T_TruncateStmt { relations: [RangeVar] };
     DropStmt T_DropStmt { objects: [Node] };
+    RawStmt T_RawStmt { stmt: Node };
+    SelectStmt T_SelectStmt;
     SetOperationStmt T_SetOperationStmt { larg: Node, rarg: Node };
 
     // value.h
