@@ -2,16 +2,13 @@
 //! without its rows. They are in force while `check` runs, which is where nothing runs: the guard itself asks for
 //! none of them. The planner takes them for the tables' own, so that its estimates are those of the other database.
 
-use core::ptr::addr_of_mut;
-
 use crate::pg::pg_sys;
 use safedelete_core::sizes::Sizes;
 
 use crate::pg::local::Lent;
-use crate::pg::{frame, nodes, relations, sizes};
+use crate::pg::{compat, frame, nodes, relations, sizes};
 
 static GIVEN: Lent<Option<Sizes>> = Lent::new(None);
-static mut PREVIOUS: pg_sys::get_relation_info_hook_type = None;
 
 /// While it lives, sizes are in force.
 pub struct InForce(());
@@ -23,46 +20,29 @@ impl InForce {
             return None;
         }
         GIVEN.with(|given| *given = Some(sizes));
-        // SAFETY: backend variables; undone by `drop`, whatever happens.
-        unsafe {
-            PREVIOUS = pg_sys::get_relation_info_hook;
-            pg_sys::get_relation_info_hook = Some(relation_info);
-        }
+        compat::tell_of_relations(found);
         Some(InForce(()))
     }
 }
 
 impl Drop for InForce {
     fn drop(&mut self) {
-        // SAFETY: backend variables.
-        unsafe { pg_sys::get_relation_info_hook = PREVIOUS };
+        compat::forget_relations();
         GIVEN.with(|given| *given = None);
     }
 }
 
-/// Why this hook: the planner asks here what is to be changed in what it has found of a table. It knows the
-/// table's size and its indexes' by then.
-#[allow(ffi_unwind_calls, reason = "a bare frame: it owns nothing and cannot panic")]
-unsafe extern "C-unwind" fn relation_info(
-    root: *mut pg_sys::PlannerInfo,
-    relation: pg_sys::Oid,
-    is_parent: bool,
-    found: *mut pg_sys::RelOptInfo,
-) {
-    // SAFETY: PostgreSQL's arguments, passed on as they came; `found` is the planner's, filled in.
-    unsafe {
-        if let Some(previous) = *addr_of_mut!(PREVIOUS) {
-            previous(root, relation, is_parent, found);
+/// Told of a table by the planner, which knows its size and its indexes' by then.
+///
+/// # Safety
+/// A bare frame. `rel` is the planner's, filled in.
+unsafe fn found(relation: pg_sys::Oid, rel: *mut pg_sys::RelOptInfo) {
+    frame::guarded(|| {
+        if let Some(rows) = own_rows(relation) {
+            // SAFETY: by contract.
+            unsafe { resize(rel, rows as f64) };
         }
-        if is_parent {
-            return;
-        }
-        frame::guarded(|| {
-            if let Some(rows) = own_rows(relation) {
-                resize(found, rows as f64);
-            }
-        });
-    }
+    });
 }
 
 /// About how many rows of an index or a table are on a page: it decides costs, and no number of rows.

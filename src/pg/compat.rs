@@ -1,5 +1,6 @@
 //! Where the majors of PostgreSQL differ, by the cfgs of build.rs; nothing else asks for a major.
 
+use super::local::Local;
 use super::pg_sys;
 use pgrx::pg_sys::NodeTag;
 
@@ -491,5 +492,81 @@ pub unsafe fn give_relations(root: *mut pg_sys::PlannerInfo, tree: Node) {
         std::slice::from_raw_parts_mut(entries, count).fill(nothing);
         (*root).simple_rte_array = entries;
         (*root).simple_rel_array_size = count as i32;
+    }
+}
+
+#[cfg(not(since_19))]
+type RelationHook = pg_sys::get_relation_info_hook_type;
+#[cfg(since_19)]
+type RelationHook = pg_sys::build_simple_rel_hook_type;
+
+/// Told of each relation that the planner has looked into, and what it has found of it. Owns nothing.
+type Found = unsafe fn(pg_sys::Oid, *mut pg_sys::RelOptInfo);
+
+static PREVIOUS_RELATION_HOOK: Local<RelationHook> = Local::new(None);
+static FOUND: Local<Option<Found>> = Local::new(None);
+
+fn relation_hook() -> *mut RelationHook {
+    #[cfg(not(since_19))]
+    {
+        &raw mut pg_sys::get_relation_info_hook
+    }
+    #[cfg(since_19)]
+    {
+        &raw mut pg_sys::build_simple_rel_hook
+    }
+}
+
+/// From now on `found` is told of relations, until `forget_relations`.
+pub fn tell_of_relations(found: Found) {
+    FOUND.set(Some(found));
+    // SAFETY: a backend variable.
+    PREVIOUS_RELATION_HOOK.set(unsafe { relation_hook().replace(Some(relation_found)) });
+}
+
+pub fn forget_relations() {
+    // SAFETY: a backend variable.
+    unsafe { relation_hook().write(PREVIOUS_RELATION_HOOK.get()) };
+    FOUND.set(None);
+}
+
+/// Why this hook: the planner asks here what is to be changed in what it has found of a table, before it makes anything
+/// of its size.
+#[cfg(not(since_19))]
+#[allow(ffi_unwind_calls, reason = "a bare frame: it owns nothing and cannot panic")]
+unsafe extern "C-unwind" fn relation_found(
+    root: *mut pg_sys::PlannerInfo,
+    relation: pg_sys::Oid,
+    is_parent: bool,
+    rel: *mut pg_sys::RelOptInfo,
+) {
+    // SAFETY: PostgreSQL's arguments, passed on as they came.
+    unsafe {
+        if let Some(previous) = PREVIOUS_RELATION_HOOK.get() {
+            previous(root, relation, is_parent, rel);
+        }
+        if let Some(found) = FOUND.get().filter(|_| !is_parent) {
+            found(relation, rel);
+        }
+    }
+}
+
+/// The same; a parent's entry stands for all below it.
+#[cfg(since_19)]
+#[allow(ffi_unwind_calls, reason = "a bare frame: it owns nothing and cannot panic")]
+unsafe extern "C-unwind" fn relation_found(
+    root: *mut pg_sys::PlannerInfo,
+    rel: *mut pg_sys::RelOptInfo,
+    entry: *mut pg_sys::RangeTblEntry,
+) {
+    // SAFETY: PostgreSQL's arguments, passed on as they came.
+    unsafe {
+        if let Some(previous) = PREVIOUS_RELATION_HOOK.get() {
+            previous(root, rel, entry);
+        }
+        let is_table = (*entry).rtekind == pg_sys::RTEKind::RTE_RELATION && !(*entry).inh;
+        if let Some(found) = FOUND.get().filter(|_| is_table) {
+            found((*entry).relid, rel);
+        }
     }
 }
