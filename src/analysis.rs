@@ -29,7 +29,9 @@ use safedelete_core::command::Command;
 use safedelete_core::mode::Mode;
 
 use crate::pg::context::Context;
+use crate::pg::local::Local;
 use crate::pg::nodes::Node;
+use crate::pg::write::Write;
 use crate::pg::{compat, pg_sys};
 use crate::{policy, rehearsal, settings};
 pub use bound::judge_bound;
@@ -55,46 +57,62 @@ pub fn analyse(query: Query) -> Vec<Option<Finding>> {
     findings
 }
 
+/// The Query that `plan_only` plans.
+static PLANNED_ONLY: Local<*mut pg_sys::Query> = Local::new(std::ptr::null_mut());
+
+/// Plans a Query whose findings are known, for its estimates: the plan never runs, so the planner hook neither
+/// analyses the Query again nor guards the plan.
+pub fn plan_only(
+    query: *mut pg_sys::Query,
+    plan: impl FnOnce() -> *mut pg_sys::PlannedStmt,
+) -> *mut pg_sys::PlannedStmt {
+    /// An error of the planner's ends it as well: another Query may come to lie at the same place.
+    struct Ends;
+    impl Drop for Ends {
+        fn drop(&mut self) {
+            PLANNED_ONLY.set(std::ptr::null_mut());
+        }
+    }
+    PLANNED_ONLY.set(query);
+    let _ends = Ends;
+    plan()
+}
+
+/// Whether a Query is being planned for its estimates alone.
+pub fn is_planned_only(query: Query) -> bool {
+    PLANNED_ONLY.get() == query.as_ptr()
+}
+
 /// The finding of one data-modifying Query; `None` where it is not guarded.
 pub fn examine(query: Query) -> Option<Finding> {
-    let command = match query.commandType {
-        pg_sys::CmdType::CMD_DELETE => Command::Delete,
-        pg_sys::CmdType::CMD_UPDATE => Command::Update,
-        pg_sys::CmdType::CMD_MERGE => Command::Merge,
-        pg_sys::CmdType::CMD_INSERT => {
-            query.onConflict().filter(|c| c.action == pg_sys::OnConflictAction::ONCONFLICT_UPDATE)?;
-            Command::Upsert
-        }
-        _ => return None,
-    };
+    let write = Write::of_query(query)?;
+    let command = write.command;
     let entry = query.rtable().number(query.resultRelation as u32)?;
-    let (relation, only) = (entry.relid, !entry.inh);
-    let expected = if settings::is_off() && policy::effective(relation).mode == Mode::Off {
+    let expected = if settings::is_off() && policy::of(write.relation).effective().mode == Mode::Off {
         // Nobody would enforce it: where it stands, it raises.
         std::ptr::null_mut()
     } else {
         // The planner scribbles on its Query, too.
         expected::take(query).as_ptr()
     };
-    let Some(target) = Target::of_query(query, entry) else {
+    let Some(target) = Target::of_query(query, entry, write) else {
         return (!expected.is_null()).then(|| Finding {
             guarded: false,
             expected,
-            ..Finding::of_keyed(command, relation, only, 0)
+            ..Finding::of_keyed(write, u64::MAX, 0)
         });
     };
-    let guarded = target.is_guarded(command);
+    let guarded = target.in_force().guards(command);
     if !guarded && !target.has_parts() && !rehearsal::is_on() && expected.is_null() {
         return None;
     }
-    let frozen = target.is_frozen();
+    let free = target.in_force().bounds().surely_within();
     let finding = Finding {
         guarded,
-        frozen,
         expected,
         sets_volatile: command == Command::Update && values::hang_on_time(query),
         joins_view: entry.relkind as u8 == pg_sys::RELKIND_VIEW && is_joined(query),
-        ..Finding::of_keyed(command, relation, only, target.index)
+        ..Finding::of_keyed(write, free, target.index)
     };
     if command == Command::Upsert || !guarded {
         return Some(finding);
@@ -105,7 +123,7 @@ pub fn examine(query: Query) -> Option<Finding> {
         && query.condition().is_some_and(|condition| target.is_keyed(condition))
     {
         // A view's columns go by another number.
-        if !frozen && target.index == query.resultRelation {
+        if free > 0 && target.index == query.resultRelation {
             known::remember(&target);
         }
         return Some(finding);

@@ -10,7 +10,7 @@ use safedelete_core::standing::Standing;
 use crate::levels;
 use crate::pg::local::Local;
 use crate::pg::roles;
-use crate::policy;
+use crate::policy::InForce;
 use crate::settings;
 
 /// Whose write it is.
@@ -30,15 +30,15 @@ impl Writer {
     }
 
     /// What a verdict hangs on, of a write under this mode. Who is not checked needs no budget.
-    pub fn standing(self, mode: Mode, table: Option<pg_sys::Oid>) -> Standing {
-        let budget = if self.bypassed { Ok(None) } else { budget(self.role, table) };
+    pub fn standing(self, mode: Mode, in_force: &InForce) -> Standing {
+        let budget = if self.bypassed { Ok(None) } else { budget(self.role, in_force) };
         Standing { mode, bypassed: self.bypassed, budget }
     }
 
     /// Whether a write of any number of rows may be refused. A budget is asked for only where it might be unlimited.
-    pub fn may_be_refused(self, mode: Mode, table: pg_sys::Oid) -> bool {
+    pub fn may_be_refused(self, mode: Mode, in_force: &InForce) -> bool {
         let unasked = Standing { mode, bypassed: self.bypassed, budget: Ok(None) };
-        unasked.may_refuse() && (settings::allow_rows() >= 0 || self.standing(mode, Some(table)).may_refuse())
+        unasked.may_refuse() && (settings::allow_rows() >= 0 || self.standing(mode, in_force).may_refuse())
     }
 }
 
@@ -60,12 +60,12 @@ fn bypasses(role: pg_sys::Oid) -> bool {
     bypasses
 }
 
-/// What an override is worth for a role and a table (`None`: for what is no table): a declared budget that
-/// counts, `None` where there is none and one may be declared, or why one does not count or would not.
-fn budget(role: pg_sys::Oid, table: Option<pg_sys::Oid>) -> Result<Option<Budget>, NotHonoured> {
+/// What an override is worth for a role, under what is in force: a declared budget that counts, `None` where
+/// there is none and one may be declared, or why one does not count or would not.
+fn budget(role: pg_sys::Oid, in_force: &InForce) -> Result<Option<Budget>, NotHonoured> {
     let declared = settings::allow_rows();
     let refused = |why| Err(NotHonoured { why, declared: declared != 0 });
-    if let Some(object) = table.and_then(policy::forbids_override) {
+    if let Some(object) = in_force.forbids_override() {
         return refused(Why::Policy { object: object.object(), roles: settings::POLICY_ROLE.names() });
     }
     let listed = settings::OVERRIDE_ROLE.names();
@@ -94,10 +94,9 @@ fn budget(role: pg_sys::Oid, table: Option<pg_sys::Oid>) -> Result<Option<Budget
     Ok(Some(u64::try_from(declared).map_or(Budget::Unlimited, Budget::Rows)))
 }
 
-/// The budget that counts for what the current user writes in a table, with its reason; of a table that is not known
-/// as far as it does not say otherwise.
-pub fn declared(table: Option<pg_sys::Oid>) -> Option<(Budget, String)> {
-    let budget = Writer::now(false).standing(Mode::Enforce, table).budget.ok().flatten()?;
+/// The budget that counts for what the current user writes under what is in force, with its reason.
+pub fn declared(in_force: &InForce) -> Option<(Budget, String)> {
+    let budget = Writer::now(false).standing(Mode::Enforce, in_force).budget.ok().flatten()?;
     Some((budget, settings::reason()))
 }
 

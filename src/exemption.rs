@@ -1,6 +1,6 @@
 //! What is never guarded, whatever the settings: what PostgreSQL writes itself, and tables that
-//! `exempt_tables` names. Kinds of relations that are never guarded are left out earlier, by analysis
-//! and objects (`relations::is_exempt`).
+//! `exempt_tables` names. Kinds of relations that are never guarded `relations::is_exempt` knows; `policy`
+//! asks both, for everybody.
 //!
 //! Exempt is a write, never a process: the statements of an extension's script, those of pg_upgrade's
 //! restore, what a replaying worker runs of another origin's commands, and logical replication's own

@@ -145,12 +145,6 @@ pub fn sum(of: Summed) -> u64 {
     look(|ledger| ledger.sums.get(&key).map_or(0, |entry| entry.rows))
 }
 
-/// Whether rows of the table have been counted in the sum.
-pub fn is_open(of: Summed) -> bool {
-    let key = (owner(), of);
-    look(|ledger| ledger.sums.contains_key(&key))
-}
-
 /// The rows that the sum has deleted so far.
 #[inline]
 pub fn deleted(of: Summed) -> u64 {

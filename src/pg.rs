@@ -29,3 +29,4 @@ pub mod roles;
 pub mod sizes;
 mod stopped;
 pub mod text;
+pub mod write;

@@ -1,8 +1,8 @@
-//! Policy per table and schema, and with it what is in force for a table: the settings, and over
-//! them, key by key, what the labels say: the table's own, its partition parents' upward, its
-//! schema's. Read once per relation and kept until an invalidation says that something changed:
-//! relcache's for a table, the namespace cache's for a schema (label.rs sends both). Asked by
-//! analysis, the guard, objects and authority; decides nothing itself.
+//! What is in force for a table: nothing, where it is exempt; else the settings, and over them, key
+//! by key, what the labels say: the table's own, its partition parents' upward, its schema's. Read
+//! once per relation and kept until an invalidation says that something changed: relcache's for a
+//! table, the namespace cache's for a schema (label.rs sends both). Whoever asks whether a table is
+//! guarded asks here: analysis, the guard, objects, check and authority.
 
 mod changes;
 pub mod label;
@@ -10,6 +10,7 @@ mod origin;
 
 pub use origin::Origin;
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use crate::pg::pg_sys;
@@ -21,21 +22,26 @@ use safedelete_core::policy::{self, Effective, Key, Policy};
 
 use crate::pg::local::{Lent, Local};
 use crate::pg::{inheritance, relations};
-use crate::settings;
+use crate::{exemption, settings};
 
 pub type Layers = policy::Layers<Origin>;
 
-/// What the labels say of a table.
-#[derive(Clone, Default)]
-pub struct TablePolicy {
+/// What is in force for a table, or (`default`) for what is none: the settings alone.
+#[derive(Default)]
+pub struct InForce {
+    relation: pg_sys::Oid,
+    /// It is of a kind that is never guarded, or has a name that `exempt_tables` lists.
+    exempt: bool,
+    /// Whether `exempt_tables` names the relation, as of a generation of the settings.
+    exempt_by_name: Cell<(u32, bool)>,
     /// `None` where no label speaks of it: nearly every table.
-    pub layers: Option<Rc<Layers>>,
+    pub layers: Option<Layers>,
     /// The table itself and its partition parents, nearest first, as far as they carry labels.
-    labelled: Option<Rc<[pg_sys::Oid]>>,
+    labelled: Vec<pg_sys::Oid>,
 }
 
 struct Cache {
-    tables: HashMap<pg_sys::Oid, TablePolicy>,
+    tables: HashMap<pg_sys::Oid, Rc<InForce>>,
     /// Labels that many tables hang on: of schemas and of partitioned tables.
     far: HashMap<Origin, Option<Rc<Policy>>>,
 }
@@ -58,82 +64,102 @@ pub fn may_guard(command: Command) -> bool {
     settings::effective().guards(command) || in_use()
 }
 
-/// What the labels say of a table.
-pub fn of(table: pg_sys::Oid) -> TablePolicy {
+/// What is in force for a table.
+pub fn of(table: pg_sys::Oid) -> Rc<InForce> {
     if let Some(known) = CACHE.with(|cache| cache.tables.get(&table).cloned()) {
         return known;
     }
     let as_of = settings::generation();
-    let read = read(table);
+    let read = Rc::new(read(table));
     // Reading may take in invalidations, and what was read may be older than they are.
     if as_of == settings::generation() {
-        CACHE.with(|cache| cache.tables.insert(table, read.clone()));
+        CACHE.with(|cache| cache.tables.insert(table, Rc::clone(&read)));
         return read;
     }
-    self::read(table)
+    Rc::new(self::read(table))
 }
 
-/// What is in force for a table.
-pub fn effective(table: pg_sys::Oid) -> Effective {
-    over_settings(&of(table))
-}
-
-/// The settings, and a table's policy over them.
-#[inline]
-pub fn over_settings(policy: &TablePolicy) -> Effective {
-    match &policy.layers {
-        None => settings::effective(),
-        Some(layers) => settings::effective().under(&layers.policy),
+impl InForce {
+    /// For a table of this name that is not there: the settings speak of it alone.
+    pub fn of_name(table: &str, schema: impl Fn() -> String) -> InForce {
+        InForce { exempt: settings::is_exempt(table, schema), ..InForce::default() }
     }
-}
 
-/// Whether a command on a table of this policy is looked at. Asked of every write, so it asks for no
-/// more than that.
-#[inline]
-pub fn guards(policy: &TablePolicy, command: Command) -> bool {
-    match &policy.layers {
-        None => !settings::is_off() && settings::commands().contains(command),
-        Some(_) => over_settings(policy).guards(command),
+    /// Whether no command on it is looked at, whatever the settings and labels.
+    #[inline]
+    pub fn is_exempt(&self) -> bool {
+        if self.exempt || self.relation == pg_sys::InvalidOid {
+            return self.exempt;
+        }
+        let (as_of, named) = self.exempt_by_name.get();
+        if as_of == settings::generation() {
+            return named;
+        }
+        let named = exemption::of_table(self.relation);
+        self.exempt_by_name.set((settings::generation(), named));
+        named
     }
-}
 
-/// The bounds of a table of this policy; asked of every write.
-#[inline]
-pub fn bounds(policy: &TablePolicy) -> Bounds {
-    match &policy.layers {
-        None => settings::bounds(),
-        Some(_) => over_settings(policy).bounds,
+    /// Whether a command on it is looked at: the one answer to whether a table is guarded. Asked of every
+    /// write, so it asks for no more than that.
+    #[inline]
+    pub fn guards(&self, command: Command) -> bool {
+        !self.is_exempt()
+            && match &self.layers {
+                None => !settings::is_off() && settings::commands().contains(command),
+                Some(_) => self.effective().guards(command),
+            }
     }
-}
 
-/// Whether a table carries a label itself.
-pub fn has_own(table: pg_sys::Oid) -> bool {
-    of(table).labelled.is_some_and(|labelled| labelled.first() == Some(&table))
+    /// The settings, and the labels over them.
+    #[inline]
+    pub fn effective(&self) -> Effective {
+        match &self.layers {
+            None => settings::effective(),
+            Some(layers) => settings::effective().under(&layers.policy),
+        }
+    }
+
+    /// The bounds alone; asked of every write.
+    #[inline]
+    pub fn bounds(&self) -> Bounds {
+        match &self.layers {
+            None => settings::bounds(),
+            Some(_) => self.effective().bounds,
+        }
+    }
+
+    /// Whether the table carries a label itself.
+    pub fn has_own(&self) -> bool {
+        self.labelled.first() == Some(&self.relation)
+    }
+
+    /// Where what bounds a write comes from, for the texts that tell it.
+    pub fn terms(&self, bounds: Bounds) -> Terms {
+        let object = |key| self.layers.as_ref()?.origin(key).map(Origin::object);
+        Terms {
+            bounds,
+            max_rows: object(Key::MaxRows),
+            max_fraction: object(Key::MaxFraction),
+            min_rows: object(Key::MinRows),
+        }
+    }
+
+    /// The object whose policy says that no session's budget counts here, where one does.
+    pub fn forbids_override(&self) -> Option<Origin> {
+        let layers = self.layers.as_ref()?;
+        if layers.policy.forbids_override() { layers.origin(Key::Override) } else { None }
+    }
 }
 
 /// Of `part` and its partition parents those below `whole` that carry labels.
 pub fn labelled_below(part: pg_sys::Oid, whole: pg_sys::Oid) -> Vec<pg_sys::Oid> {
-    let Some(labelled) = of(part).labelled else { return Vec::new() };
-    let above = inheritance::partition_parents(whole);
-    labelled.iter().copied().filter(|table| *table != whole && !above.contains(table)).collect()
-}
-
-/// What bounds a write of a table, for the texts that tell it.
-pub fn terms(table: pg_sys::Oid, bounds: Bounds) -> Terms {
-    let policy = of(table);
-    let object = |key| policy.layers.as_ref()?.origin(key).map(Origin::object);
-    Terms {
-        bounds,
-        max_rows: object(Key::MaxRows),
-        max_fraction: object(Key::MaxFraction),
-        min_rows: object(Key::MinRows),
+    let in_force = of(part);
+    if in_force.labelled.is_empty() {
+        return Vec::new();
     }
-}
-
-/// The object whose policy says that no session's budget counts for a table, where one does.
-pub fn forbids_override(table: pg_sys::Oid) -> Option<Origin> {
-    let layers = of(table).layers?;
-    if layers.policy.forbids_override() { layers.origin(Key::Override) } else { None }
+    let above = inheritance::partition_parents(whole);
+    in_force.labelled.iter().copied().filter(|table| *table != whole && !above.contains(table)).collect()
 }
 
 /// Forgets what is known of a table, or (InvalidOid) of all. For the invalidation callbacks: raises
@@ -150,7 +176,14 @@ pub fn forget(table: pg_sys::Oid) {
     });
 }
 
-fn read(table: pg_sys::Oid) -> TablePolicy {
+fn read(table: pg_sys::Oid) -> InForce {
+    let exempt = relations::is_exempt(table);
+    let (layers, labelled) = if exempt { (None, Vec::new()) } else { labels(table) };
+    InForce { relation: table, exempt, layers, labelled, ..InForce::default() }
+}
+
+/// What the labels say of a table, exempt or not; with those of it and its partition parents that carry one.
+pub fn labels(table: pg_sys::Oid) -> (Option<Layers>, Vec<pg_sys::Oid>) {
     let mut layers: Option<Layers> = None;
     let mut labelled = Vec::new();
     let mut lay = |policy: &Policy, origin| {
@@ -176,7 +209,7 @@ fn read(table: pg_sys::Oid) -> TablePolicy {
     if layers.is_some() {
         IN_USE.set(true);
     }
-    TablePolicy { layers: layers.map(Rc::new), labelled: (!labelled.is_empty()).then(|| labelled.into()) }
+    (layers, labelled)
 }
 
 fn far(origin: Origin) -> Option<Rc<Policy>> {

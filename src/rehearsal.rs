@@ -1,12 +1,12 @@
 //! Whether a dry run is going on, and what it has noted: while one is, nothing is refused, and what writes says
 //! here what it has come to. `dry_run` begins and ends one.
 
-use safedelete_core::command::Command;
 use safedelete_core::event::Verdict;
 use safedelete_core::message::Report;
 
 use crate::pg::local::{Lent, Local};
-use crate::pg::{backend, pg_sys, relations};
+use crate::pg::write::Write;
+use crate::pg::{backend, relations};
 
 /// What wrote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,10 +36,9 @@ impl By {
 
 /// What was written in one table in one way.
 pub struct Note {
-    relation: pg_sys::Oid,
+    pub write: Write,
     /// As regclass shows it; the table may be gone after the rollback.
     pub name: String,
-    pub command: Command,
     pub by: By,
     pub rows: u64,
     /// How many rows the table has; `None` for what has no size.
@@ -61,8 +60,7 @@ pub fn is_on() -> bool {
 /// Notes what a guarded write has come to. A part of a table is counted with the whole; it is noted
 /// where its own policy has a word to say.
 pub fn note(
-    relation: pg_sys::Oid,
-    command: Command,
+    write: Write,
     by: By,
     rows: u64,
     table_rows: Option<u64>,
@@ -73,15 +71,16 @@ pub fn note(
     if !is_on() || (told.is_none() && (is_part || selected_nothing)) {
         return;
     }
-    let name = relations::visible_name(relation);
+    let name = relations::visible_name(write.relation);
     NOTES.with(|notes| {
-        let same = |note: &&mut Note| note.relation == relation && note.command == command && note.by == by;
+        let what = |note: &Note| (note.write.relation, note.write.command, note.by);
+        let same = |note: &&mut Note| what(note) == (write.relation, write.command, by);
         match notes.iter_mut().find(same) {
             Some(note) => {
                 note.rows += rows;
                 note.told = note.told.take().or(told);
             }
-            None => notes.push(Note { relation, name, command, by, rows, table_rows, told }),
+            None => notes.push(Note { write, name, by, rows, table_rows, told }),
         }
     });
 }

@@ -14,20 +14,20 @@ use super::way::{judge, read_kept};
 use crate::pg::context::Context;
 use crate::pg::nodes::expressions::Root;
 use crate::pg::nodes::{self, Node, Nodes, Visitor, Walk};
+use crate::pg::write::Write;
 use crate::pg::{attempt, compat, frame, pg_sys};
 
-/// Judges kept conditions with the values that are bound now.
+/// Judges kept conditions, which call what is written `index`, with the values that are bound now.
 ///
 /// # Safety
 /// `conditions` is a finding's, `parameters` the execution's.
 pub unsafe fn judge_bound(
-    relation: pg_sys::Oid,
-    only: bool,
+    write: Write,
     index: i32,
     conditions: *mut pg_sys::List,
     parameters: pg_sys::ParamListInfo,
 ) -> Qualification {
-    let target = Target::at(Place { relation, only, index });
+    let target = Target::at(Place { relation: write.relation, only: write.only, index });
     // SAFETY: by contract.
     let kept = unsafe { Nodes::of(conditions) };
     let Some(conditions) = kept.as_node() else { return Qualification::NoWhere };

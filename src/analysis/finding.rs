@@ -1,8 +1,7 @@
 //! What the analysis says of a statement.
 
-use safedelete_core::command::Command;
-
 use crate::pg::pg_sys;
+use crate::pg::write::Write;
 
 /// Whether the rows a statement writes are restricted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,14 +22,11 @@ pub enum Qualification {
 /// What the analysis found of one data-modifying part of a statement.
 #[derive(Clone, Copy)]
 pub struct Finding {
-    pub command: Command,
-    pub relation: pg_sys::Oid,
-    /// `ONLY`, or a table that PostgreSQL treats so.
-    pub only: bool,
-    /// `mode` and `commands` have it looked at; where not, parts with policies of their own may be.
+    pub write: Write,
+    /// What is in force has it looked at; where not, parts with policies of their own may be.
     pub guarded: bool,
-    /// Not even one row is free.
-    pub frozen: bool,
+    /// So many rows are free, whatever the table's size.
+    pub free: u64,
     pub qualification: Qualification,
     /// An UPDATE whose new values may hang on when they are computed.
     pub sets_volatile: bool,
@@ -48,18 +44,11 @@ pub struct Finding {
 impl Finding {
     /// Of a qualified write that is guarded.
     #[inline]
-    pub(super) fn of_keyed(
-        command: Command,
-        relation: pg_sys::Oid,
-        only: bool,
-        target_index: i32,
-    ) -> Finding {
+    pub(super) fn of_keyed(write: Write, free: u64, target_index: i32) -> Finding {
         Finding {
-            command,
-            relation,
-            only,
+            write,
             guarded: true,
-            frozen: false,
+            free,
             sets_volatile: false,
             joins_view: false,
             qualification: Qualification::Qualified,

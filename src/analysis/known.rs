@@ -11,6 +11,7 @@ use super::values;
 use crate::pg::local::Local;
 use crate::pg::nodes::Node;
 use crate::pg::pg_sys;
+use crate::pg::write::Write;
 use crate::{rehearsal, settings};
 
 /// A table that is guarded by nothing but rule `where` and limits that leave one row free.
@@ -21,13 +22,21 @@ struct Known {
     as_of: u32,
     guards_delete: bool,
     guards_update: bool,
+    /// So many rows are free.
+    free: u64,
     /// The columns that CHECK constraints speak of, from the first; those beyond count as such.
     checked: u64,
 }
 
 const SLOTS: usize = 64;
-const UNKNOWN: Known =
-    Known { relation: pg_sys::InvalidOid, as_of: 0, guards_delete: false, guards_update: false, checked: 0 };
+const UNKNOWN: Known = Known {
+    relation: pg_sys::InvalidOid,
+    as_of: 0,
+    guards_delete: false,
+    guards_update: false,
+    free: 0,
+    checked: 0,
+};
 
 static TABLES: Local<[Known; SLOTS]> = Local::new([UNKNOWN; SLOTS]);
 
@@ -41,8 +50,9 @@ pub fn remember(target: &Target) {
     let known = Known {
         relation: target.relation,
         as_of: settings::generation(),
-        guards_delete: target.is_guarded(Command::Delete),
-        guards_update: target.is_guarded(Command::Update),
+        guards_delete: target.in_force().guards(Command::Delete),
+        guards_update: target.in_force().guards(Command::Update),
+        free: target.in_force().bounds().surely_within(),
         checked: target.checked(),
     };
     TABLES.put(slot(target.relation), known);
@@ -54,15 +64,14 @@ pub fn remember(target: &Target) {
 /// No frame above owns anything.
 #[inline]
 pub unsafe fn glance(query: Node<pg_sys::Query>) -> Option<Finding> {
-    let entry = query.rtable().number(query.resultRelation as u32)?;
-    let relation = entry.relid;
-    let known = TABLES.at(slot(relation));
-    if known.relation != relation || known.as_of != settings::generation() {
+    let write = Write::of_query(query)?;
+    let known = TABLES.at(slot(write.relation));
+    if known.relation != write.relation || known.as_of != settings::generation() {
         return None;
     }
-    let (command, guards) = match query.commandType {
-        pg_sys::CmdType::CMD_DELETE => (Command::Delete, known.guards_delete),
-        pg_sys::CmdType::CMD_UPDATE => (Command::Update, known.guards_update),
+    let guards = match write.command {
+        Command::Delete => known.guards_delete,
+        Command::Update => known.guards_update,
         _ => return None,
     };
     let is_checked = |column: i16| !(1..=64).contains(&column) || known.checked & 1 << (column - 1) != 0;
@@ -79,8 +88,8 @@ pub unsafe fn glance(query: Node<pg_sys::Query>) -> Option<Finding> {
     {
         return None;
     }
-    let keyed = Finding::of_keyed(command, relation, !entry.inh, query.resultRelation);
+    let keyed = Finding::of_keyed(write, known.free, query.resultRelation);
     // SAFETY: by contract.
-    let sets_volatile = command == Command::Update && unsafe { values::are_volatile(query) };
+    let sets_volatile = write.command == Command::Update && unsafe { values::are_volatile(query) };
     Some(Finding { sets_volatile, ..keyed })
 }

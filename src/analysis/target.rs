@@ -2,10 +2,7 @@
 //! cannot be NULL, and which a CHECK constraint speaks of.
 
 use rustc_hash::{FxBuildHasher, FxHashMap as HashMap};
-use std::cell::Cell;
 use std::rc::Rc;
-
-use safedelete_core::command::Command;
 
 use super::evaluable::is_evaluable;
 use super::lists;
@@ -13,9 +10,10 @@ use crate::ledger::Summed;
 use crate::pg::local::Lent;
 use crate::pg::nodes::{Kind, Node, Nodes};
 use crate::pg::relcache::{self, Opened};
-use crate::pg::{inheritance, pg_sys, relations};
-use crate::policy::{self, TablePolicy};
-use crate::{exemption, rehearsal, settings};
+use crate::pg::write::Write;
+use crate::pg::{inheritance, pg_sys};
+use crate::policy::{self, InForce};
+use crate::{rehearsal, settings};
 
 /// Of a relation's columns, counted from 0.
 #[derive(Default)]
@@ -29,11 +27,7 @@ pub struct Columns {
     partitioned: bool,
     /// It is a part of another, or has parts.
     in_tree: bool,
-    /// Of a kind that is never guarded.
-    exempt: bool,
-    /// Whether `exempt_tables` names it, as of a generation of the settings.
-    exempt_by_name: Cell<(u32, bool)>,
-    policy: TablePolicy,
+    in_force: Rc<InForce>,
 }
 
 /// A valid CHECK constraint that may be evaluated here (evaluable.rs).
@@ -60,19 +54,14 @@ pub fn forget(relation: pg_sys::Oid) {
     });
 }
 
-/// Whether a relation is not guarded: its kind never is, or `exempt_tables` names it.
-pub fn is_unguarded(relation: pg_sys::Oid) -> bool {
-    columns(relation).are_unguarded(relation)
-}
-
 /// What the rows of a write are summed for.
-pub fn summed(relation: pg_sys::Oid, only: bool) -> Summed {
+pub fn summed(Write { relation, only, .. }: Write) -> Summed {
     Summed { relation, only: only && columns(relation).has_children }
 }
 
 /// The same where it is known. Owns and allocates nothing, so bare frames may call it.
 #[inline]
-pub fn known_summed(relation: pg_sys::Oid, only: bool) -> Option<Summed> {
+pub fn known_summed(Write { relation, only, .. }: Write) -> Option<Summed> {
     if !only {
         return Some(Summed { relation, only });
     }
@@ -83,21 +72,6 @@ pub fn known_summed(relation: pg_sys::Oid, only: bool) -> Option<Summed> {
 /// Whether a table has other names to be written by: of what it is a part of, or of its parts.
 pub fn is_in_tree(relation: pg_sys::Oid) -> bool {
     columns(relation).in_tree
-}
-
-impl Columns {
-    fn are_unguarded(&self, relation: pg_sys::Oid) -> bool {
-        if self.exempt {
-            return true;
-        }
-        let (as_of, named) = self.exempt_by_name.get();
-        if as_of == settings::generation() {
-            return named;
-        }
-        let named = exemption::of_table(relation);
-        self.exempt_by_name.set((settings::generation(), named));
-        named
-    }
 }
 
 fn columns(relation: pg_sys::Oid) -> Rc<Columns> {
@@ -131,9 +105,7 @@ fn look_up(relation: pg_sys::Oid) -> Rc<Columns> {
 }
 
 fn read_columns(relation: pg_sys::Oid) -> Columns {
-    let exempt = relations::is_exempt(relation);
-    let policy = if exempt { TablePolicy::default() } else { policy::of(relation) };
-    let mut facts = Columns { exempt, policy, ..Columns::default() };
+    let mut facts = Columns { in_force: policy::of(relation), ..Columns::default() };
     let opened = Opened::locked(relation);
     let count = opened.column_count();
     facts.not_null = (0..count).map(|column| opened.is_not_null(column)).collect();
@@ -181,11 +153,14 @@ pub struct Target {
 }
 
 impl Target {
-    /// What a query writes, `entry` of its range table; `None` where that is not guarded.
-    pub fn of_query(query: Node<pg_sys::Query>, entry: Node<pg_sys::RangeTblEntry>) -> Option<Target> {
-        let relation = entry.relid;
+    /// What a query writes, `entry` of its range table; `None` where that is exempt.
+    pub fn of_query(
+        query: Node<pg_sys::Query>,
+        entry: Node<pg_sys::RangeTblEntry>,
+        Write { relation, only, .. }: Write,
+    ) -> Option<Target> {
         let columns = columns(relation);
-        if columns.are_unguarded(relation) && !rehearsal::is_on() {
+        if columns.in_force.is_exempt() && !rehearsal::is_on() {
             return None;
         }
         let mut index = query.resultRelation;
@@ -194,7 +169,7 @@ impl Target {
             // that it expands, and adds a whole-row Var of that one.
             index = view_source(query).unwrap_or(index);
         }
-        Some(Target { relation, index, only: !entry.inh, columns })
+        Some(Target { relation, index, only, columns })
     }
 
     pub fn at(Place { relation, only, index }: Place) -> Target {
@@ -212,16 +187,10 @@ impl Target {
         !inherited && self.columns.not_null.get(attribute as usize - 1).copied().unwrap_or(false)
     }
 
-    /// Whether a command on the table is looked at.
+    /// What is in force for the table.
     #[inline]
-    pub fn is_guarded(&self, command: Command) -> bool {
-        policy::guards(&self.columns.policy, command)
-    }
-
-    /// Whether not even one row of the table is free.
-    #[inline]
-    pub fn is_frozen(&self) -> bool {
-        policy::bounds(&self.columns.policy).surely_within() == 0
+    pub fn in_force(&self) -> &InForce {
+        &self.columns.in_force
     }
 
     /// Whether parts of the table, that may have policies of their own, are written with it.

@@ -86,7 +86,7 @@ function!(
             let message = report.map(|report| report.message);
             rows.put(vec![
                 Value::Text(note.name),
-                note.command.tag().into(),
+                note.write.command.tag().into(),
                 Value::Bigint(note.rows as i64),
                 note.table_rows.map_or(Value::Null, |rows| Value::Bigint(rows as i64)),
                 share.map_or(Value::Null, Value::Double),

@@ -4,7 +4,7 @@ use crate::pg::pg_sys;
 use safedelete_core::policy::{Key, Policy};
 
 use crate::pg::function::{self, ResultRows, Value, function};
-use crate::policy;
+use crate::{policy, settings};
 
 function!(
     /// `policy_is_readable(label text) RETURNS bool`: whether this version can read a label. NULL for
@@ -27,8 +27,9 @@ function!(
     |call| {
         let rows = ResultRows::of(call);
         let Some(table) = function::oid(call, 0) else { return Ok(pg_sys::Datum::from(0)) };
-        let layers = policy::of(table).layers;
-        let effective = policy::effective(table);
+        let (layers, _) = policy::labels(table);
+        let settings = settings::effective();
+        let effective = layers.as_ref().map_or(settings, |layers| settings.under(&layers.policy));
         for key in Key::all() {
             let source = match layers.as_ref().and_then(|layers| layers.origin(key)) {
                 Some(origin) => format!("policy on {}", origin.object()),

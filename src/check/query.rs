@@ -7,9 +7,8 @@ use crate::pg::pg_sys;
 use pgrx::pg_sys::NodeTag;
 use safedelete_core::command::Command;
 use safedelete_core::event;
-use safedelete_core::limit::{Budget, Size};
+use safedelete_core::limit::Size;
 use safedelete_core::message::{Report, Rule};
-use safedelete_core::standing::Ruling;
 
 use super::forecast::{Forecast, Outcome};
 use super::parsed::command_name;
@@ -17,12 +16,13 @@ use super::script::Source;
 use super::session::Session;
 use super::unanalysed;
 use crate::analysis::{self, Qualification};
-use crate::authority::{self, Writer};
+use crate::authority;
 use crate::guard::attach::{self, Estimate};
 use crate::guard::table;
-use crate::guard::task::{self, Task};
+use crate::guard::task::Task;
 use crate::pg::attempt::attempt;
 use crate::pg::nodes::{Node, Walk};
+use crate::pg::write::Write;
 use crate::pg::{compat, frame, nodes, raw};
 use crate::pg::{inheritance, relations};
 use crate::policy;
@@ -183,31 +183,26 @@ fn unread_function(query: *mut pg_sys::Query) -> Option<String> {
 
 /// A write that is not guarded, to tell its table.
 fn unguarded_write(query: *mut pg_sys::Query) -> Option<Forecast> {
-    // SAFETY: analysis's Query; its result relation is a range table entry of a relation.
-    unsafe {
-        let command = match (*query).commandType {
-            pg_sys::CmdType::CMD_DELETE => Command::Delete,
-            pg_sys::CmdType::CMD_UPDATE => Command::Update,
-            pg_sys::CmdType::CMD_MERGE => Command::Merge,
-            _ => return None,
-        };
-        let entry = nodes::range_table_entry((*query).rtable, (*query).resultRelation as u32)?;
-        Some(Forecast {
-            relation: Some(relations::qualified_name((*entry).relid)),
-            ..Forecast::ok(command.tag())
-        })
-    }
+    // SAFETY: analysis's Query.
+    let query = unsafe { Node::of(query)? };
+    let write = Write::of_query(query).filter(|write| write.command != Command::Upsert)?;
+    Some(Forecast {
+        relation: Some(relations::qualified_name(write.relation)),
+        ..Forecast::ok(write.command.tag())
+    })
 }
 
 /// The rows that PostgreSQL expects each write to select. What the caller may not write it may not
 /// learn of either: that is PostgreSQL's error.
 fn estimates(query: *mut pg_sys::Query, text: &CStr, written: &[Option<analysis::Finding>]) -> Vec<Estimate> {
-    let plan = frame::call(|| {
-        #[allow(ffi_unwind_calls, reason = "inside frame::call; the closure owns nothing")]
-        // SAFETY: analysis's Query, which nobody needs any more.
-        unsafe {
-            compat::plan(query, text.as_ptr(), pg_sys::CURSOR_OPT_PARALLEL_OK as i32)
-        }
+    let plan = analysis::plan_only(query, || {
+        frame::call(|| {
+            #[allow(ffi_unwind_calls, reason = "inside frame::call; the closure owns nothing")]
+            // SAFETY: analysis's Query, which nobody needs any more.
+            unsafe {
+                compat::plan(query, text.as_ptr(), pg_sys::CURSOR_OPT_PARALLEL_OK as i32)
+            }
+        })
     });
     frame::call(|| {
         #[allow(ffi_unwind_calls, reason = "inside frame::call; the closure owns nothing")]
@@ -221,7 +216,8 @@ fn estimates(query: *mut pg_sys::Query, text: &CStr, written: &[Option<analysis:
 }
 
 /// What the guard would say of one write.
-fn of_write(write: &analysis::Finding, estimate: Estimate) -> Forecast {
+fn of_write(found: &analysis::Finding, estimate: Estimate) -> Forecast {
+    let write = found.write;
     let size = table::cheap(write.relation, write.only);
     let forecast = Forecast {
         relation: Some(relations::qualified_name(write.relation)),
@@ -229,42 +225,42 @@ fn of_write(write: &analysis::Finding, estimate: Estimate) -> Forecast {
         table_rows: size.map(Size::rows),
         ..Forecast::ok(write.command.tag())
     };
-    let effective = policy::effective(write.relation);
+    let in_force = policy::of(write.relation);
     // A new table holds nothing that could be lost.
-    if !effective.guards(write.command) || inheritance::is_new(write.relation) {
+    if !in_force.guards(write.command) || inheritance::is_new(write.relation) {
         return forecast;
     }
-    let forecast = Forecast { declared: authority::declared(Some(write.relation)), ..forecast };
-    if effective.require_where
-        && let Some(told) = by_where(write)
-    {
-        return match told {
-            Some((verdict, report)) => forecast.told(verdict, report),
-            None => Forecast {
-                outcome: Outcome::Unknown,
-                rule: Some(Rule::Where),
-                message: Some(
-                    "whether the condition restricts the rows depends on the parameters".to_owned(),
-                ),
-                ..forecast
-            },
+    let forecast = Forecast { declared: authority::declared(&in_force), ..forecast };
+    let unknown = |rule, reason: &str| Forecast {
+        outcome: Outcome::Unknown,
+        rule: Some(rule),
+        message: Some(reason.to_owned()),
+        ..forecast.clone()
+    };
+    if in_force.effective().require_where && found.qualification == Qualification::Deferred {
+        return unknown(Rule::Where, "whether the condition restricts the rows depends on the parameters");
+    }
+    let task = Task::new(write, in_force, false);
+    if let Some((ruling, report)) = task.by_where(|| found.qualification) {
+        // It may come to every row, and so to more than a budget lets through.
+        let all = task.standing().rule(Some(size.map_or(0, Size::rows)));
+        let outcome = match (ruling.verdict(), all.verdict()) {
+            (event::Verdict::Refused, _) => Outcome::Refused,
+            (_, event::Verdict::Refused) => Outcome::Unknown,
+            _ => Outcome::Ok,
         };
+        return forecast.told(outcome, report);
     }
     let Some(rows) = estimate.rows else { return forecast };
     let rows = (rows.round() as u64).max(1);
-    let task = Task::of_point_write(write.command, write.relation, write.only, false);
     match task.preview(rows) {
         // Only an exact count refuses, and there is none before it runs.
         Some((event::Verdict::Refused, report)) => forecast.told(Outcome::Unknown, estimated(report, rows)),
         Some((_, report)) => forecast.told(Outcome::Ok, estimated(report, rows)),
-        None if estimate.has_parts => Forecast {
-            outcome: Outcome::Unknown,
-            rule: Some(Rule::Rows),
-            message: Some(
-                "parts of the table have policies of their own, and are counted by themselves".to_owned(),
-            ),
-            ..forecast
-        },
+        None if estimate.has_parts => unknown(
+            Rule::Rows,
+            "parts of the table have policies of their own, and are counted by themselves",
+        ),
         None => forecast,
     }
 }
@@ -277,23 +273,4 @@ fn estimated(report: Report, rows: u64) -> Report {
     });
     let message = report.message.replacen(" exceeds ", " may exceed ", 1);
     Report { message, detail, ..report }
-}
-
-/// Rule `where`: `None` where it has nothing to say, `Some(None)` where the parameters decide.
-#[allow(clippy::option_option, reason = "three answers, named above")]
-fn by_where(write: &analysis::Finding) -> Option<Option<(Outcome, Report)>> {
-    if write.qualification == Qualification::Deferred {
-        return Some(None);
-    }
-    let why = task::unqualified_by(write.qualification, write.relation)?;
-    let mode = policy::effective(write.relation).mode;
-    let standing = Writer::now(false).standing(mode, Some(write.relation));
-    let (ruling, report) = standing.unqualified(write.command, &relations::name(write.relation), &why);
-    if let Ruling::Through(_, Budget::Rows(_)) = ruling {
-        // Every row, within a declared number of them.
-        let size = table::cheap(write.relation, write.only).map_or(0, Size::rows);
-        let refused = matches!(standing.rule(Some(size)), Ruling::Refuse(_));
-        return Some(Some((if refused { Outcome::Unknown } else { Outcome::Ok }, report)));
-    }
-    Some(Some((ruling.verdict().into(), report)))
 }

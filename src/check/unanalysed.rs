@@ -1,6 +1,8 @@
 //! What the bare parse tree shows of a statement that cannot be analysed, as of a table that the script
 //! itself creates: whether a WHERE is missing.
 
+use std::rc::Rc;
+
 use crate::pg::pg_sys;
 use pgrx::pg_sys::NodeTag;
 use safedelete_core::command::Command;
@@ -12,7 +14,7 @@ use super::session::{Created, Session};
 use super::whole;
 use crate::authority::{self, Writer};
 use crate::pg::{nodes, relations, text};
-use crate::{exemption, policy, settings};
+use crate::policy::{self, InForce};
 
 /// A statement that cannot be analysed, and whose form shows that it has no WHERE.
 pub fn judge(session: &Session, command: Command, name: *mut pg_sys::RangeVar) -> Forecast {
@@ -32,23 +34,22 @@ pub fn judge(session: &Session, command: Command, name: *mut pg_sys::RangeVar) -
     }
     // SAFETY: as above.
     let relation = unsafe { whole::look_up(name) };
-    let exempt = if relation == pg_sys::InvalidOid {
+    let in_force = if relation == pg_sys::InvalidOid {
         // SAFETY: as above.
         let schema = text::from_server(unsafe { (*name).schemaname });
-        settings::is_exempt(&table, || schema.clone().unwrap_or_else(relations::creation_schema))
+        Rc::new(InForce::of_name(&table, || schema.clone().unwrap_or_else(relations::creation_schema)))
     } else {
-        relations::is_exempt(relation) || exemption::of_table(relation)
+        policy::of(relation)
     };
-    let known = (relation != pg_sys::InvalidOid).then_some(relation);
-    let effective = known.map_or_else(settings::effective, policy::effective);
-    if !exempt && effective.guards(command) && effective.require_where {
-        let standing = Writer::now(false).standing(effective.mode, known);
+    let effective = in_force.effective();
+    if in_force.guards(command) && effective.require_where {
+        let standing = Writer::now(false).standing(effective.mode, &in_force);
         if let (Ruling::Refuse(_), report) = standing.unqualified(command, &table, &Unqualified::NoWhere) {
             return forecast.told(Outcome::Refused, report);
         }
     }
     let unknown = unknown("it cannot be analysed before it runs; it has no WHERE clause");
-    Forecast { declared: authority::declared(known), ..unknown }
+    Forecast { declared: authority::declared(&in_force), ..unknown }
 }
 
 /// The first DELETE or UPDATE without a WHERE, as far as the bare parse tree shows it.

@@ -11,7 +11,8 @@ use crate::objects::whole;
 use crate::pg::attempt::attempt;
 use crate::pg::nodes::Node;
 use crate::pg::{inheritance, nodes, relations, text};
-use crate::{policy, settings};
+use crate::policy::{self, InForce};
+use crate::settings;
 
 /// # Safety
 /// `truncate` is a TRUNCATE.
@@ -60,14 +61,12 @@ fn of_whole(command: Command, table: pg_sys::Oid, members: Vec<pg_sys::Oid>) -> 
         };
     }
     let (outcome, size) = whole::preview(command, table, members);
+    let in_force = policy::of(table);
     let forecast = Forecast {
         relation: Some(relations::qualified_name(table)),
         estimated_rows: Some(size.rows() as f64),
         table_rows: Some(size.rows()),
-        declared: policy::effective(table)
-            .guards(command)
-            .then(|| authority::declared(Some(table)))
-            .flatten(),
+        declared: in_force.guards(command).then(|| authority::declared(&in_force)).flatten(),
         ..Forecast::ok(command.tag())
     };
     match outcome {
@@ -134,13 +133,13 @@ pub unsafe fn drop_objects(command: &str, drop: *mut pg_sys::DropStmt) -> Vec<Fo
 /// # Safety
 /// `drop` is a DROP DATABASE.
 pub unsafe fn drop_database(command: &str, drop: *mut pg_sys::DropdbStmt) -> Forecast {
-    let effective = settings::effective();
+    let in_force = InForce::default();
     let forecast = Forecast::ok(command);
-    if !effective.guards(Command::Drop) {
+    if !in_force.guards(Command::Drop) {
         return forecast;
     }
     // SAFETY: by contract.
     let name = text::from_server(unsafe { (*drop).dbname }).unwrap_or_default();
-    let (ruling, report) = Writer::now(false).standing(effective.mode, None).drop_database(&name);
+    let (ruling, report) = Writer::now(false).standing(settings::mode(), &in_force).drop_database(&name);
     forecast.told(ruling.verdict().into(), report)
 }

@@ -10,9 +10,10 @@ use super::{node, repeats, split, unique};
 use crate::analysis::{Finding, Qualification, expected};
 use crate::levels;
 use crate::pg::nodes::{self, Node, Nodes};
+use crate::pg::write::Write;
 use crate::pg::{compat, frame, inheritance, raw, relations};
 use crate::settings::{self, SumOver};
-use crate::{exemption, policy, rehearsal};
+use crate::{policy, rehearsal};
 
 /// Puts a guard above the input of each ModifyTable that has a finding.
 ///
@@ -92,15 +93,9 @@ unsafe fn writes(
 ) -> bool {
     // SAFETY: by contract.
     unsafe {
-        let operation = match finding.command {
-            Command::Delete => pg_sys::CmdType::CMD_DELETE,
-            Command::Update => pg_sys::CmdType::CMD_UPDATE,
-            Command::Merge => pg_sys::CmdType::CMD_MERGE,
-            _ => pg_sys::CmdType::CMD_INSERT,
-        };
-        (*modify).operation == operation
-            && nodes::range_table_entry((*plan).rtable, (*modify).nominalRelation)
-                .is_some_and(|entry| (*entry).relid == finding.relation)
+        Write::of_plan((*plan).rtable, modify).is_some_and(|write| {
+            (write.command, write.relation) == (finding.write.command, finding.write.relation)
+        })
     }
 }
 
@@ -180,10 +175,10 @@ unsafe fn point_write(
     modify: *mut pg_sys::ModifyTable,
     finding: &Finding,
 ) -> Option<u64> {
-    if !matches!(finding.command, Command::Delete | Command::Update)
+    if !matches!(finding.write.command, Command::Delete | Command::Update)
         || finding.qualification != Qualification::Qualified
         || settings::scope() == SumOver::Transaction
-        || finding.frozen
+        || finding.free == 0
     {
         return None;
     }
@@ -213,11 +208,9 @@ unsafe fn point_write(
         // a scan has found it can be told afterwards.
         let told_afterwards = matches!(nodes::tag(input), NodeTag::T_IndexScan | NodeTag::T_TidScan);
         let most = most.filter(|most| (*most <= 1 && told_afterwards) || levels::plans_clients_own());
-        let few = most
-            .filter(|most| *most <= 1 || *most <= policy::effective(finding.relation).bounds.surely_within());
-        few.filter(|_| {
+        most.filter(|most| *most <= finding.free).filter(|_| {
             !(levels::current().is_explaining()
-                && relations::has_cascades(finding.relation, finding.command == Command::Delete))
+                && relations::has_cascades(finding.write.relation, finding.write.command == Command::Delete))
                 && (writes_named_alone(modify) || parts_with_policy(plan, modify, finding).is_empty())
         })
     }
@@ -283,10 +276,10 @@ unsafe fn parts_with_policy(
 ) -> Vec<pg_sys::Oid> {
     // SAFETY: by contract.
     unsafe {
-        let written = if finding.command == Command::Upsert && finding.guarded {
+        let written = if finding.write.command == Command::Upsert && finding.guarded {
             // Which partition a row goes to is found while it runs. Asked only where the table itself
             // has upserts guarded: looking through the tree is not free.
-            inheritance::members(finding.relation)
+            inheritance::members(finding.write.relation)
         } else if writes_named_alone(modify) {
             return Vec::new();
         } else {
@@ -294,12 +287,8 @@ unsafe fn parts_with_policy(
         };
         let mut parts = Vec::new();
         for leaf in written {
-            for part in policy::labelled_below(leaf, finding.relation) {
-                if !parts.contains(&part)
-                    && policy::effective(part).guards(finding.command)
-                    && !exemption::of_table(part)
-                    && !relations::is_exempt(part)
-                {
+            for part in policy::labelled_below(leaf, finding.write.relation) {
+                if !parts.contains(&part) && policy::of(part).guards(finding.write.command) {
                     parts.push(part);
                 }
             }
@@ -320,12 +309,12 @@ unsafe fn wrap(
     // SAFETY: a finished plan, ours to change; every ModifyTable has an input.
     unsafe {
         let input = (*modify).plan.lefttree;
-        let collects = finding.command == Command::Update && (*modify).fdwDirectModifyPlans.is_null();
+        let collects = finding.write.command == Command::Update && (*modify).fdwDirectModifyPlans.is_null();
         let given =
             if finding.sets_volatile && collects { split::split(input) } else { Some(std::ptr::null_mut()) };
         let (ctid, tableoid) = (junk(input, c"ctid"), junk(input, c"tableoid"));
         let whole_row = if finding.joins_view { junk(input, c"wholerow") } else { 0 };
-        let flow = if matches!(finding.command, Command::Merge | Command::Upsert) {
+        let flow = if matches!(finding.write.command, Command::Merge | Command::Upsert) {
             Flow::Parent
         } else if !(*modify).fdwDirectModifyPlans.is_null() {
             Flow::Direct { returning: !(*modify).returningLists.is_null() }
@@ -341,9 +330,7 @@ unsafe fn wrap(
                 Flow::Parent => false,
             };
         let orders = Orders {
-            command: finding.command,
-            relation: finding.relation,
-            only: finding.only,
+            write: finding.write,
             qualification: finding.qualification,
             target_index: finding.target_index,
             repeats: tells_apart && repeats::may_repeat(modify),
@@ -357,13 +344,13 @@ unsafe fn wrap(
             flow,
             projects: given.is_some_and(|given| !given.is_null()),
             evaluates_early: given.is_none(),
-            leaf: leaves(plan, modify).next().unwrap_or(finding.relation),
+            leaf: leaves(plan, modify).next().unwrap_or(finding.write.relation),
             conditions: finding.conditions,
             parts: nodes::oid_list(parts),
         };
         (*modify).plan.lefttree = {
             let given = given.unwrap_or(std::ptr::null_mut());
-            frame::call(|| node::make(input, given, orders.write(), finding.expected, id)).cast()
+            frame::call(|| node::make(input, given, orders.as_list(), finding.expected, id)).cast()
         };
     }
 }

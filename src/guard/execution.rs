@@ -3,21 +3,17 @@
 
 use safedelete_core::event::{Counter, Verdict};
 use safedelete_core::expectation::Expectation;
-use safedelete_core::limit::{Bounds, Budget};
-use safedelete_core::message::Unqualified;
+use safedelete_core::limit::Budget;
 use safedelete_core::standing::Ruling;
 
 use super::orders::{Flow, Orders};
 use super::parts::Parts;
 use super::rows::DistinctRows;
-use super::table::Table;
-use super::task::{self, Task};
-use crate::analysis::{self, Qualification, target};
-use crate::authority::Writer;
+use super::task::Task;
+use crate::analysis::{self, Qualification};
 use crate::levels;
+use crate::pg::pg_sys;
 use crate::pg::report::Frozen;
-use crate::pg::{pg_sys, relations};
-use crate::refusal::{self, About};
 use crate::{policy, record, rehearsal};
 
 /// How an execution goes on.
@@ -52,10 +48,9 @@ pub unsafe fn start(
     eflags: i32,
     expectation: Option<Expectation>,
 ) -> Start {
-    let effective = policy::effective(orders.relation);
-    let guarded = effective.guards(orders.command);
+    let in_force = policy::of(orders.write.relation);
+    let guarded = in_force.guards(orders.write.command);
     let rehearses = rehearsal::is_on();
-    let guarded = guarded && !(rehearses && target::is_unguarded(orders.relation));
     let expects = expectation.is_some();
     if (!guarded && !rehearses && orders.parts.is_null() && !expects) || levels::starts_postgres() {
         return Start::Pass;
@@ -63,51 +58,31 @@ pub unsafe fn start(
     if !rehearses {
         record::count(Counter::Guarded, 1);
     }
-    let mode = effective.mode;
     let referential = levels::is_referential(eflags);
-    let writer = Writer::now(referential);
-    let mut overridden = None;
-    if guarded && !referential && effective.require_where {
+    let mut task = Task::new(orders.write, in_force, referential);
+    if !guarded {
+        task = task.unguarded();
+    } else if !referential
         // SAFETY: by contract.
-        if let Some(why) = unsafe { unqualified(orders, parameters) } {
-            let standing = writer.standing(mode, Some(orders.relation));
-            let name = relations::name(orders.relation);
-            overridden = Some(match standing.unqualified(orders.command, &name, &why) {
-                (Ruling::Through(how, budget), report) => (how, report, budget),
-                (Ruling::Refuse(_), report) if rehearses => (Verdict::Refused, report, Budget::Unlimited),
-                (Ruling::Refuse(_), report) => {
-                    let about = About::Table(orders.relation);
-                    return Start::Refuse(refusal::refuse(&report, about, writer.role));
-                }
-            });
-        }
+        && let Some((ruling, report)) = task.by_where(|| unsafe { qualification(orders, parameters) })
+    {
+        task.overridden = Some(match ruling {
+            Ruling::Through(how, budget) => (how, report, budget),
+            Ruling::Refuse(_) if rehearses => (Verdict::Refused, report, Budget::Unlimited),
+            Ruling::Refuse(_) => return Start::Refuse(task.refused(&report)),
+        });
     }
-    let bounds = if guarded { effective.bounds } else { Bounds::UNLIMITED };
     let parts = if orders.parts.is_null() { None } else { Parts::start(orders, referential) };
-    if bounds.unlimited() && overridden.is_none() && parts.is_none() && !rehearses && !expects {
+    if task.bounds.unlimited() && task.overridden.is_none() && parts.is_none() && !rehearses && !expects {
         return Start::Pass;
     }
-    let may_refuse = match overridden {
+    task.expectation = expectation;
+    task.guarded = guarded;
+    task.modifies = orders.flow == Flow::Parent;
+    let may_refuse = match task.overridden {
         Some((.., Budget::Unlimited)) => false,
-        _ => writer.may_be_refused(mode, orders.relation),
+        _ => task.may_refuse(),
     } || parts.as_ref().is_some_and(Parts::may_refuse);
-    let task = Task {
-        command: orders.command,
-        relation: orders.relation,
-        bounds,
-        mode,
-        writer,
-        referential,
-        modifies: orders.flow == Flow::Parent,
-        table: Table::new(orders.relation, orders.only),
-        overridden,
-        over: None,
-        not_honoured: None,
-        rehearses,
-        expectation,
-        guarded,
-        part_of: None,
-    };
     let threshold = task.first_threshold();
     let spool = orders.flow == Flow::Rows && (may_refuse || expects) && !referential && !rehearses;
     let distinct = orders.repeats.then(DistinctRows::default);
@@ -115,25 +90,18 @@ pub unsafe fn start(
     Start::Watch { execution, threshold, spool }
 }
 
-/// Why rule `where` refuses this execution, if it does.
+/// Whether this execution is qualified.
 ///
 /// # Safety
 /// `parameters` are the execution's.
-unsafe fn unqualified(orders: &Orders, parameters: pg_sys::ParamListInfo) -> Option<Unqualified> {
-    let qualification = match orders.qualification {
+unsafe fn qualification(orders: &Orders, parameters: pg_sys::ParamListInfo) -> Qualification {
+    match orders.qualification {
         // SAFETY: by contract.
         Qualification::Deferred => unsafe {
-            analysis::judge_bound(
-                orders.relation,
-                orders.only,
-                orders.target_index,
-                orders.conditions,
-                parameters,
-            )
+            analysis::judge_bound(orders.write, orders.target_index, orders.conditions, parameters)
         },
         known => known,
-    };
-    task::unqualified_by(qualification, orders.relation)
+    }
 }
 
 impl Execution {

@@ -32,7 +32,7 @@ pub unsafe extern "C-unwind" fn explain(
                 let counted = if execution.is_null() { None } else { (*execution).task.counted() };
                 show_expected((*(*guard).scan.ss.ps.plan.cast::<pg_sys::CustomScan>()).custom_exprs, es);
                 show(orders, (*guard).count, counted, es);
-                if orders.flow == Flow::Rows && policy::effective(orders.relation).guards(orders.command) {
+                if orders.flow == Flow::Rows && is_guarded(orders) {
                     let statement = (*(*guard).scan.ss.ps.state).es_plannedstmt;
                     show_early(orders, (*guard).scan.ss.ps.plan, statement, es);
                 }
@@ -71,8 +71,8 @@ unsafe fn show_expected(calls: *mut pg_sys::List, es: *mut pg_sys::ExplainState)
 unsafe fn show(orders: &Orders, count: u64, counted: Option<(Size, u64)>, es: *mut pg_sys::ExplainState) {
     // SAFETY: by contract.
     unsafe {
-        if policy::effective(orders.relation).guards(orders.command) {
-            property(c"Limit", &limit_of(orders.relation), es);
+        if is_guarded(orders) {
+            property(c"Limit", &limit_of(orders.write.relation), es);
         }
         let parts: Vec<_> = nodes::oids(orders.parts).map(|part| c_string(&limit_of_part(part))).collect();
         if !parts.is_empty() {
@@ -134,6 +134,10 @@ unsafe fn show_early(
     }
 }
 
+fn is_guarded(orders: &Orders) -> bool {
+    policy::of(orders.write.relation).guards(orders.write.command)
+}
+
 /// A part of the table that has a policy of its own, with its limit.
 fn limit_of_part(part: pg_sys::Oid) -> String {
     format!("{} {}", relations::name(part), limit_of(part))
@@ -141,9 +145,10 @@ fn limit_of_part(part: pg_sys::Oid) -> String {
 
 /// What bounds a write of a table by the current role, in words: no table is counted to tell it.
 fn limit_of(relation: pg_sys::Oid) -> String {
-    let effective = policy::effective(relation);
-    let standing = Writer::now(false).standing(effective.mode, Some(relation));
-    explain::bounds(&policy::terms(relation, effective.bounds), &standing)
+    let in_force = policy::of(relation);
+    let effective = in_force.effective();
+    let standing = Writer::now(false).standing(effective.mode, &in_force);
+    explain::bounds(&in_force.terms(effective.bounds), &standing)
 }
 
 /// # Safety

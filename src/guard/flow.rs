@@ -137,7 +137,7 @@ unsafe fn count_row(guard: *mut GuardState) -> *mut pg_sys::TupleTableSlot {
             if (*guard).counts_parts
                 && let Some(orders) = &(*guard).orders
             {
-                (*guard).last_leaf = if orders.command == Command::Upsert {
+                (*guard).last_leaf = if orders.write.command == Command::Upsert {
                     measure::partition_of(guard, slot)
                 } else {
                     identity::leaf(slot, orders)

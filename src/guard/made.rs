@@ -267,6 +267,6 @@ pub(super) unsafe fn settle(guard: *mut GuardState, estate: *mut pg_sys::EState)
 
 fn summed(orders: &Orders) -> Summed {
     // Planned and started, so it is known; else as it stands.
-    let as_it_stands = Summed { relation: orders.relation, only: orders.only };
-    crate::analysis::target::known_summed(orders.relation, orders.only).unwrap_or(as_it_stands)
+    let as_it_stands = Summed { relation: orders.write.relation, only: orders.write.only };
+    crate::analysis::target::known_summed(orders.write).unwrap_or(as_it_stands)
 }

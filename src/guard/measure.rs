@@ -13,6 +13,7 @@ use super::orders::{Flow, Orders};
 use super::state::{GuardState, Stage, as_guard};
 use super::tally::{count_in_parts, count_more};
 use super::threshold::check;
+use crate::pg::write::Write;
 use crate::pg::{compat, frame, nodes, raw};
 
 /// Tells the guards of a started query which ModifyTable is above them: only it knows what MERGE
@@ -81,9 +82,9 @@ unsafe fn become_parent(modify: *mut pg_sys::ModifyTableState) {
         if guard.is_null() || (*guard).stage != Stage::Count {
             return;
         }
-        let Some(Orders { flow: Flow::Parent, command, .. }) = (*guard).orders else { return };
+        let Some(Orders { flow: Flow::Parent, write, .. }) = (*guard).orders else { return };
         (*guard).parent = modify;
-        if command == Command::Upsert && (*modify).ps.instrument.is_null() {
+        if write.command == Command::Upsert && (*modify).ps.instrument.is_null() {
             // InstrCountTuples2 counts the conflicts, where there is an instrument.
             (*modify).ps.instrument = frame::guarded(|| {
                 // It lives as long as the execution; a caller's memory may live longer.
@@ -178,11 +179,13 @@ pub unsafe fn deleted(guard: *mut GuardState) -> u64 {
     // SAFETY: by contract; the parent outlives its input.
     unsafe {
         match &(*guard).orders {
-            Some(Orders { command: Command::Delete, .. }) => (*guard).count + (*guard).made,
-            Some(Orders { command: Command::Merge, .. }) if !(*guard).parent.is_null() => {
+            Some(Orders { write: Write { command: Command::Merge, .. }, .. })
+                if !(*guard).parent.is_null() =>
+            {
                 (*(*guard).parent).mt_merge_deleted as u64
             }
-            _ => 0,
+            Some(orders) => orders.write.deletes((*guard).count + (*guard).made),
+            None => 0,
         }
     }
 }
@@ -236,7 +239,9 @@ unsafe fn last_was_made(guard: *mut GuardState) -> bool {
     // SAFETY: by contract.
     unsafe {
         match (*guard).orders {
-            Some(Orders { command: Command::Upsert, .. }) if !(*guard).parent.is_null() => {
+            Some(Orders { write: Write { command: Command::Upsert, .. }, .. })
+                if !(*guard).parent.is_null() =>
+            {
                 made::was_upserted(guard)
             }
             _ => (*guard).last_is_made,

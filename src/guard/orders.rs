@@ -2,9 +2,9 @@
 //! begins. It is all that a cached plan remembers of the analysis.
 
 use crate::pg::pg_sys;
-use safedelete_core::command::Command;
 
 use crate::analysis::Qualification;
+use crate::pg::write::Write;
 use crate::pg::{nodes, raw};
 
 /// How rows come by the node.
@@ -21,9 +21,7 @@ pub enum Flow {
 /// What a plan carries about its guard, in `custom_private`.
 #[derive(Clone, Copy, Debug)]
 pub struct Orders {
-    pub command: Command,
-    pub relation: pg_sys::Oid,
-    pub only: bool,
+    pub write: Write,
     pub qualification: Qualification,
     pub target_index: i32,
     /// The input may bring a target row more than once.
@@ -54,7 +52,7 @@ impl Orders {
     /// # Safety
     /// No frame above owns anything, up to `frame::call` or PostgreSQL.
     #[allow(ffi_unwind_calls, reason = "runs in frame::call and owns nothing")]
-    pub unsafe fn write(&self) -> *mut pg_sys::List {
+    pub unsafe fn as_list(&self) -> *mut pg_sys::List {
         const SIZE: usize = pg_sys::VARHDRSZ + size_of::<Orders>();
         let nothing = pg_sys::InvalidOid;
         // SAFETY: makes nodes in the current memory context; a varlena has its bytes behind its head.
@@ -69,7 +67,7 @@ impl Orders {
         }
     }
 
-    /// Reads what `write` wrote; the list may have been copied since.
+    /// Reads what `as_list` wrote; the list may have been copied since.
     ///
     /// # Safety
     /// `list` is the `custom_private` of a guard.

@@ -31,13 +31,17 @@ impl Parts {
     pub fn start(orders: &Orders, referential: bool) -> Option<Parts> {
         // SAFETY: a plan's list of OIDs.
         let parts: Vec<_> = unsafe { nodes::oids(orders.parts) }
-            .filter(|part| policy::effective(*part).guards(orders.command))
+            .filter(|part| policy::of(*part).guards(orders.write.command))
             .map(|relation| {
-                let task = Task::of_part(relation, orders.relation, orders.command, referential);
+                let task = Task::of_part(relation, orders.write, referential);
                 Part { relation, count: 0, made: 0, threshold: task.first_threshold(), task }
             })
             .collect();
-        (!parts.is_empty()).then(|| Parts { whole: orders.relation, parts, of_leaf: FxHashMap::default() })
+        (!parts.is_empty()).then(|| Parts {
+            whole: orders.write.relation,
+            parts,
+            of_leaf: FxHashMap::default(),
+        })
     }
 
     /// Whether one of them may end in a refusal.

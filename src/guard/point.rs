@@ -14,6 +14,7 @@ use crate::levels::{self, Level};
 use crate::pg::execution::Execution;
 use crate::pg::local::Local;
 use crate::pg::report::{self, Frozen};
+use crate::pg::write::Write;
 use crate::pg::{backend, frame, nodes, portal, raw};
 use crate::settings::{self, SumOver};
 use crate::{ledger, policy};
@@ -114,13 +115,8 @@ unsafe fn account_again(query: *mut pg_sys::QueryDesc, level: Level) -> bool {
         {
             return false;
         }
-        let table = (*(*query).plannedstmt).rtable;
-        let at = (*plan.cast::<pg_sys::ModifyTable>()).nominalRelation as usize;
-        if at == 0 || at > nodes::length(table) {
-            return false;
-        }
-        let entry = (*(*table).elements.add(at - 1)).ptr_value.cast::<pg_sys::RangeTblEntry>();
-        let named = Summed { relation: (*entry).relid, only: !(*entry).inh };
+        let Some(write) = Write::of_plan((*(*query).plannedstmt).rtable, plan.cast()) else { return false };
+        let named = Summed { relation: write.relation, only: write.only };
         let Some(of) = ledger::may_add_again(command, named) else { return false };
         if made::by_write_below(query, of) {
             return false;
@@ -140,47 +136,40 @@ pub unsafe fn account(query: *mut pg_sys::QueryDesc, fires: bool) {
         if !(*(*query).estate).es_auxmodifytables.is_null() && (!settings::is_off() || policy::in_use()) {
             note_beside(query);
         }
-        let operation = (*query).operation;
-        let plan = (*(*query).plannedstmt).planTree;
-        let modify = plan.cast::<pg_sys::ModifyTable>();
-        let counts = operation == pg_sys::CmdType::CMD_DELETE || operation == pg_sys::CmdType::CMD_UPDATE;
-        if !counts && !is_uncounted_rewrite(operation, modify) {
+        let modify = (*(*query).plannedstmt).planTree.cast::<pg_sys::ModifyTable>();
+        let rows = (*(*query).estate).es_processed;
+        if nodes::tag(modify) != NodeTag::T_ModifyTable {
+            let operation = (*query).operation;
+            let counts = operation == pg_sys::CmdType::CMD_DELETE || operation == pg_sys::CmdType::CMD_UPDATE;
+            if counts && rows > 0 && (!settings::is_off() || policy::in_use()) {
+                measure::count_rest(query);
+            }
             return;
         }
-        let eflags = (*(*query).estate).es_top_eflags;
-        let rows = (*(*query).estate).es_processed;
+        let Some(write) = Write::of_plan((*(*query).plannedstmt).rtable, modify) else { return };
         if rows == 0 || (settings::is_off() && !policy::in_use()) {
             return;
         }
-        if nodes::tag(plan) != NodeTag::T_ModifyTable {
-            measure::count_rest(query);
-            return;
-        }
+        // What MERGE and upserts write without a guard is nobody's sum.
+        let counts = matches!(write.command, Command::Delete | Command::Update);
         let guarded = state::is_guard((*modify).plan.lefttree);
         if guarded && counts {
             measure::count_rest(query);
         }
         PLANNED_BEFORE.set(std::ptr::null_mut());
-        let table = (*(*query).plannedstmt).rtable;
-        let at = (*modify).nominalRelation as usize;
-        if at == 0 || at > nodes::length(table) {
-            return;
-        }
-        let entry = (*(*table).elements.add(at - 1)).ptr_value.cast::<pg_sys::RangeTblEntry>();
         if guarded || !counts {
             // Nothing of the sum comes after.
             let ends = !fires && levels::is_whole_statement() && settings::scope() == SumOver::Statement;
-            if !ends && operation != pg_sys::CmdType::CMD_DELETE {
-                note(query, (*entry).relid, !(*entry).inh, guarded);
+            if !ends && write.command != Command::Delete {
+                note(query, write, guarded);
             }
             return;
         }
-        let command =
-            if operation == pg_sys::CmdType::CMD_DELETE { Command::Delete } else { Command::Update };
-        let deleted = if operation == pg_sys::CmdType::CMD_DELETE { rows } else { 0 };
+        let eflags = (*(*query).estate).es_top_eflags;
+        let deleted = write.deletes(rows);
         let mut counted = rows;
-        let named = Summed { relation: (*entry).relid, only: !(*entry).inh };
-        if let Some(of) = target::known_summed(named.relation, named.only) {
+        let named = Summed { relation: write.relation, only: write.only };
+        if let Some(of) = target::known_summed(write) {
             if rows == 1 && ledger::is_in_use() && made::by_point_write(query, of) {
                 // It is gone from the table all the same.
                 counted = 0;
@@ -190,37 +179,17 @@ pub unsafe fn account(query: *mut pg_sys::QueryDesc, fires: bool) {
             }
             if eflags & pg_sys::EXEC_FLAG_SKIP_TRIGGERS as i32 == 0
                 && !levels::current().is_postgres()
-                && ledger::add_free(command, named, of, counted, deleted)
+                && ledger::add_free(write.command, named, of, counted, deleted)
             {
                 return;
             }
         }
-        let written = Written {
-            command,
-            relation: (*entry).relid,
-            only: !(*entry).inh,
-            rows: counted,
-            deleted,
-            by: (*(*query).estate).es_output_cid,
-        };
+        let by = (*(*query).estate).es_output_cid;
+        let written = Written { write, rows: counted, deleted, by };
         let refused: Option<Frozen> = frame::guarded(|| count(&written, eflags).err());
         if let Some(frozen) = refused {
             report::raise(&frozen);
         }
-    }
-}
-
-/// Whether a MERGE or an upsert carries no guard: what it writes is nobody's sum.
-///
-/// # Safety
-/// `modify` is the plan of an `operation` that is no DELETE or UPDATE.
-#[inline]
-unsafe fn is_uncounted_rewrite(operation: pg_sys::CmdType::Type, modify: *mut pg_sys::ModifyTable) -> bool {
-    // SAFETY: by contract; what follows asks for the tag first.
-    unsafe {
-        nodes::tag(modify) == NodeTag::T_ModifyTable
-            && (operation == pg_sys::CmdType::CMD_MERGE
-                || (*modify).onConflictAction == pg_sys::OnConflictAction::ONCONFLICT_UPDATE)
     }
 }
 
@@ -230,18 +199,18 @@ unsafe fn is_uncounted_rewrite(operation: pg_sys::CmdType::Type, modify: *mut pg
 /// # Safety
 /// `query` has been run and is the current level; no frame above owns anything.
 #[cold]
-unsafe fn note(query: *mut pg_sys::QueryDesc, relation: pg_sys::Oid, only: bool, guarded: bool) {
+unsafe fn note(query: *mut pg_sys::QueryDesc, write: Write, guarded: bool) {
     // SAFETY: by contract; casts follow tags.
     unsafe {
         let command = (*(*query).estate).es_output_cid;
         let counts = guarded && measure::counts(query);
         frame::guarded(|| {
             if !counts {
-                if !target::is_unguarded(relation) {
+                if !policy::of(write.relation).is_exempt() {
                     ledger::note_written(None, command);
                 }
-            } else if target::is_in_tree(relation) {
-                ledger::note_written(Some(target::summed(relation, only)), command);
+            } else if target::is_in_tree(write.relation) {
+                ledger::note_written(Some(target::summed(write)), command);
             }
         });
     }
@@ -264,15 +233,10 @@ unsafe fn note_beside(query: *mut pg_sys::QueryDesc) {
                     continue;
                 }
                 let plan = (*modify).plan.cast::<pg_sys::ModifyTable>();
-                let rewrites = (*plan).operation != pg_sys::CmdType::CMD_INSERT
-                    || (*plan).onConflictAction == pg_sys::OnConflictAction::ONCONFLICT_UPDATE;
-                let entry = nodes::range_table_entry((*(*query).plannedstmt).rtable, (*plan).nominalRelation);
-                if let Some(entry) = entry
-                    && rewrites
-                    && !target::is_unguarded((*entry).relid)
+                if let Some(write) = Write::of_plan((*(*query).plannedstmt).rtable, plan)
+                    && !policy::of(write.relation).is_exempt()
                 {
-                    let of =
-                        measure::counts_at(modify).then(|| target::summed((*entry).relid, !(*entry).inh));
+                    let of = measure::counts_at(modify).then(|| target::summed(write));
                     ledger::note_written(of, (*estate).es_output_cid);
                 }
             }
@@ -282,9 +246,7 @@ unsafe fn note_beside(query: *mut pg_sys::QueryDesc) {
 
 /// What a write without a guard has written.
 struct Written {
-    command: Command,
-    relation: pg_sys::Oid,
-    only: bool,
+    write: Write,
     /// Those that the sum has not made itself.
     rows: u64,
     deleted: u64,
@@ -292,40 +254,40 @@ struct Written {
 }
 
 fn count(written: &Written, eflags: i32) -> Result<(), Frozen> {
-    let &Written { command, relation, only, rows, deleted, by } = written;
-    let effective = policy::effective(relation);
-    let of = target::summed(relation, only);
-    // What was judged once in this sum is not judged again.
-    if !ledger::is_open(of) && target::is_unguarded(relation) {
+    let &Written { write, rows, deleted, by } = written;
+    let in_force = policy::of(write.relation);
+    let of = target::summed(write);
+    if in_force.is_exempt() {
         return Ok(());
     }
+    let guarded = in_force.guards(write.command);
     let referential = levels::is_referential(eflags);
     let bypassed = !settings::BYPASS_ROLE.is_empty() && Writer::now(referential).bypassed;
-    if !effective.guards(command) || levels::current().is_postgres() || bypassed {
+    if !guarded || levels::current().is_postgres() || bypassed {
         if deleted == 0 {
             ledger::note_written(None, by);
         }
-        if !bypassed || !effective.guards(command) {
+        if !bypassed || !guarded {
             return Ok(());
         }
-    } else if target::is_in_tree(relation) && deleted == 0 {
+    } else if target::is_in_tree(write.relation) && deleted == 0 {
         ledger::note_written(Some(of), by);
     }
     if settings::BYPASS_ROLE.is_empty() {
         let sum = ledger::add(of, rows, deleted, referential);
-        let within = effective.bounds.surely_within();
+        let within = in_force.bounds().surely_within();
         let free = if sum <= within {
             within
         } else {
-            let mut task = Task::of_point_write(command, relation, only, referential).joined(deleted);
+            let mut task = Task::new(write, in_force.clone(), referential).joined(deleted);
             task.finish_counted(rows, sum)?
         };
         // Where a budget is a role's, another role's next write has to be judged by itself.
         let until = if settings::OVERRIDE_ROLE.is_empty() { free } else { within };
-        if !target::is_in_tree(relation) {
-            ledger::free_until(of, effective.commands, until);
+        if !target::is_in_tree(write.relation) {
+            ledger::free_until(of, in_force.effective().commands, until);
         }
         return Ok(());
     }
-    Task::of_point_write(command, relation, only, referential).join_sum(rows, deleted)
+    Task::new(write, in_force, referential).join_sum(rows, deleted)
 }

@@ -2,7 +2,6 @@
 //! that no count is needed; what counting tells is kept beside the sum, for the statements after.
 
 use crate::pg::pg_sys;
-use safedelete_core::command::Command;
 use safedelete_core::limit::{Bounds, Size};
 
 use super::given;
@@ -12,6 +11,7 @@ use crate::pg::count::Count;
 use crate::pg::inheritance;
 use crate::pg::relations;
 use crate::pg::sizes;
+use crate::pg::write::Write;
 
 /// A table of so many pages is counted where that only makes a text better.
 const CHEAP_PAGES: u64 = 128;
@@ -43,8 +43,9 @@ pub enum Answer {
 }
 
 impl Table {
-    pub fn new(relation: pg_sys::Oid, only: bool) -> Table {
-        let of = target::summed(relation, only);
+    pub fn new(write: Write) -> Table {
+        let Write { relation, only, .. } = write;
+        let of = target::summed(write);
         // A foreign table's size is what ANALYZE found, which no DELETE makes smaller.
         let is_counted = relations::kind(relation) != pg_sys::RELKIND_FOREIGN_TABLE;
         let deleted_before = if is_counted { ledger::deleted(of) } else { 0 };
@@ -61,9 +62,9 @@ impl Table {
     }
 
     /// The table of a write whose rows have joined the sum.
-    pub fn joined(self, command: Command, rows: u64) -> Table {
-        let own = if command == Command::Delete { rows } else { 0 };
-        Table { deleted_before: self.deleted_before.saturating_sub(own), is_point_write: true, ..self }
+    pub fn joined(self, deleted: u64) -> Table {
+        let deleted_before = self.deleted_before.saturating_sub(deleted);
+        Table { deleted_before, is_point_write: true, ..self }
     }
 
     /// A table that is taken whole.

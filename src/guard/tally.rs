@@ -1,8 +1,5 @@
 //! Counts that are the parts' or the sum's, told to the execution; a refusal is raised. Bare frames, as node.rs.
 
-use safedelete_core::command::Command;
-
-use super::orders::Orders;
 use super::state::GuardState;
 use crate::pg::frame;
 use crate::pg::pg_sys;
@@ -56,8 +53,7 @@ pub unsafe fn count_more(guard: *mut GuardState, rows: u64) {
     // SAFETY: by contract; what it has started with lives as long as the guard.
     unsafe {
         (*guard).count += rows;
-        let deletes = matches!((*guard).orders, Some(Orders { command: Command::Delete, .. }));
-        let deleted = if deletes { rows } else { 0 };
+        let deleted = (*guard).orders.as_ref().map_or(0, |orders| orders.write.deletes(rows));
         if let Some(frozen) = frame::guarded(|| (*(*guard).execution).task.join_sum(rows, deleted).err()) {
             report::raise(&frozen);
         }

@@ -2,6 +2,8 @@
 //! (a table's size, role membership of the override) are asked for only when a count passes what needs no
 //! asking.
 
+use std::rc::Rc;
+
 use crate::pg::pg_sys;
 use safedelete_core::command::Command;
 use safedelete_core::event::Verdict;
@@ -9,6 +11,7 @@ use safedelete_core::expectation::{self, Expectation, Selected, Unmet};
 use safedelete_core::limit::{Bounds, Budget, Limit, Size, Source};
 use safedelete_core::message::{self, NotHonoured, Reach, Report, Unqualified};
 use safedelete_core::mode::Mode;
+use safedelete_core::policy::Effective;
 use safedelete_core::standing::{Ruling, Standing};
 
 use super::table::{Answer, Table};
@@ -17,17 +20,20 @@ use crate::authority::Writer;
 use crate::ledger;
 use crate::levels;
 use crate::pg::report::Frozen;
+use crate::pg::write::Write;
 use crate::pg::{inheritance, relations};
-use crate::policy;
+use crate::policy::{self, InForce};
 use crate::refusal::{self, About};
 use crate::rehearsal::{self, By};
 use crate::settings::{self, SumOver};
 
 pub struct Task {
-    pub(super) command: Command,
-    pub(super) relation: pg_sys::Oid,
+    write: Write,
+    /// What is in force when the execution begins.
+    in_force: Rc<InForce>,
     pub(super) bounds: Bounds,
-    pub(super) mode: Mode,
+    mode: Mode,
+    require_where: bool,
     pub(super) writer: Writer,
     pub(super) referential: bool,
     pub(super) modifies: bool,
@@ -48,8 +54,8 @@ pub struct Task {
     pub(super) part_of: Option<pg_sys::Oid>,
 }
 
-/// What rule `where` says of a finding. A table of this transaction is free.
-pub fn unqualified_by(qualification: Qualification, relation: pg_sys::Oid) -> Option<Unqualified> {
+/// Why rule `where` refuses a write of this finding, if it does. A table of this transaction is free.
+fn unqualified(qualification: Qualification, relation: pg_sys::Oid) -> Option<Unqualified> {
     match qualification {
         Qualification::Qualified | Qualification::Deferred => None,
         _ if inheritance::is_new(relation) => None,
@@ -68,6 +74,44 @@ pub fn unqualified_by(qualification: Qualification, relation: pg_sys::Oid) -> Op
 }
 
 impl Task {
+    /// The task of a write that is guarded.
+    pub fn new(write: Write, in_force: Rc<InForce>, referential: bool) -> Task {
+        let Effective { mode, require_where, bounds, .. } = in_force.effective();
+        Task {
+            write,
+            in_force,
+            bounds,
+            mode,
+            require_where,
+            writer: Writer::now(referential),
+            referential,
+            modifies: true,
+            table: Table::new(write),
+            overridden: None,
+            over: None,
+            not_honoured: None,
+            rehearses: rehearsal::is_on(),
+            expectation: None,
+            guarded: true,
+            part_of: None,
+        }
+    }
+
+    /// What a verdict of it hangs on.
+    pub fn standing(&self) -> Standing {
+        self.writer.standing(self.mode, &self.in_force)
+    }
+
+    /// What rule `where` says of it, and what becomes of that; asked before any row is reached.
+    pub fn by_where(&self, qualification: impl FnOnce() -> Qualification) -> Option<(Ruling, Report)> {
+        if !self.require_where {
+            return None;
+        }
+        let why = unqualified(qualification(), self.write.relation)?;
+        let name = relations::name(self.write.relation);
+        Some(self.standing().unqualified(self.write.command, &name, &why))
+    }
+
     /// A count that needs no look at the table's size.
     pub fn first_threshold(&self) -> u64 {
         let within = self.bounds.surely_within().saturating_sub(ledger::sum(self.table.of()));
@@ -102,13 +146,13 @@ impl Task {
 
     /// The error of an expectation that is not met.
     pub fn refuse_unmet(&self, unmet: Unmet, selected: Selected) -> Frozen {
-        let report = expectation::unmet(self.command, &relations::name(self.relation), unmet, selected);
-        refusal::refuse(&report, About::Table(self.relation), self.writer.role)
+        let Write { command, relation, .. } = self.write;
+        self.refused(&expectation::unmet(command, &relations::name(relation), unmet, selected))
     }
 
     /// Up to which sum the bounds allow, or the limit that `sum` is over.
     fn within(&mut self, sum: u64) -> Result<u64, Limit> {
-        if inheritance::is_new(self.relation) {
+        if inheritance::is_new(self.write.relation) {
             // Nothing of it could be lost.
             return Ok(u64::MAX);
         }
@@ -159,13 +203,13 @@ impl Task {
         if self.rehearses {
             let by = By::now(self.referential);
             let size = self.table.size().map(Size::rows);
-            rehearsal::note(self.relation, self.command, by, count, size, self.part_of.is_some(), told);
+            rehearsal::note(self.write, by, count, size, self.part_of.is_some(), told);
             return Ok(free);
         }
         if let Some((how, report)) = told
-            && ledger::report_once(self.relation)
+            && ledger::report_once(self.write.relation)
         {
-            refusal::tell(how, &report, About::Table(self.relation), self.writer.role);
+            refusal::tell(how, &report, About::Table(self.write.relation), self.writer.role);
         }
         Ok(free)
     }
@@ -174,8 +218,8 @@ impl Task {
     fn outcome(&mut self, count: u64, sum: u64) -> Option<(Verdict, Report)> {
         if let Some(unmet) = self.expectation.and_then(|expectation| expectation.unmet_by(count)) {
             // A rehearsal's.
-            let table = relations::name(self.relation);
-            let report = expectation::unmet(self.command, &table, unmet, Selected::Rows(count));
+            let table = relations::name(self.write.relation);
+            let report = expectation::unmet(self.write.command, &table, unmet, Selected::Rows(count));
             return Some((Verdict::Refused, report));
         }
         if let Some((how, report, _)) = &self.overridden {
@@ -219,10 +263,7 @@ impl Task {
         let next = match self.within(sum) {
             Ok(u64::MAX) => u64::MAX,
             Ok(until) => until - before,
-            Err(limit) => {
-                let standing = self.writer.standing(self.mode, Some(self.relation));
-                self.over_limit(&standing, sum, limit, count)?
-            }
+            Err(limit) => self.over_limit(&self.standing(), sum, limit, count)?,
         };
         Ok(next.min(left))
     }
@@ -259,7 +300,7 @@ impl Task {
             Reach::Part { of: relations::name(whole) }
         } else if self.referential {
             let by = levels::writes();
-            Reach::ForeignKey { by: by.map(|(command, relation)| (command, relations::name(relation))) }
+            Reach::ForeignKey { by: by.map(|by| (by.command, relations::name(by.relation))) }
         } else if sum > count {
             Reach::Summed { in_transaction: settings::scope() == SumOver::Transaction }
         } else if self.modifies {
@@ -272,12 +313,12 @@ impl Task {
             Source::MaxRows | Source::AllowRows => self.table.cheap_size(),
         };
         message::too_many_rows(
-            self.command,
-            &relations::name(self.relation),
+            self.write.command,
+            &relations::name(self.write.relation),
             sum,
             size,
             limit,
-            &policy::terms(self.relation, self.bounds),
+            &self.in_force.terms(self.bounds),
             &reach,
             not_honoured,
         )
@@ -286,39 +327,23 @@ impl Task {
     #[cold]
     fn refuse(&mut self, sum: u64, limit: &Limit, count: u64, not_honoured: Option<&NotHonoured>) -> Frozen {
         let report = self.report(sum, limit, count, not_honoured);
-        refusal::refuse(&report, About::Table(self.relation), self.writer.role)
+        self.refused(&report)
     }
 
-    /// The task of a write that carries no node.
-    pub fn of_point_write(command: Command, relation: pg_sys::Oid, only: bool, referential: bool) -> Task {
-        let effective = policy::effective(relation);
-        Task {
-            command,
-            relation,
-            bounds: effective.bounds,
-            mode: effective.mode,
-            writer: Writer::now(referential),
-            referential,
-            modifies: true,
-            table: Table::new(relation, only),
-            overridden: None,
-            over: None,
-            not_honoured: None,
-            rehearses: rehearsal::is_on(),
-            expectation: None,
-            guarded: true,
-            part_of: None,
-        }
+    /// A refusal, ready to be raised.
+    pub(super) fn refused(&self, report: &Report) -> Frozen {
+        refusal::refuse(report, About::Table(self.write.relation), self.writer.role)
     }
 
     /// The task of a part that has a policy of its own, of a write that names the whole.
-    pub fn of_part(part: pg_sys::Oid, whole: pg_sys::Oid, command: Command, referential: bool) -> Task {
-        Task { part_of: Some(whole), ..Task::of_point_write(command, part, false, referential) }
+    pub fn of_part(part: pg_sys::Oid, whole: Write, referential: bool) -> Task {
+        let write = Write { relation: part, only: false, ..whole };
+        Task { part_of: Some(whole.relation), ..Task::new(write, policy::of(part), referential) }
     }
 
     /// How many of its rows a write deletes, where its command alone says so.
     pub fn deletes(&self, rows: u64) -> u64 {
-        if self.command == Command::Delete { rows } else { 0 }
+        self.write.deletes(rows)
     }
 
     /// Whether its rows join the sum: not those of who is not checked.
@@ -328,18 +353,18 @@ impl Task {
 
     /// Whether it may end in a refusal.
     pub fn may_refuse(&self) -> bool {
-        self.writer.may_be_refused(self.mode, self.relation)
+        self.writer.may_be_refused(self.mode, &self.in_force)
     }
 
     /// The task of TRUNCATE and DROP, which take a table of this size whole.
     pub fn of_whole_table(command: Command, relation: pg_sys::Oid, size: Size) -> Task {
-        let task = Task::of_point_write(command, relation, true, false);
+        let task = Task::new(Write { command, relation, only: true }, policy::of(relation), false);
         Task { table: task.table.of_size(size), ..task }
     }
 
-    /// The same task, of a write whose rows have joined the sum.
-    pub fn joined(self, rows: u64) -> Task {
-        Task { table: self.table.joined(self.command, rows), ..self }
+    /// The same task, of a write whose rows have joined the sum; so many are gone.
+    pub fn joined(self, deleted: u64) -> Task {
+        Task { table: self.table.joined(deleted), ..self }
     }
 
     /// What was counted of the table, and the pages that were read for it.
@@ -355,7 +380,7 @@ impl Task {
     /// The same with the budget that is declared and honoured.
     pub fn surely_within_budget(&self) -> u64 {
         let within = self.surely_within();
-        match self.writer.standing(self.mode, Some(self.relation)).budget {
+        match self.standing().budget {
             Ok(Some(Budget::Rows(rows))) => within.max(rows.saturating_sub(ledger::sum(self.table.of()))),
             _ => within,
         }

@@ -125,6 +125,9 @@ unsafe fn may_write(query: *mut pg_sys::Query) -> bool {
 }
 
 fn carry(query: Node<pg_sys::Query>) -> Carried {
+    if analysis::is_planned_only(query) {
+        return NOTHING;
+    }
     if !query.hasModifyingCTE {
         let one = analysis::examine(query);
         return Carried { one, several: std::ptr::null_mut(), count: usize::from(one.is_some()) };

@@ -2,18 +2,18 @@
 //! whose it is; which utility command runs. Only utility commands and such writes change it.
 
 use pgrx::pg_sys::NodeTag;
-use safedelete_core::command::Command;
 
 use super::outermost::Owner;
 use super::plans;
 use crate::pg::execution::Execution;
 use crate::pg::local::Local;
+use crate::pg::write::Write;
 use crate::pg::{nodes, pg_sys, raw, roles};
 
 #[derive(Clone, Copy)]
 pub struct Background {
     /// What the statement of this level writes, for the DETAIL of its cascades.
-    writes: Option<(Command, pg_sys::Oid)>,
+    writes: Option<Write>,
     /// The role that the statement of this level runs as; its foreign-key actions are judged by it.
     role: pg_sys::Oid,
     /// The innermost utility command, where it is DROP TABLE or DROP SCHEMA: a copy, for C code may go on in
@@ -57,7 +57,7 @@ pub(super) fn go_back(to: Background) {
 }
 
 /// What the statement of this level writes.
-pub fn writes() -> Option<(Command, pg_sys::Oid)> {
+pub fn writes() -> Option<Write> {
     CURRENT.get().writes
 }
 

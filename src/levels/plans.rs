@@ -2,10 +2,10 @@
 //! anything.
 
 use pgrx::pg_sys::NodeTag;
-use safedelete_core::command::Command;
 
 use crate::pg::execution::Execution;
 use crate::pg::nodes::{self, Nodes};
+use crate::pg::write::Write;
 use crate::pg::{pg_sys, roles};
 
 /// Whether a query is a foreign-key trigger's own: such triggers alone run a write that fires no
@@ -49,19 +49,11 @@ pub fn may_fire_triggers(query: Execution) -> bool {
 }
 
 /// What a query's main ModifyTable writes.
-pub(super) fn written(query: Execution) -> Option<(Command, pg_sys::Oid)> {
-    let command = match query.operation() {
-        pg_sys::CmdType::CMD_DELETE => Command::Delete,
-        pg_sys::CmdType::CMD_UPDATE => Command::Update,
-        pg_sys::CmdType::CMD_MERGE => Command::Merge,
-        pg_sys::CmdType::CMD_INSERT => Command::Upsert,
-        _ => return None,
-    };
+pub(super) fn written(query: Execution) -> Option<Write> {
     let statement = query.statement();
-    // SAFETY: the cast follows the tag; a range table holds RangeTblEntries, which live as long as the plan.
+    // SAFETY: the cast follows the tag, of the statement's plan.
     unsafe {
         let modify = nodes::cast::<pg_sys::ModifyTable, _>(statement.planTree, NodeTag::T_ModifyTable)?;
-        let entry = nodes::range_table_entry(statement.rtable, (*modify).nominalRelation)?;
-        Some((command, (*entry).relid))
+        Write::of_plan(statement.rtable, modify)
     }
 }

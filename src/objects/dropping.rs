@@ -38,7 +38,8 @@ pub fn accessed(table: pg_sys::Oid) -> Result<(), Frozen> {
         }
     }
     if is_part {
-        let counts_by_itself = policy::has_own(table) && whole::is_guarded(Command::Drop, table);
+        let in_force = policy::of(table);
+        let counts_by_itself = in_force.has_own() && in_force.guards(Command::Drop);
         if !counts_by_itself || !running::with(|running| running.judge(table)) {
             return Ok(());
         }

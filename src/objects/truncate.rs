@@ -49,8 +49,11 @@ fn is_out_of_place() -> bool {
 fn judge(reach: &Reach) -> Result<(), Frozen> {
     let mut judged = FxHashSet::default();
     for (table, members) in roots(reach) {
-        let parts: Vec<_> =
-            members.iter().copied().filter(|member| *member != table && policy::has_own(*member)).collect();
+        let parts: Vec<_> = members
+            .iter()
+            .copied()
+            .filter(|member| *member != table && policy::of(*member).has_own())
+            .collect();
         if judged.insert(table) && whole::is_counted(Command::Truncate, table) {
             whole::judge(Command::Truncate, table, members)?;
         }
@@ -58,7 +61,7 @@ fn judge(reach: &Reach) -> Result<(), Frozen> {
         for part in parts {
             if judged.insert(part)
                 && whole::holds_rows(Command::Truncate, part)
-                && whole::is_guarded(Command::Truncate, part)
+                && policy::of(part).guards(Command::Truncate)
             {
                 whole::judge(Command::Truncate, part, with_partitions(part))?;
             }
@@ -108,7 +111,7 @@ pub fn accessed(table: pg_sys::Oid) -> Result<(), Frozen> {
         running::with(|running| running.forget(table));
         return Ok(());
     }
-    if is_partition && (rehearsal::is_on() || !policy::has_own(table)) {
+    if is_partition && (rehearsal::is_on() || !policy::of(table).has_own()) {
         return Ok(());
     }
     locks::lock_exclusively(table);

@@ -11,7 +11,7 @@ use crate::guard::task::Task;
 use crate::pg::count::Count;
 use crate::pg::relations;
 use crate::pg::report::Frozen;
-use crate::{exemption, policy, rehearsal};
+use crate::{policy, rehearsal};
 
 /// Whether a relation of this kind has rows that the command takes.
 pub fn holds_rows(command: Command, relation: pg_sys::Oid) -> bool {
@@ -23,13 +23,9 @@ pub fn holds_rows(command: Command, relation: pg_sys::Oid) -> bool {
     }
 }
 
-pub fn is_guarded(command: Command, relation: pg_sys::Oid) -> bool {
-    policy::effective(relation).guards(command) && !exemption::of_table(relation)
-}
-
 /// Whether anybody asks how many rows of a table go.
 pub fn is_counted(command: Command, relation: pg_sys::Oid) -> bool {
-    holds_rows(command, relation) && (is_guarded(command, relation) || rehearsal::is_on())
+    holds_rows(command, relation) && (policy::of(relation).guards(command) || rehearsal::is_on())
 }
 
 /// How many rows have to be counted of what goes with a table, to know whether it may go.
@@ -48,7 +44,7 @@ pub fn judge(command: Command, relation: pg_sys::Oid, members: Vec<pg_sys::Oid>)
 /// Judges a table of which so many rows go.
 pub fn finish(command: Command, relation: pg_sys::Oid, size: Size) -> Result<(), Frozen> {
     let task = Task::of_whole_table(command, relation, size);
-    let mut task = if is_guarded(command, relation) { task } else { task.unguarded() };
+    let mut task = if policy::of(relation).guards(command) { task } else { task.unguarded() };
     task.join_sum(size.rows(), size.rows())
 }
 
@@ -63,7 +59,7 @@ pub fn preview(
         Some((rows, rest)) => count(rest, u64::MAX).and(Size::About(rows)),
         None => count(members, enough(command, relation)),
     };
-    let guarded = is_guarded(command, relation) && !relations::is_exempt(relation);
+    let guarded = policy::of(relation).guards(command);
     let task = || Task::of_whole_table(command, relation, size);
     let outcome = if guarded { task().preview(size.rows()) } else { None };
     (outcome, size)

@@ -66,6 +66,24 @@ SELECT s, verdict FROM (VALUES ('DELETE FROM fresh'), ('DELETE FROM fresh WHERE 
   safedelete.check(s);
 DELETE FROM fresh;
 ROLLBACK;
+-- What is exempt is so whoever asks, in a dry run too.
+CREATE TABLE spared AS SELECT g AS id FROM generate_series(1, 400) g;
+CREATE TEMPORARY TABLE passing AS SELECT * FROM spared;
+SET safedelete.exempt_tables = 'spared';
+SELECT format(s, t), verdict, rule FROM unnest(ARRAY['spared', 'passing']) t,
+  unnest(ARRAY['DELETE FROM %I', 'DELETE FROM %I WHERE id > 100', 'TRUNCATE %I', 'DROP TABLE %I']) s, safedelete.check(format(s, t));
+EXPLAIN (COSTS OFF) DELETE FROM spared;
+SELECT relation, command, rows, verdict FROM safedelete.dry_run('DELETE FROM spared; UPDATE passing SET id = 0; TRUNCATE spared');
+SELECT count(*) FROM safedelete.dry_run($dry$DO $d$ BEGIN
+  RAISE NOTICE '%', (SELECT array_agg(verdict) FROM safedelete.check('DELETE FROM spared; DELETE FROM passing WHERE id > 100; TRUNCATE spared'));
+END $d$ $dry$);
+RESET safedelete.exempt_tables;
+SELECT format(s, t), verdict, rule FROM unnest(ARRAY['spared', 'passing']) t,
+  unnest(ARRAY['DELETE FROM %I', 'TRUNCATE %I']) s, safedelete.check(format(s, t));
+DROP TABLE passing;
+SET safedelete.allow_rows = -1;
+DROP TABLE spared;
+RESET safedelete.allow_rows;
 SELECT safedelete.clear_policy('ledgers_1');
 RESET safedelete.max_rows;
 RESET safedelete.commands;
