@@ -122,6 +122,17 @@ pub fn unmet(command: Command, table: &str, unmet: Unmet, selected: Selected) ->
     }
 }
 
+/// A statement that PostgreSQL expects to select more than it says itself.
+pub fn may_be_unmet(command: Command, table: &str, unmet_by: Unmet, estimate: u64) -> Report {
+    let report = unmet(command, table, unmet_by, Selected::More(unmet_by.expected));
+    Report {
+        message: report.message.replacen(" selected ", " may select ", 1),
+        detail: Some(format!("PostgreSQL expects the statement to select about {}.", rows(estimate))),
+        hint: Some("Only a count of the rows that are there tells: safedelete.dry_run makes one.".to_owned()),
+        ..report
+    }
+}
+
 /// Why an argument is no number of rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BadNumber {

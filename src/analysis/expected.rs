@@ -2,7 +2,7 @@
 //! the condition before anything judges or plans it, so that they restrict nothing, cost nothing a row and
 //! keep no index from being used. What is left in a statement is not enforced, and raises where it is run.
 
-use safedelete_core::expectation::{self, BadNumber, Word};
+use safedelete_core::expectation::{self, BadNumber, Expectation, Word};
 
 use crate::pg::nodes::{Kind, Node, Nodes, expressions};
 use crate::pg::{compat, pg_sys, relations, report, text};
@@ -97,6 +97,20 @@ fn prepared(word: Word, call: Call) -> Call {
     call
 }
 
+/// The number of a call, where it is a constant.
+fn constant(call: Call) -> Option<u64> {
+    let constant = call.args().first()?.as_a::<pg_sys::Const>().filter(|constant| !constant.constisnull)?;
+    u64::try_from(constant.constvalue.value() as i64).ok()
+}
+
+/// What is expected whatever is bound.
+pub fn constants(calls: Nodes<pg_sys::FuncExpr>) -> Expectation {
+    calls.iter().fold(Expectation::default(), |all, call| match (word(call), constant(call)) {
+        (Some(word), Some(count)) => all.and(word, count),
+        _ => all,
+    })
+}
+
 /// Up to how many rows all expectations are met whatever is bound, where that is so of any number.
 pub fn surely_met_up_to(calls: Nodes<pg_sys::FuncExpr>) -> Option<u64> {
     let mut most = u64::MAX;
@@ -104,9 +118,7 @@ pub fn surely_met_up_to(calls: Nodes<pg_sys::FuncExpr>) -> Option<u64> {
         if word(call) != Some(Word::AtMost) {
             return None;
         }
-        let constant =
-            call.args().first()?.as_a::<pg_sys::Const>().filter(|constant| !constant.constisnull)?;
-        most = most.min(u64::try_from(constant.constvalue.value() as i64).ok()?);
+        most = most.min(constant(call)?);
     }
     Some(most)
 }

@@ -7,6 +7,7 @@ use crate::pg::pg_sys;
 use pgrx::pg_sys::NodeTag;
 use safedelete_core::command::Command;
 use safedelete_core::event;
+use safedelete_core::expectation;
 use safedelete_core::limit::Size;
 use safedelete_core::message::{Report, Rule};
 
@@ -15,13 +16,13 @@ use super::parsed::command_name;
 use super::script::Source;
 use super::session::Session;
 use super::unanalysed;
-use crate::analysis::{self, Qualification};
+use crate::analysis::{self, Qualification, expected};
 use crate::authority;
 use crate::guard::attach::{self, Estimate};
 use crate::guard::table;
 use crate::guard::task::Task;
 use crate::pg::attempt::attempt;
-use crate::pg::nodes::{Node, Walk};
+use crate::pg::nodes::{Node, Nodes, Walk};
 use crate::pg::write::Write;
 use crate::pg::{compat, frame, nodes, raw};
 use crate::pg::{inheritance, relations};
@@ -228,7 +229,10 @@ fn of_write(found: &analysis::Finding, estimate: Estimate) -> Forecast {
     let in_force = policy::of(write.relation);
     // A new table holds nothing that could be lost.
     if !in_force.guards(write.command) || inheritance::is_new(write.relation) {
-        return forecast;
+        return match by_expectation(found, estimate) {
+            Some(report) => forecast.told(Outcome::Unknown, report),
+            None => forecast,
+        };
     }
     let forecast = Forecast { declared: authority::declared(&in_force), ..forecast };
     let unknown = |rule, reason: &str| Forecast {
@@ -251,6 +255,9 @@ fn of_write(found: &analysis::Finding, estimate: Estimate) -> Forecast {
         };
         return forecast.told(outcome, report);
     }
+    if let Some(report) = by_expectation(found, estimate) {
+        return forecast.told(Outcome::Unknown, report);
+    }
     let Some(rows) = estimate.rows else { return forecast };
     let rows = (rows.round() as u64).max(1);
     match task.preview(rows) {
@@ -263,6 +270,16 @@ fn of_write(found: &analysis::Finding, estimate: Estimate) -> Forecast {
         ),
         None => forecast,
     }
+}
+
+/// What the statement says of its own number of rows, judged by the planner's estimate.
+fn by_expectation(found: &analysis::Finding, estimate: Estimate) -> Option<Report> {
+    let rows = estimate.rows?.round() as u64;
+    // SAFETY: a finding's list, of calls.
+    let calls = unsafe { Nodes::of(found.expected) };
+    let unmet = expected::constants(calls).broken_by(rows)?;
+    let Write { command, relation, .. } = found.write;
+    Some(expectation::may_be_unmet(command, &relations::name(relation), unmet, rows))
 }
 
 /// Rule `rows` judged by the planner's estimate.
