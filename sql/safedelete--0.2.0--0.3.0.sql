@@ -103,3 +103,22 @@ BEGIN ATOMIC
         AND n.nspname <> ALL ('{pg_catalog,pg_toast,information_schema}')));
 END;
 COMMENT ON FUNCTION safedelete.sizes() IS 'about how many rows each table holds, the policies and the settings, for check elsewhere';
+
+-- Events have numbers, and a place to recover to. Views that others have made of these stay.
+CREATE FUNCTION safedelete.read_ring(OUT "time" timestamptz, OUT database text, OUT "user" text, OUT login text,
+  OUT application text, OUT command text, OUT relation text, OUT rule text, OUT verdict text, OUT rows bigint,
+  OUT "limit" bigint, OUT limit_source text, OUT reason text, OUT query text, OUT id bigint, OUT xid xid8,
+  OUT lsn pg_lsn) RETURNS SETOF record
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'safedelete_read_events';
+COMMENT ON FUNCTION safedelete.read_ring() IS 'the ring of events, oldest first, as far as the role may see them';
+CREATE OR REPLACE VIEW safedelete.events AS SELECT * FROM safedelete.read_ring();
+DROP FUNCTION safedelete.read_events();
+
+CREATE FUNCTION safedelete.read_counters(OUT datid oid, OUT database text, OUT guarded bigint, OUT refused_where bigint,
+  OUT refused_rows bigint, OUT warned bigint, OUT logged bigint, OUT overridden bigint, OUT bypassed bigint,
+  OUT rows_spooled bigint, OUT spool_bytes bigint, OUT since timestamptz, OUT refused_own bigint,
+  OUT refused_expected bigint) RETURNS SETOF record
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'safedelete_read_stats';
+COMMENT ON FUNCTION safedelete.read_counters() IS 'the counters of each database';
+CREATE OR REPLACE VIEW safedelete.stats AS SELECT * FROM safedelete.read_counters();
+DROP FUNCTION safedelete.read_stats();

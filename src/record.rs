@@ -113,7 +113,7 @@ pub fn event(verdict: Verdict, facts: Option<&Facts>, role: pg_sys::Oid, relatio
     let Some(memory) = memory() else { return };
     memory.stats.count_event(verdict, facts.map(|facts| facts.rule));
     if let Some(event) = describe(verdict, facts, role, relation) {
-        ring::write(memory, &event.encode());
+        ring::write(memory, &mut event.encode());
     }
 }
 
@@ -123,7 +123,29 @@ pub fn keep_now(verdict: Verdict, event: Option<Box<Encoded>>) {
     memory.stats.count_event(verdict, None);
     if let Some(mut event) = event {
         event::set_time(&mut event, pg_sys::GetCurrentTimestamp());
-        ring::write(memory, &event);
+        event::set_lsn(&mut event, Some(end_of_wal()));
+        ring::write(memory, &mut event);
+    }
+}
+
+/// The number of the transaction, all 64 bits, where it has one, or takes one because it is about to write. A
+/// parallel operation takes none, nor does a standby.
+fn transaction(writes: bool) -> Option<u64> {
+    let id = if writes && !pg_sys::IsInParallelMode() && !pg_sys::RecoveryInProgress() {
+        pg_sys::GetTopFullTransactionId()
+    } else {
+        pg_sys::GetTopFullTransactionIdIfAny()
+    };
+    (id.value != 0).then_some(id.value)
+}
+
+/// Where the WAL ends: a target for a recovery to before what is being told of.
+fn end_of_wal() -> u64 {
+    if pg_sys::RecoveryInProgress() {
+        // SAFETY: nobody asks for the timeline.
+        unsafe { pg_sys::GetXLogReplayRecPtr(std::ptr::null_mut()) }
+    } else {
+        pg_sys::GetXLogInsertRecPtr()
     }
 }
 
@@ -132,8 +154,13 @@ pub fn describe(verdict: Verdict, facts: Option<&Facts>, role: pg_sys::Oid, rela
     if memory()?.slots == 0 {
         return None;
     }
+    let writes =
+        matches!(verdict, Verdict::Warned | Verdict::Logged | Verdict::Overridden | Verdict::Bypassed);
     let session = pg_sys::GetSessionUserId();
     Some(Event {
+        id: 0,
+        xid: transaction(writes),
+        lsn: Some(end_of_wal()),
         time: pg_sys::GetCurrentTimestamp(),
         role: role.to_u32(),
         session_role: session.to_u32(),

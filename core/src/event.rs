@@ -68,10 +68,14 @@ pub enum Counter {
     RowsSpooled = 7,
     /// Of what they collected, bytes that went to disk.
     SpoolBytes = 8,
+    /// By `own_max_rows`.
+    RefusedOwn = 9,
+    /// By `exactly` or `at_most`.
+    RefusedExpected = 10,
 }
 
 impl Counter {
-    pub const ALL: [Counter; 9] = [
+    pub const ALL: [Counter; 11] = [
         Counter::Guarded,
         Counter::RefusedWhere,
         Counter::RefusedRows,
@@ -81,15 +85,19 @@ impl Counter {
         Counter::Bypassed,
         Counter::RowsSpooled,
         Counter::SpoolBytes,
+        Counter::RefusedOwn,
+        Counter::RefusedExpected,
     ];
+    /// Those that stand before the time since when they count, among the columns.
+    pub const FIRST: usize = 9;
 
     /// What an event counts as.
     pub fn of(verdict: Verdict, rule: Option<Rule>) -> Option<Counter> {
         match (verdict, rule) {
             (Verdict::Refused, Some(Rule::Where)) => Some(Counter::RefusedWhere),
-            (Verdict::Refused, Some(Rule::Rows | Rule::Own | Rule::Exactly | Rule::AtMost) | None) => {
-                Some(Counter::RefusedRows)
-            }
+            (Verdict::Refused, Some(Rule::Own)) => Some(Counter::RefusedOwn),
+            (Verdict::Refused, Some(Rule::Exactly | Rule::AtMost)) => Some(Counter::RefusedExpected),
+            (Verdict::Refused, Some(Rule::Rows) | None) => Some(Counter::RefusedRows),
             (Verdict::Warned, _) => Some(Counter::Warned),
             (Verdict::Logged, _) => Some(Counter::Logged),
             (Verdict::Overridden, _) => Some(Counter::Overridden),
@@ -102,6 +110,12 @@ impl Counter {
 /// One event. Roles are kept by OID, too: who may see it hangs on that.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Event {
+    /// By which it is called: from 1, in the order of writing. 0 until it is written.
+    pub id: u64,
+    /// The transaction, where it has a number or is about to write: all 64 bits.
+    pub xid: Option<u64>,
+    /// The end of the WAL, before what the event tells of is committed.
+    pub lsn: Option<u64>,
     /// Microseconds, as PostgreSQL's timestamptz counts them.
     pub time: i64,
     pub role: u32,
@@ -125,19 +139,36 @@ pub struct Event {
 /// The size of an encoded event, in words of eight bytes.
 pub const WORDS: usize = 256;
 const BYTES: usize = WORDS * 8;
-const HEAD: usize = 48;
+const HEAD: usize = 72;
+/// Of files of 0.2.0, whose events had neither number nor transaction.
+const FIRST_HEAD: usize = 48;
 /// The most bytes of a reason, here and in a LOG line.
 pub const REASON_ROOM: usize = 1024;
 /// The most bytes of each text, in the order of the fields. The query, which comes last, has what the others leave,
 /// and always so much that its beginning can be read.
 const ROOM: [usize; 8] = [63, 63, 63, 63, 129, 160, REASON_ROOM, BYTES];
-const _: () = assert!(HEAD + 63 * 4 + 129 + 160 + REASON_ROOM + 2 * ROOM.len() + 400 <= BYTES);
+const _: () = assert!(HEAD + 63 * 4 + 129 + 160 + REASON_ROOM + 2 * ROOM.len() + 390 <= BYTES);
 
 pub type Encoded = [u64; WORDS];
 
 /// Changes the time of an encoded event.
 pub fn set_time(event: &mut Encoded, time: i64) {
     event[0] = time as u64;
+}
+
+/// Numbers an encoded event.
+pub fn set_id(event: &mut Encoded, id: u64) {
+    event[6] = id;
+}
+
+/// The number of an encoded event.
+pub fn id(event: &Encoded) -> u64 {
+    event[6]
+}
+
+/// Changes where in the WAL an encoded event lies.
+pub fn set_lsn(event: &mut Encoded, lsn: Option<u64>) {
+    event[8] = lsn.unwrap_or(u64::MAX);
 }
 
 impl Event {
@@ -152,6 +183,9 @@ impl Event {
         put(32, self.verdict as u64);
         let command = self.command.map_or(0xff, |command| command.code() as u64);
         put(40, self.rule.map_or(0xff, |rule| rule as u64) << 8 | command);
+        put(48, self.id);
+        put(56, self.xid.unwrap_or(u64::MAX));
+        put(64, self.lsn.unwrap_or(u64::MAX));
         let mut at = HEAD;
         for (text, room) in self.texts().into_iter().zip(ROOM) {
             let text = cut(text, room.min(BYTES - at - 2));
@@ -181,10 +215,21 @@ impl Event {
 
     /// Unpacks an event; `None` where it is none (of another version, or damaged).
     pub fn decode(words: &Encoded) -> Option<Event> {
+        let known = |number: u64| Some(number).filter(|number| *number != u64::MAX);
+        let event = Event::decode_from(words, HEAD)?;
+        Some(Event { id: words[6], xid: known(words[7]), lsn: known(words[8]), ..event })
+    }
+
+    /// The same of a file of 0.2.0.
+    pub fn decode_first(words: &Encoded) -> Option<Event> {
+        Event::decode_from(words, FIRST_HEAD)
+    }
+
+    fn decode_from(words: &Encoded, head: usize) -> Option<Event> {
         let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
         let number = |at: usize| words[at / 8];
         let (rule, command) = (number(40) >> 8, number(40) & 0xff);
-        let mut at = HEAD;
+        let mut at = head;
         let mut text = || {
             let length = usize::from(u16::from_le_bytes([*bytes.get(at)?, *bytes.get(at + 1)?]));
             let found = std::str::from_utf8(bytes.get(at + 2..at + 2 + length)?).ok()?;
@@ -192,6 +237,9 @@ impl Event {
             Some(found.to_owned())
         };
         Some(Event {
+            id: 0,
+            xid: None,
+            lsn: None,
             time: number(0) as i64,
             role: (number(8) >> 32) as u32,
             session_role: number(8) as u32,
@@ -228,6 +276,9 @@ mod tests {
 
     fn event(text: &str) -> Event {
         Event {
+            id: 9,
+            xid: Some(1 << 33),
+            lsn: None,
             time: -5,
             role: 10,
             session_role: u32::MAX,
@@ -267,7 +318,8 @@ mod tests {
         let tail = b"\x01\0d\x01\0u\x01\0s\x01\0a\x01\0r\x01\0l\x01\0w\x01\0q";
         let words = event.encode();
         assert_eq!(words[..6], head);
-        let bytes: Vec<u8> = words[6..].iter().flat_map(|word| word.to_le_bytes()).collect();
+        assert_eq!(words[6..9], [9, 1 << 33, u64::MAX]);
+        let bytes: Vec<u8> = words[9..].iter().flat_map(|word| word.to_le_bytes()).collect();
         assert_eq!(&bytes[..24], tail);
         assert!(bytes[24..].iter().all(|byte| *byte == 0));
         assert_eq!((WORDS, Event::decode(&words)), (256, Some(event)));
@@ -307,6 +359,8 @@ mod tests {
             Counter::Bypassed => 6,
             Counter::RowsSpooled => 7,
             Counter::SpoolBytes => 8,
+            Counter::RefusedOwn => 9,
+            Counter::RefusedExpected => 10,
         }
     }
 
@@ -317,7 +371,7 @@ mod tests {
         assert_eq!(Counter::ALL.map(|counter| counter as u8), Counter::ALL.map(column));
         assert!(Verdict::ALL.map(number).into_iter().eq(0..6));
         assert!(Rule::ALL.map(number_of_rule).into_iter().eq(0..5));
-        assert!(Counter::ALL.map(column).into_iter().eq(0..9));
+        assert!(Counter::ALL.map(column).into_iter().eq(0..11));
         assert_eq!((Verdict::from_code(6), Rule::from_code(5)), (None, None));
     }
 
@@ -325,7 +379,7 @@ mod tests {
     fn what_is_no_event_is_nothing() {
         assert!(Event::decode(&[u64::MAX; WORDS]).is_none());
         let mut words = *event("x").encode();
-        words[6] = u64::MAX;
+        words[9] = u64::MAX;
         assert!(Event::decode(&words).is_none());
     }
 

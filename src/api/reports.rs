@@ -1,7 +1,7 @@
 //! What `safedelete.events`, `safedelete.stats` and `reset_stats()` ask.
 
 use crate::pg::pg_sys;
-use safedelete_core::event::Event;
+use safedelete_core::event::{Counter, Event};
 use safedelete_core::message::{Report, SQLSTATE_NOT_READY};
 
 use crate::pg::function::{ResultRows, Value, function};
@@ -56,6 +56,10 @@ function!(
                 text(event.reason),
                 // Whoever owns a SECURITY DEFINER function is not shown what its callers wrote.
                 if all || event.session_role == own { text(event.query) } else { Value::Null },
+                // What SQL of 0.2.0 does not ask for.
+                Value::Bigint(event.id as i64),
+                number(event.xid),
+                number(event.lsn),
             ]);
         }
         Ok(pg_sys::Datum::from(0))
@@ -73,8 +77,11 @@ function!(
         for counted in stats.read() {
             let name = backend::database_name(counted.database);
             let mut values = vec![Value::Oid(counted.database), Value::from(name)];
-            values.extend(counted.counters.map(|count| Value::Bigint(count as i64)));
+            let mut counters = counted.counters.iter().map(|count| Value::Bigint(*count as i64));
+            values.extend(counters.by_ref().take(Counter::FIRST));
             values.push(Value::Timestamp(stats.since()));
+            // What SQL of 0.2.0 does not ask for.
+            values.extend(counters);
             rows.put(values);
         }
         Ok(pg_sys::Datum::from(0))

@@ -148,6 +148,7 @@ functions! {
     fn GetCommandTagName(command_tag: CommandTag::Type) -> *const c_char;
     fn GetLockStatusData() -> *mut LockData;
     fn GetSecurityLabel(object: *const ObjectAddress, provider: *const c_char) -> *mut c_char;
+    fn GetXLogReplayRecPtr(replay_tli: *mut TimeLineID) -> XLogRecPtr;
     fn IncrementVarSublevelsUp(node: *mut Node, delta_sublevels_up: c_int, min_sublevels_up: c_int);
     fn index_close(relation: Relation, lockmode: LOCKMODE);
     fn index_open(relation_id: Oid, lockmode: LOCKMODE) -> Relation;
@@ -314,8 +315,11 @@ functions_of_values! {
     fn GetOuterUserId() -> Oid;
     fn getOwnedSequences(relid: Oid) -> *mut List;
     fn GetSessionUserId() -> Oid;
+    fn GetTopFullTransactionId() -> FullTransactionId;
+    fn GetTopFullTransactionIdIfAny() -> FullTransactionId;
     fn GetUserId() -> Oid;
     fn GetUserNameFromId(roleid: Oid, noerr: bool) -> *mut c_char;
+    fn GetXLogInsertRecPtr() -> XLogRecPtr;
     fn has_privs_of_role(member: Oid, role: Oid) -> bool;
     fn IsInParallelMode() -> bool;
     fn IsLogicalWorker() -> bool;

@@ -16,7 +16,9 @@ use crate::pg::report;
 const PATH: &str = "pg_stat/safedelete.events";
 const PART: &str = "pg_stat/safedelete.events.tmp";
 /// Name and version of the file's form; changes when an event's form does.
-const MAGIC: [u8; 16] = *b"safedelete ev 01";
+const MAGIC: [u8; 16] = *b"safedelete ev 02";
+/// Of 0.2.0, which is read, too.
+const FIRST_MAGIC: [u8; 16] = *b"safedelete ev 01";
 const SIZE: usize = WORDS * 8;
 
 /// Writes the ring.
@@ -62,9 +64,11 @@ fn try_read(memory: &Memory) -> io::Result<()> {
         io::ErrorKind::UnexpectedEof => foreign("it is too short"),
         _ => error,
     })?;
-    if magic != MAGIC {
-        return Err(foreign("it is of another version"));
-    }
+    let decode = match magic {
+        MAGIC => Event::decode,
+        FIRST_MAGIC => Event::decode_first,
+        _ => return Err(foreign("it is of another version")),
+    };
     let length = file.get_ref().metadata()?.len();
     let body = length.checked_sub((MAGIC.len() + 8) as u64).ok_or_else(|| foreign("it is too short"))?;
     if body % SIZE as u64 != 0 {
@@ -85,8 +89,8 @@ fn try_read(memory: &Memory) -> io::Result<()> {
     file.seek(SeekFrom::Start(MAGIC.len() as u64 + skip * SIZE as u64))?;
     for _ in skip..count {
         let event = words(&read_bytes(&mut file)?);
-        if Event::decode(&event).is_some() {
-            ring::write(memory, &event);
+        if let Some(event) = decode(&event) {
+            ring::write(memory, &mut event.encode());
         }
     }
     Ok(())

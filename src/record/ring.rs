@@ -5,7 +5,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering, fence};
 
-use safedelete_core::event::{Encoded, WORDS};
+use safedelete_core::event::{self, Encoded, WORDS};
 
 use super::shared::{MEMORY, Memory};
 
@@ -22,8 +22,14 @@ fn slots(memory: &Memory) -> &'static [Slot] {
     unsafe { std::slice::from_raw_parts(head.add(1).cast::<Slot>(), memory.slots as usize) }
 }
 
-/// Writes an event in place of the oldest.
-pub fn write(memory: &Memory, event: &Encoded) {
+/// Writes an event in place of the oldest, and numbers it where it has no number yet.
+pub fn write(memory: &Memory, event: &mut Encoded) {
+    match event::id(event) {
+        0 => event::set_id(event, memory.last_id.fetch_add(1, Ordering::Relaxed) + 1),
+        known => {
+            memory.last_id.fetch_max(known, Ordering::Relaxed);
+        }
+    }
     let slots = slots(memory);
     // As many tries as there can be writers would do; a ring smaller than that may lose an event.
     for _ in 0..1000 {
@@ -38,7 +44,7 @@ pub fn write(memory: &Memory, event: &Encoded) {
             continue;
         }
         fence(Ordering::Release);
-        for (word, value) in slot.words.iter().zip(event) {
+        for (word, value) in slot.words.iter().zip(event.iter()) {
             word.store(*value, Ordering::Relaxed);
         }
         slot.sequence.store(writing + 1, Ordering::Release);

@@ -11,6 +11,8 @@ pub struct Memory {
     pub(super) slots: u64,
     /// How many events have been written, ever.
     pub(super) written: AtomicU64,
+    /// The number of the newest; those that a file brought have theirs.
+    pub(super) last_id: AtomicU64,
     pub(super) stats: Stats,
 }
 
