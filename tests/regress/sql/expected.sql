@@ -232,6 +232,7 @@ SELECT command, relation, rule, verdict, rows, "limit", limit_source FROM safede
 WHERE rule IN ('exactly', 'at_most') AND relation = 'expected.p' ORDER BY "time";
 SELECT relation, command, rows, by, verdict, message FROM safedelete.dry_run(
   'DELETE FROM expected.t WHERE k = 3 AND safedelete.at_most(5); DELETE FROM expected.t WHERE k = 4 AND safedelete.exactly(100)');
+ANALYZE t;
 SELECT statement AS n, command, verdict, rule, sqlstate, message, detail, estimated_rows FROM safedelete.check($$
   DELETE FROM expected.t WHERE id = 3 AND safedelete.exactly(1);
   DELETE FROM expected.t WHERE k = 3 AND safedelete.at_most(5);
