@@ -106,7 +106,7 @@ RESET ROLE;
 RESET safedelete.commands;
 DROP ROLE regress_reader;
 SET safedelete.commands = 'drop';
-SELECT command, relation, verdict, rule FROM safedelete.check('DROP TABLE orders; DROP TABLE tiny, nowhere; DROP SCHEMA public; DROP VIEW paid; DROP DATABASE x; DROP OWNED BY current_user; DELETE FROM orders') ORDER BY number, relation;
+SELECT command, relation, verdict, rule FROM safedelete.check('DROP TABLE orders; DROP TABLE tiny, nowhere; DROP SCHEMA public; DROP VIEW paid; DROP DATABASE x; DROP OWNED BY current_user; DELETE FROM orders') ORDER BY statement, relation;
 RESET safedelete.commands;
 -- Settings, policy and role are the caller's, and those that the script sets.
 SELECT statement, command, verdict, rule, message FROM safedelete.check($$
