@@ -7,12 +7,12 @@ use std::ffi::CStr;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use crate::pg::pg_sys;
-use pgrx::pg_sys::NodeTag;
 use safedelete_core::message::{Report, SQLSTATE_NOT_READY, SQLSTATE_NOT_SUPPORTED};
 
 use crate::check::script::{Part, Statement};
 use crate::pg::attempt::attempt;
-use crate::pg::{frame, nodes, raw};
+use crate::pg::nodes::Node;
+use crate::pg::{frame, raw};
 use crate::rehearsal::{self, Note};
 use crate::{ledger, levels, settings};
 
@@ -101,19 +101,15 @@ fn run_deferred() {
 
 /// Runs one statement as the client would. DEALLOCATE of what is not the dry run's own does nothing.
 fn execute(statement: &Statement, leftovers: &Leftovers) -> Result<(), Report> {
-    // SAFETY: the parser's statement; ALL has no name.
-    let deallocated = unsafe {
-        nodes::cast::<pg_sys::DeallocateStmt, _>(statement.node, NodeTag::T_DeallocateStmt)
-            .map(|deallocate| (*deallocate).name)
-    };
-    if let Some(name) = deallocated {
-        if name.is_null() {
-            leftovers.deallocate_all();
-            return Ok(());
-        }
-        // SAFETY: a name, NUL-terminated.
-        if leftovers.has_prepared(unsafe { CStr::from_ptr(name) }) {
-            return Ok(());
+    if let Some(deallocate) = statement.node.as_a::<pg_sys::DeallocateStmt>() {
+        match deallocate.name() {
+            // ALL.
+            None => {
+                leftovers.deallocate_all();
+                return Ok(());
+            }
+            Some(name) if leftovers.has_prepared(name) => return Ok(()),
+            Some(_) => {}
         }
     }
     let text = statement.source.alone();
@@ -145,9 +141,8 @@ fn spi(text: &CStr) -> i32 {
     })
 }
 
-fn refuse_transaction_control(statement: *mut pg_sys::Node, line: usize) -> Result<(), Report> {
-    // SAFETY: the parser's statement.
-    if unsafe { nodes::tag(statement) } != NodeTag::T_TransactionStmt {
+fn refuse_transaction_control(statement: Node, line: usize) -> Result<(), Report> {
+    if !statement.is_a::<pg_sys::TransactionStmt>() {
         return Ok(());
     }
     Err(Report::plain(

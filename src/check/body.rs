@@ -11,22 +11,17 @@ use super::plpgsql;
 use super::query::{self, Parameters};
 use super::script::{Script, Source};
 use super::session::Session;
-use crate::pg::nodes::{self, Kind, Node};
-use crate::pg::{growing, text};
+use crate::pg::nodes::{Kind, Node, Nodes};
+use crate::pg::{growing, nodes, text};
 
 /// A DO block.
-///
-/// # Safety
-/// `block` is a DO.
-pub unsafe fn of_do(session: &Session, block: *mut pg_sys::DoStmt) -> Vec<Forecast> {
-    // SAFETY: by contract; its options are DefElems.
-    let (language, _) = unsafe { options((*block).args) };
+pub fn of_do(session: &Session, block: Node<pg_sys::DoStmt>) -> Vec<Forecast> {
+    let (language, _) = options(block.args());
     let language = language.unwrap_or_else(|| "plpgsql".to_owned());
     if language != "plpgsql" {
         return vec![Forecast::unknown("DO", &format!("a DO block in {language} is not looked into"))];
     }
-    // SAFETY: by contract.
-    match unsafe { plpgsql::look_into(session, block) } {
+    match plpgsql::look_into(session, block) {
         Ok(forecasts) if forecasts.is_empty() => vec![Forecast::ok("DO")],
         Ok(forecasts) => forecasts,
         Err(failure) => vec![Forecast::failed("DO", &failure)],
@@ -34,18 +29,14 @@ pub unsafe fn of_do(session: &Session, block: *mut pg_sys::DoStmt) -> Vec<Foreca
 }
 
 /// CREATE FUNCTION and CREATE PROCEDURE: never refused themselves, but what they would run may be.
-///
-/// # Safety
-/// `create` is a CREATE FUNCTION or CREATE PROCEDURE.
-pub unsafe fn of_function(
+pub fn of_function(
     session: &Session,
     command: &str,
-    create: *mut pg_sys::CreateFunctionStmt,
+    create: Node<pg_sys::CreateFunctionStmt>,
     source: Source,
 ) -> Vec<Forecast> {
-    // SAFETY: by contract; its options are DefElems.
-    let ((language, body), sql_body) = unsafe { (options((*create).options), Node::of((*create).sql_body)) };
-    let mut forecasts = if let Some(sql_body) = sql_body {
+    let (language, body) = options(create.options());
+    let mut forecasts = if let Some(sql_body) = create.sql_body() {
         let mut forecasts = Vec::new();
         of_atomic(session, sql_body, source, &mut forecasts);
         forecasts
@@ -66,27 +57,21 @@ pub unsafe fn of_function(
 }
 
 /// Language and body of a DO block or a function, from its options.
-///
-/// # Safety
-/// `list` holds DefElems, and outlives the body.
-unsafe fn options<'a>(list: *mut pg_sys::List) -> (Option<String>, Option<&'a CStr>) {
+fn options<'t>(list: Nodes<'t, pg_sys::DefElem>) -> (Option<String>, Option<&'t CStr>) {
+    let string = |node: Node<'t>| node.as_a::<pg_sys::String>()?.sval();
     let (mut language, mut body) = (None, None);
-    // SAFETY: by contract; `as` of a function is a list of strings, of DO a string.
-    unsafe {
-        for option in nodes::items::<pg_sys::DefElem>(list) {
-            match CStr::from_ptr((*option).defname).to_bytes() {
-                b"language" => language = text::from_server(nodes::string((*option).arg)),
-                b"as" => {
-                    let part = match nodes::cast::<pg_sys::List, _>((*option).arg, NodeTag::T_List) {
-                        Some(parts) => {
-                            nodes::items::<pg_sys::Node>(parts).next().map(|part| nodes::string(part))
-                        }
-                        None => Some(nodes::string((*option).arg)),
-                    };
-                    body = part.map(|part| CStr::from_ptr(part));
-                }
-                _ => {}
+    for option in list.iter() {
+        let argument = option.arg();
+        match option.defname().map(CStr::to_bytes) {
+            Some(b"language") => language = text::of(argument.and_then(string)),
+            // Of a function a list of strings, of DO a string.
+            Some(b"as") => {
+                body = match argument.map(Node::kind) {
+                    Some(Kind::List(parts)) => parts.first().and_then(string),
+                    _ => argument.and_then(string),
+                };
             }
+            _ => {}
         }
     }
     (language, body)
@@ -96,7 +81,7 @@ unsafe fn options<'a>(list: *mut pg_sys::List) -> (Option<String>, Option<&'a CS
 /// is none, and PL/pgSQL says so.
 fn of_plpgsql(session: &Session, command: &str, body: &CStr) -> Vec<Forecast> {
     // SAFETY: makes nodes in the current memory context.
-    let outcome = unsafe {
+    let block = unsafe {
         let option = pg_sys::makeDefElem(
             c"as".as_ptr().cast_mut(),
             pg_sys::makeString(body.as_ptr().cast_mut()).cast(),
@@ -105,9 +90,10 @@ fn of_plpgsql(session: &Session, command: &str, body: &CStr) -> Vec<Forecast> {
         let block = pg_sys::palloc0(size_of::<pg_sys::DoStmt>()).cast::<pg_sys::DoStmt>();
         (*block).type_ = NodeTag::T_DoStmt;
         (*block).args = nodes::list([option]);
-        plpgsql::look_into(session, block)
+        Node::of(block)
     };
-    outcome.unwrap_or_else(|failure| {
+    let Some(block) = block else { return Vec::new() };
+    plpgsql::look_into(session, block).unwrap_or_else(|failure| {
         let reason = format!("the body is not looked into: {}", failure.message);
         vec![Forecast::unknown(command, &reason)]
     })
@@ -139,12 +125,12 @@ fn of_atomic(session: &Session, body: Node, source: Source, forecasts: &mut Vec<
     match body.kind() {
         Kind::List(list) => list.iter().for_each(|inner| of_atomic(session, inner, source, forecasts)),
         // A value.
-        Kind::Other(NodeTag::T_ReturnStmt) => {}
-        _ => of_statement(session, body.as_ptr(), source, forecasts),
+        _ if body.is_a::<pg_sys::ReturnStmt>() => {}
+        _ => of_statement(session, body, source, forecasts),
     }
 }
 
-fn of_statement(session: &Session, node: *mut pg_sys::Node, source: Source, forecasts: &mut Vec<Forecast>) {
+fn of_statement(session: &Session, node: Node, source: Source, forecasts: &mut Vec<Forecast>) {
     query::judge(session, node, source, Parameters::Numbered)
         .into_iter()
         .for_each(|forecast| growing::push(forecasts, forecast));

@@ -1,44 +1,30 @@
 //! What the parse tree says of a statement by itself: its command, and the statement that it carries.
 
-use std::ffi::CStr;
-
-use pgrx::pg_sys::NodeTag;
-
 use crate::pg::attempt::attempt;
-use crate::pg::{nodes, pg_sys, text};
+use crate::pg::nodes::{Node, Statement};
+use crate::pg::{pg_sys, text};
 
 /// The statement that a utility command runs. Plain EXPLAIN runs nothing.
-///
-/// # Safety
-/// `node` is the parser's statement.
-pub unsafe fn carried(node: *mut pg_sys::Node) -> Option<*mut pg_sys::Node> {
-    // SAFETY: by contract; each cast follows the tag. COPY of a table has no query.
-    let query = unsafe {
-        match nodes::tag(node) {
-            NodeTag::T_ExplainStmt if is_analyze(node.cast()) => (*node.cast::<pg_sys::ExplainStmt>()).query,
-            NodeTag::T_CopyStmt => (*node.cast::<pg_sys::CopyStmt>()).query,
-            NodeTag::T_CreateTableAsStmt => (*node.cast::<pg_sys::CreateTableAsStmt>()).query,
-            NodeTag::T_DeclareCursorStmt => (*node.cast::<pg_sys::DeclareCursorStmt>()).query,
-            _ => return None,
-        }
-    };
-    (!query.is_null()).then_some(query)
+pub fn carried(node: Node) -> Option<Node> {
+    match node.statement() {
+        Statement::ExplainStmt(explain) if is_analyze(explain) => explain.query(),
+        // COPY of a table has no query.
+        Statement::CopyStmt(copy) => copy.query(),
+        Statement::CreateTableAsStmt(create) => create.query(),
+        Statement::DeclareCursorStmt(declare) => declare.query(),
+        _ => None,
+    }
 }
 
 /// The command, as a command tag names it.
-pub fn command_name(node: *mut pg_sys::Node) -> String {
+pub fn command_name(node: Node) -> String {
     // SAFETY: the parser's statement; a tag's name is a constant.
-    let name = unsafe { pg_sys::GetCommandTagName(pg_sys::CreateCommandTag(node)) };
+    let name = unsafe { pg_sys::GetCommandTagName(pg_sys::CreateCommandTag(node.as_ptr())) };
     text::from_server(name).unwrap_or_default()
 }
 
-/// # Safety
-/// `explain` is an EXPLAIN.
-unsafe fn is_analyze(explain: *mut pg_sys::ExplainStmt) -> bool {
-    // SAFETY: options are DefElems with names.
-    unsafe {
-        nodes::items::<pg_sys::DefElem>((*explain).options)
-            .filter(|option| CStr::from_ptr((**option).defname) == c"analyze")
-            .any(|option| attempt(|| pg_sys::defGetBoolean(option)).unwrap_or(true))
-    }
+fn is_analyze(explain: Node<pg_sys::ExplainStmt>) -> bool {
+    let mut options = explain.options().iter().filter(|option| option.defname() == Some(c"analyze"));
+    // SAFETY: a DefElem.
+    options.any(|option| attempt(|| unsafe { pg_sys::defGetBoolean(option.as_ptr()) }).unwrap_or(true))
 }

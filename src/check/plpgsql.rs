@@ -7,7 +7,6 @@ use core::ffi::c_void;
 use std::ffi::CStr;
 
 use crate::pg::pg_sys;
-use pgrx::pg_sys::NodeTag;
 use safedelete_core::message::Report;
 
 use super::forecast::{Forecast, Outcome};
@@ -19,8 +18,8 @@ use super::session::Session;
 use super::whole;
 use crate::pg::attempt::{Failure, attempt};
 use crate::pg::local::{Lent, Local};
-use crate::pg::nodes::{self, Nodes};
-use crate::pg::{frame, growing, raw, report};
+use crate::pg::nodes::{Node, Nodes, Statement};
+use crate::pg::{frame, growing, nodes, raw, report};
 
 type StatementHook = unsafe extern "C-unwind" fn(*mut c_void, *mut Stmt);
 
@@ -51,19 +50,16 @@ static SESSION: Local<*const Session> = Local::new(std::ptr::null());
 static FOUND: Lent<Option<Vec<Forecast>>> = Lent::new(None);
 
 /// The forecasts of a DO block, or why it could not be looked into.
-///
-/// # Safety
-/// `block` is a DO in PL/pgSQL.
-pub unsafe fn look_into(session: &Session, block: *mut pg_sys::DoStmt) -> Result<Vec<Forecast>, Failure> {
+pub fn look_into(session: &Session, block: Node<pg_sys::DoStmt>) -> Result<Vec<Forecast>, Failure> {
     SESSION.set(session);
     FOUND.with(|found| *found = None);
     let outcome = attempt(|| {
         let _installed = Installed::begin();
         frame::call(|| {
             #[allow(ffi_unwind_calls, reason = "inside frame::call; the closure owns nothing")]
-            // SAFETY: by contract.
+            // SAFETY: a DO in PL/pgSQL.
             unsafe {
-                raw::ExecuteDoStmt(std::ptr::null_mut(), block, true)
+                raw::ExecuteDoStmt(std::ptr::null_mut(), block.as_ptr(), true)
             }
         });
     });
@@ -271,25 +267,23 @@ impl Walk<'_> {
         let outcome = attempt(|| {
             frame::call(|| {
                 #[allow(ffi_unwind_calls, reason = "inside frame::call; the closure owns nothing")]
-                // SAFETY: NUL-terminated.
+                // SAFETY: NUL-terminated; the parser's list holds RawStmts, made where the current memory is.
                 unsafe {
-                    raw::raw_parser(text.as_ptr(), mode)
+                    Nodes::<pg_sys::RawStmt>::of(raw::raw_parser(text.as_ptr(), mode))
                 }
             })
         });
         let Ok(parsed) = outcome else { return };
         // A setting may have been changed by now: what would be refused is not known.
         let settings_changed = self.forecasts.iter().any(|forecast| forecast.command == "SET");
-        // SAFETY: the parser's list holds RawStmts.
-        for raw in unsafe { Nodes::<pg_sys::RawStmt>::of(parsed) }.iter() {
-            let is_select = raw.stmt().is_some_and(|node| node.is_a::<pg_sys::SelectStmt>());
+        for node in parsed.iter().filter_map(|raw| raw.stmt()) {
             let source = Source { text, location: 0, length: 0 };
-            for mut forecast in judge(self.session, raw.stmt, source, expr.cast()) {
+            for mut forecast in judge(self.session, node, source, expr.cast()) {
                 if settings_changed && forecast.outcome == Outcome::Refused {
                     forecast.outcome = Outcome::Unknown;
                 }
                 // An expression that calls nothing has nothing to say.
-                if forecast.outcome != Outcome::Ok || !is_select {
+                if forecast.outcome != Outcome::Ok || !node.is_a::<pg_sys::SelectStmt>() {
                     growing::push(self.forecasts, forecast);
                 }
             }
@@ -298,37 +292,28 @@ impl Walk<'_> {
 }
 
 /// A statement of SQL of the function's. Called while PL/pgSQL is about to execute it.
-fn judge(
-    session: &Session,
-    node: *mut pg_sys::Node,
-    source: Source,
-    expression: *mut c_void,
-) -> Vec<Forecast> {
+fn judge(session: &Session, node: Node, source: Source, expression: *mut c_void) -> Vec<Forecast> {
     let command = command_name(node);
-    // SAFETY: the parser's statement.
-    match unsafe { nodes::tag(node) } {
-        NodeTag::T_InsertStmt
-        | NodeTag::T_DeleteStmt
-        | NodeTag::T_UpdateStmt
-        | NodeTag::T_MergeStmt
-        | NodeTag::T_SelectStmt => query::judge(session, node, source, Parameters::Variables(expression)),
-        NodeTag::T_DoStmt | NodeTag::T_CallStmt | NodeTag::T_ExecuteStmt => {
+    match node.statement() {
+        Statement::InsertStmt(_)
+        | Statement::DeleteStmt(_)
+        | Statement::UpdateStmt(_)
+        | Statement::MergeStmt(_)
+        | Statement::SelectStmt(_) => query::judge(session, node, source, Parameters::Variables(expression)),
+        Statement::DoStmt(_) | Statement::CallStmt(_) | Statement::ExecuteStmt(_) => {
             vec![Forecast::unknown(&command, "what it runs is not looked into")]
         }
-        NodeTag::T_VariableSetStmt => {
+        Statement::VariableSetStmt(_) => {
             vec![Forecast::unknown(&command, "settings inside a block are not followed")]
         }
-        // SAFETY: the cast follows the tag.
-        NodeTag::T_TruncateStmt => unsafe { whole::truncate(node.cast()) },
-        // SAFETY: as above.
-        NodeTag::T_DropStmt => unsafe { whole::drop_objects(&command, node.cast()) },
+        Statement::TruncateStmt(truncate) => whole::truncate(truncate),
+        Statement::DropStmt(drop) => whole::drop_objects(&command, drop),
         // An assignment; what it is assigned may call a function.
-        NodeTag::T_PLAssignStmt => query::judge(session, node, source, Parameters::Variables(expression))
+        Statement::PLAssignStmt(_) => query::judge(session, node, source, Parameters::Variables(expression))
             .into_iter()
             .filter(|forecast| forecast.outcome != Outcome::Ok)
             .collect(),
-        // SAFETY: the parser's statement.
-        _ => match unsafe { carried(node) } {
+        _ => match carried(node) {
             Some(query) => judge(session, query, source, expression),
             None => vec![Forecast::ok(&command)],
         },

@@ -30,23 +30,18 @@ use crate::policy;
 
 /// What the parameters of a statement are.
 #[derive(Clone, Copy)]
-pub enum Parameters {
+pub enum Parameters<'t> {
     None,
     /// `$1` and so on, of types that the statement tells.
     Numbered,
-    /// `$1` and so on, of these types (TypeNames).
-    Typed(*mut pg_sys::List),
+    /// `$1` and so on, of these types.
+    Typed(Nodes<'t, pg_sys::TypeName>),
     /// PL/pgSQL's variables, as this expression of it sees them.
     Variables(*mut c_void),
 }
 
 /// The forecasts of a statement that PostgreSQL plans, by itself or inside another: one, or one for each write.
-pub fn judge(
-    session: &Session,
-    node: *mut pg_sys::Node,
-    source: Source,
-    parameters: Parameters,
-) -> Vec<Forecast> {
+pub fn judge(session: &Session, node: Node, source: Source, parameters: Parameters) -> Vec<Forecast> {
     frame::check_for_interrupts();
     let command = command_name(node);
     match attempt(|| plannable(&command, node, source, parameters)) {
@@ -61,15 +56,9 @@ pub fn judge(
     }
 }
 
-fn plannable(
-    command: &str,
-    node: *mut pg_sys::Node,
-    source: Source,
-    parameters: Parameters,
-) -> Vec<Forecast> {
+fn plannable(command: &str, node: Node, source: Source, parameters: Parameters) -> Vec<Forecast> {
     let mut forecasts = Vec::new();
-    // SAFETY: analysis's Queries.
-    for query in unsafe { nodes::items::<pg_sys::Query>(analyse(node, source, parameters)) } {
+    for query in analyse(node, source, parameters).iter() {
         forecasts.extend(of_query(query, source.text));
     }
     if forecasts.is_empty() {
@@ -79,7 +68,7 @@ fn plannable(
 }
 
 /// Parse analysis and rewriting, PostgreSQL's own.
-fn analyse(node: *mut pg_sys::Node, source: Source, parameters: Parameters) -> *mut pg_sys::List {
+fn analyse<'t>(node: Node<'t>, source: Source, parameters: Parameters) -> Nodes<'t, pg_sys::Query> {
     // SAFETY: makes a node in the current memory context.
     let statement = unsafe {
         let statement = pg_sys::palloc0(size_of::<pg_sys::RawStmt>()).cast::<pg_sys::RawStmt>();
@@ -87,15 +76,15 @@ fn analyse(node: *mut pg_sys::Node, source: Source, parameters: Parameters) -> *
         (*statement).stmt_location = source.location;
         (*statement).stmt_len = source.length;
         // Analysis may scribble on the tree.
-        (*statement).stmt = pg_sys::copyObjectImpl(node.cast()).cast();
+        (*statement).stmt = pg_sys::copyObjectImpl(node.as_ptr().cast()).cast();
         statement
     };
     let declared: Vec<_> = match parameters {
-        // SAFETY: the parser's TypeNames; an error is the script's.
-        Parameters::Typed(types) => unsafe {
-            let type_of = |name: *mut pg_sys::TypeName| pg_sys::typenameTypeId(std::ptr::null_mut(), name);
-            nodes::items::<pg_sys::TypeName>(types).map(type_of).collect()
-        },
+        Parameters::Typed(types) => types
+            .iter()
+            // SAFETY: the parser's TypeNames; an error is the script's.
+            .map(|name| unsafe { pg_sys::typenameTypeId(std::ptr::null_mut(), name.as_ptr()) })
+            .collect(),
         _ => Vec::new(),
     };
     let setup = match parameters {
@@ -103,7 +92,7 @@ fn analyse(node: *mut pg_sys::Node, source: Source, parameters: Parameters) -> *
         _ => std::ptr::null_mut(),
     };
     let text = source.text;
-    frame::call(|| {
+    let rewritten = frame::call(|| {
         let (mut types, mut count) = (std::ptr::null_mut(), 0);
         #[allow(ffi_unwind_calls, reason = "inside frame::call; the closure owns nothing")]
         // SAFETY: a statement of its own, and the text that its locations point into.
@@ -129,7 +118,9 @@ fn analyse(node: *mut pg_sys::Node, source: Source, parameters: Parameters) -> *
                 }
             }
         }
-    })
+    });
+    // SAFETY: a list of Queries, made where the statement is.
+    unsafe { Nodes::of(rewritten) }
 }
 
 /// PL/pgSQL's function that lets the parser see its variables.
@@ -142,15 +133,13 @@ fn plpgsql_parser_setup() -> *mut c_void {
 }
 
 /// The forecasts of an analysed statement.
-fn of_query(query: *mut pg_sys::Query, text: &CStr) -> Vec<Forecast> {
-    // SAFETY: analysis's Query.
-    if unsafe { (*query).commandType } == pg_sys::CmdType::CMD_UTILITY {
+fn of_query(query: Node<pg_sys::Query>, text: &CStr) -> Vec<Forecast> {
+    if query.commandType == pg_sys::CmdType::CMD_UTILITY {
         return Vec::new();
     }
     let mut forecasts = Vec::new();
     let called = unread_function(query);
-    // SAFETY: analysis's Query.
-    let written = unsafe { Node::of(query) }.map(analysis::analyse).unwrap_or_default();
+    let written = analysis::analyse(query);
     if written.iter().any(Option::is_some) {
         let estimates = estimates(query, text, &written);
         for (write, estimate) in written.iter().zip(estimates) {
@@ -168,10 +157,8 @@ fn of_query(query: *mut pg_sys::Query, text: &CStr) -> Vec<Forecast> {
 
 /// A function that a query calls and that may write: volatile, and in a language whose functions run
 /// SQL. Its name, with its schema's.
-fn unread_function(query: *mut pg_sys::Query) -> Option<String> {
+fn unread_function(query: Node<pg_sys::Query>) -> Option<String> {
     let mut found = pg_sys::InvalidOid;
-    // SAFETY: a Query of the statement that is checked.
-    let query: Node<pg_sys::Query> = unsafe { Node::of(query)? };
     nodes::walk(query.any(), &mut |node: Node| {
         let runs_sql = nodes::calls(node, |function| {
             found = function;
@@ -183,9 +170,7 @@ fn unread_function(query: *mut pg_sys::Query) -> Option<String> {
 }
 
 /// A write that is not guarded, to tell its table.
-fn unguarded_write(query: *mut pg_sys::Query) -> Option<Forecast> {
-    // SAFETY: analysis's Query.
-    let query = unsafe { Node::of(query)? };
+fn unguarded_write(query: Node<pg_sys::Query>) -> Option<Forecast> {
     let write = Write::of_query(query).filter(|write| write.command != Command::Upsert)?;
     Some(Forecast {
         relation: Some(relations::qualified_name(write.relation)),
@@ -195,7 +180,12 @@ fn unguarded_write(query: *mut pg_sys::Query) -> Option<Forecast> {
 
 /// The rows that PostgreSQL expects each write to select. What the caller may not write it may not
 /// learn of either: that is PostgreSQL's error.
-fn estimates(query: *mut pg_sys::Query, text: &CStr, written: &[Option<analysis::Finding>]) -> Vec<Estimate> {
+fn estimates(
+    query: Node<pg_sys::Query>,
+    text: &CStr,
+    written: &[Option<analysis::Finding>],
+) -> Vec<Estimate> {
+    let query = query.as_ptr();
     let plan = analysis::plan_only(query, || {
         frame::call(|| {
             #[allow(ffi_unwind_calls, reason = "inside frame::call; the closure owns nothing")]

@@ -9,10 +9,8 @@ use safedelete_core::split;
 
 use crate::pg::attempt::{Failure, stop};
 use crate::pg::context::Context;
-use crate::pg::nodes::Nodes;
+use crate::pg::nodes::{Node, Nodes};
 use crate::pg::{frame, pg_sys, raw, text};
-
-type Statements<'t> = Nodes<'t, pg_sys::RawStmt>;
 
 /// A script that is read part by part.
 pub struct Script<'a> {
@@ -28,7 +26,7 @@ pub struct Script<'a> {
 /// Statements that have been parsed, and the text that their locations point into.
 pub struct Part<'a> {
     text: &'a CStr,
-    statements: Statements<'a>,
+    statements: Nodes<'a, pg_sys::RawStmt>,
     place: Place,
     number: usize,
 }
@@ -53,7 +51,7 @@ pub struct Source<'a> {
 /// A statement of a script.
 #[derive(Clone, Copy)]
 pub struct Statement<'a> {
-    pub node: *mut pg_sys::Node,
+    pub node: Node<'a>,
     /// From 1.
     pub number: usize,
     /// That of its first word.
@@ -127,14 +125,13 @@ impl<'a> Part<'a> {
         let bytes = text.to_bytes();
         let (mut place, number) = (self.place, self.number);
         let mut counted = 0;
-        self.statements.iter().enumerate().map(move |(at, raw)| {
-            let (node, location, length) = (raw.stmt, raw.stmt_location, raw.stmt_len);
-            let source = Source { text, location: location.max(0), length };
+        self.statements.iter().enumerate().filter_map(move |(at, raw)| {
+            let source = Source { text, location: raw.stmt_location.max(0), length: raw.stmt_len };
             let location = source.location as usize;
             let begin = location + split::first_word(&bytes[location.min(bytes.len())..]);
             place = place.behind(&bytes[counted..begin]);
             counted = begin;
-            Statement { node, number: number + at + 1, place, source }
+            Some(Statement { node: raw.stmt()?, number: number + at + 1, place, source })
         })
     }
 }
@@ -180,24 +177,25 @@ fn copy<'a>(text: &[u8]) -> &'a CStr {
     }
 }
 
-/// The statements are in the current memory context; a [`Part`] bounds how long they are held.
-fn parse<'t>(text: &CStr) -> Result<Statements<'t>, Failure> {
-    stop(|| {
+fn parse(text: &CStr) -> Result<Nodes<'_, pg_sys::RawStmt>, Failure> {
+    let parsed = stop(|| {
         frame::call(|| {
             #[allow(ffi_unwind_calls, reason = "inside frame::call; the closure owns nothing")]
             // SAFETY: NUL-terminated; the parser takes no locks and opens nothing. Whose query calls us
             // would take the position for one in its own text (_SPI_error_callback); `call` puts it back.
             unsafe {
                 pg_sys::error_context_stack = std::ptr::null_mut();
-                Nodes::of(raw::raw_parser(text.as_ptr(), pg_sys::RawParseMode::RAW_PARSE_DEFAULT))
+                raw::raw_parser(text.as_ptr(), pg_sys::RawParseMode::RAW_PARSE_DEFAULT)
             }
         })
-    })
+    })?;
+    // SAFETY: the parser's list holds RawStmts, which are where the text is, or above.
+    Ok(unsafe { Nodes::of(parsed) })
 }
 
 /// Whether the last byte of a text of this length is the semicolon that ends the last statement: then what
 /// comes behind it is parsed alike by itself. In a comment it is none.
-fn ends_with(statements: Statements, length: usize) -> bool {
+fn ends_with(statements: Nodes<pg_sys::RawStmt>, length: usize) -> bool {
     // Where no semicolon ends a statement its length is 0.
     statements
         .iter()

@@ -5,14 +5,13 @@
 //! A script counts as one transaction, as migration tools run it, unless it says BEGIN itself.
 
 use std::collections::HashMap;
-use std::ffi::CStr;
 
 use crate::pg::pg_sys;
-use pgrx::pg_sys::NodeTag;
 
 use crate::pg::attempt::{Failure, attempt};
 use crate::pg::context::Context;
-use crate::pg::{frame, growing, nodes, raw, text};
+use crate::pg::nodes::{Node, Nodes};
+use crate::pg::{frame, growing, raw, text};
 
 /// What the script creates, by name.
 #[derive(Clone, Copy, PartialEq)]
@@ -24,9 +23,15 @@ pub enum Created {
 }
 
 /// Part of a script that is needed after its statement, in memory of its own.
-struct Kept<T> {
-    node: *mut T,
+struct Kept<T: 'static> {
+    copy: Node<'static, T>,
     _memory: Context,
+}
+
+impl<T> Kept<T> {
+    fn node(&self) -> Node<'_, T> {
+        self.copy
+    }
 }
 
 /// Settings since BEGIN or SAVEPOINT: the last of each name, local or not.
@@ -72,13 +77,9 @@ impl Session {
     }
 
     /// BEGIN, COMMIT, ROLLBACK and savepoints of the script.
-    ///
-    /// # Safety
-    /// `statement` is of the script.
-    pub unsafe fn transaction(&mut self, statement: *mut pg_sys::TransactionStmt) {
+    pub fn transaction(&mut self, statement: Node<pg_sys::TransactionStmt>) {
         use pg_sys::TransactionStmtKind::*;
-        // SAFETY: by contract.
-        let (kind, name) = unsafe { ((*statement).kind, text::from_server((*statement).savepoint_name)) };
+        let (kind, name) = (statement.kind, text::of(statement.savepoint_name()));
         match kind {
             TRANS_STMT_BEGIN | TRANS_STMT_START if self.levels.is_empty() => self.push(None),
             TRANS_STMT_SAVEPOINT if !self.levels.is_empty() => self.push(name),
@@ -97,8 +98,7 @@ impl Session {
                 }
                 if kind == TRANS_STMT_COMMIT {
                     let kept = levels.into_iter().flat_map(|level| level.set);
-                    // SAFETY: a statement of the script.
-                    let lasting = kept.filter(|statement| unsafe { !(*statement.node).is_local });
+                    let lasting = kept.filter(|statement| !statement.node().is_local);
                     lasting.for_each(|statement| self.apply(statement));
                 }
             }
@@ -120,21 +120,9 @@ impl Session {
     }
 
     /// A table or a view that the script creates.
-    ///
-    /// # Safety
-    /// `statement` is CREATE TABLE, CREATE TABLE AS or CREATE VIEW.
-    pub unsafe fn creates(&mut self, statement: *mut pg_sys::Node) {
-        // SAFETY: by contract; each cast follows the tag.
-        let (name, view) = unsafe {
-            match nodes::tag(statement) {
-                NodeTag::T_CreateStmt => ((*statement.cast::<pg_sys::CreateStmt>()).relation, false),
-                NodeTag::T_ViewStmt => ((*statement.cast::<pg_sys::ViewStmt>()).view, true),
-                _ => ((*(*statement.cast::<pg_sys::CreateTableAsStmt>()).into).rel, false),
-            }
-        };
-        // SAFETY: a RangeVar.
-        let (table, persistence) =
-            unsafe { (text::from_server((*name).relname), (*name).relpersistence as u8) };
+    pub fn creates(&mut self, name: Option<Node<pg_sys::RangeVar>>, view: bool) {
+        let Some(name) = name else { return };
+        let (table, persistence) = (text::of(name.relname()), name.relpersistence as u8);
         let kind = match (view, persistence) {
             (true, _) => Created::View,
             (false, pg_sys::RELPERSISTENCE_TEMP) => Created::TemporaryTable,
@@ -148,19 +136,16 @@ impl Session {
         self.created.get(name).copied()
     }
 
-    /// # Safety
-    /// `statement` is of the script.
-    pub unsafe fn prepare(&mut self, statement: *mut pg_sys::PrepareStmt) {
-        // SAFETY: by contract.
-        let name = text::from_server(unsafe { (*statement).name }).unwrap_or_default();
-        let kept = self.keep(statement);
-        growing::insert(&mut self.prepared, name, kept);
+    pub fn prepare(&mut self, statement: Node<pg_sys::PrepareStmt>) {
+        if let Some(kept) = self.keep(statement) {
+            growing::insert(&mut self.prepared, text::of(statement.name()).unwrap_or_default(), kept);
+        }
     }
 
     /// A statement that the script has prepared, and the types that it declares.
-    pub fn prepared(&self, name: &str) -> Option<(*mut pg_sys::Node, *mut pg_sys::List)> {
-        // SAFETY: a PREPARE.
-        self.prepared.get(name).map(|kept| unsafe { ((*kept.node).query, (*kept.node).argtypes) })
+    pub fn prepared(&self, name: &str) -> Option<(Node<'_>, Nodes<'_, pg_sys::TypeName>)> {
+        let statement = self.prepared.get(name)?.node();
+        Some((statement.query()?, statement.argtypes()))
     }
 
     /// DEALLOCATE; `None` is ALL.
@@ -171,11 +156,11 @@ impl Session {
         }
     }
 
-    fn keep<T>(&self, node: *mut T) -> Kept<T> {
+    fn keep<T>(&self, node: Node<T>) -> Option<Kept<T>> {
         let memory = self.memory.within(|| Context::small(c"safedelete statement of a script"));
-        // SAFETY: a node of the script.
-        let node = memory.within(|| unsafe { pg_sys::copyObjectImpl(node.cast()) });
-        Kept { node: node.cast(), _memory: memory }
+        // SAFETY: a copy of a node of the script, which lives as long as its memory.
+        let copy = memory.within(|| unsafe { Node::of(pg_sys::copyObjectImpl(node.as_ptr().cast()).cast()) });
+        Some(Kept { copy: copy?, _memory: memory })
     }
 
     /// DISCARD ALL resets every setting.
@@ -188,15 +173,10 @@ impl Session {
     ///
     /// # Errors
     /// What PostgreSQL says of it.
-    ///
-    /// # Safety
-    /// `statement` is of the script.
-    pub unsafe fn set(&mut self, statement: *mut pg_sys::VariableSetStmt) -> Result<(), Failure> {
-        // SAFETY: by contract; RESET ALL has no name.
-        let (name, all) = unsafe {
-            let all = (*statement).kind == pg_sys::VariableSetKind::VAR_RESET_ALL;
-            (text::from_server((*statement).name).unwrap_or_default(), all)
-        };
+    pub fn set(&mut self, statement: Node<pg_sys::VariableSetStmt>) -> Result<(), Failure> {
+        // RESET ALL has no name.
+        let name = text::of(statement.name()).unwrap_or_default();
+        let all = statement.kind == pg_sys::VariableSetKind::VAR_RESET_ALL;
         let followed = name.starts_with("safedelete.")
             || matches!(name.as_str(), "search_path" | "role" | "session_authorization");
         if !followed && !all {
@@ -206,14 +186,14 @@ impl Session {
         attempt(|| apply(statement))?;
         if self.levels.is_empty() {
             apply(statement);
-        } else {
-            self.apply(self.keep(statement));
+        } else if let Some(kept) = self.keep(statement) {
+            self.apply(kept);
         }
         Ok(())
     }
 
     fn apply(&mut self, statement: Kept<pg_sys::VariableSetStmt>) {
-        apply(statement.node);
+        apply(statement.node());
         if let Some(level) = self.levels.last_mut() {
             level.set.retain(|earlier| !earlier.is_superseded_by(&statement));
             level.set.push(statement);
@@ -224,24 +204,18 @@ impl Session {
 impl Kept<pg_sys::VariableSetStmt> {
     /// Whether a later statement sets the same, for as long.
     fn is_superseded_by(&self, later: &Self) -> bool {
-        // SAFETY: both are the parser's; RESET ALL has no name.
-        unsafe {
-            let (own, later) = (&*self.node, &*later.node);
-            own.is_local == later.is_local
-                && match (own.name.is_null(), later.name.is_null()) {
-                    (false, false) => CStr::from_ptr(own.name) == CStr::from_ptr(later.name),
-                    (own, later) => own == later,
-                }
-        }
+        let (own, later) = (self.node(), later.node());
+        // RESET ALL has no name.
+        own.is_local == later.is_local && own.name() == later.name()
     }
 }
 
-fn apply(statement: *mut pg_sys::VariableSetStmt) {
+fn apply(statement: Node<pg_sys::VariableSetStmt>) {
     frame::call(|| {
         #[allow(ffi_unwind_calls, reason = "inside frame::call; the closure owns nothing")]
         // SAFETY: a statement of the script.
         unsafe {
-            raw::ExecSetVariableStmt(statement, false)
+            raw::ExecSetVariableStmt(statement.as_ptr(), false)
         }
     });
 }

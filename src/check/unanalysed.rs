@@ -4,7 +4,6 @@
 use std::rc::Rc;
 
 use crate::pg::pg_sys;
-use pgrx::pg_sys::NodeTag;
 use safedelete_core::command::Command;
 use safedelete_core::message::Unqualified;
 use safedelete_core::standing::Ruling;
@@ -13,13 +12,13 @@ use super::forecast::{Forecast, Outcome};
 use super::session::{Created, Session};
 use super::whole;
 use crate::authority::{self, Writer};
-use crate::pg::{nodes, relations, text};
+use crate::pg::nodes::{Node, Statement};
+use crate::pg::{relations, text};
 use crate::policy::{self, InForce};
 
 /// A statement that cannot be analysed, and whose form shows that it has no WHERE.
-pub fn judge(session: &Session, command: Command, name: *mut pg_sys::RangeVar) -> Forecast {
-    // SAFETY: the parser's RangeVar.
-    let table = text::from_server(unsafe { (*name).relname }).unwrap_or_default();
+pub fn judge(session: &Session, command: Command, name: Node<pg_sys::RangeVar>) -> Forecast {
+    let table = text::of(name.relname()).unwrap_or_default();
     let forecast = Forecast { relation: Some(relations::quoted_name(&table)), ..Forecast::ok(command.tag()) };
     let unknown = |reason: &str| Forecast {
         outcome: Outcome::Unknown,
@@ -32,11 +31,9 @@ pub fn judge(session: &Session, command: Command, name: *mut pg_sys::RangeVar) -
         Some(Created::View) => return unknown("the script creates the view"),
         Some(Created::Table) | None => {}
     }
-    // SAFETY: as above.
-    let relation = unsafe { whole::look_up(name) };
+    let relation = whole::look_up(name);
     let in_force = if relation == pg_sys::InvalidOid {
-        // SAFETY: as above.
-        let schema = text::from_server(unsafe { (*name).schemaname });
+        let schema = text::of(name.schemaname());
         Rc::new(InForce::of_name(&table, || schema.clone().unwrap_or_else(relations::creation_schema)))
     } else {
         policy::of(relation)
@@ -53,30 +50,22 @@ pub fn judge(session: &Session, command: Command, name: *mut pg_sys::RangeVar) -
 }
 
 /// The first DELETE or UPDATE without a WHERE, as far as the bare parse tree shows it.
-pub fn unqualified(node: *mut pg_sys::Node) -> Option<(Command, *mut pg_sys::RangeVar)> {
-    // SAFETY: each cast follows the tag.
-    unsafe {
-        let (with, found) = match nodes::tag(node) {
-            NodeTag::T_DeleteStmt => {
-                let delete = &*node.cast::<pg_sys::DeleteStmt>();
-                let bare = delete.whereClause.is_null().then_some((Command::Delete, delete.relation));
-                (delete.withClause, bare)
-            }
-            NodeTag::T_UpdateStmt => {
-                let update = &*node.cast::<pg_sys::UpdateStmt>();
-                let bare = update.whereClause.is_null().then_some((Command::Update, update.relation));
-                (update.withClause, bare)
-            }
-            NodeTag::T_SelectStmt => ((*node.cast::<pg_sys::SelectStmt>()).withClause, None),
-            NodeTag::T_InsertStmt => ((*node.cast::<pg_sys::InsertStmt>()).withClause, None),
-            _ => return None,
-        };
-        if found.is_some() {
-            return found;
+pub fn unqualified<'t>(node: Node<'t>) -> Option<(Command, Node<'t, pg_sys::RangeVar>)> {
+    let (with, found) = match node.statement() {
+        Statement::DeleteStmt(delete) => {
+            let bare = delete.whereClause().is_none().then(|| (Command::Delete, delete.relation()));
+            (delete.withClause(), bare)
         }
-        if with.is_null() {
-            return None;
+        Statement::UpdateStmt(update) => {
+            let bare = update.whereClause().is_none().then(|| (Command::Update, update.relation()));
+            (update.withClause(), bare)
         }
-        nodes::items::<pg_sys::CommonTableExpr>((*with).ctes).find_map(|cte| unqualified((*cte).ctequery))
+        Statement::SelectStmt(select) => (select.withClause(), None),
+        Statement::InsertStmt(insert) => (insert.withClause(), None),
+        _ => return None,
+    };
+    match found {
+        Some((command, table)) => table.map(|table| (command, table)),
+        None => with?.ctes().iter().find_map(|cte| unqualified(cte.ctequery()?)),
     }
 }

@@ -10,16 +10,12 @@ use crate::objects::reach::{self, Obstacle};
 use crate::objects::whole;
 use crate::pg::attempt::attempt;
 use crate::pg::nodes::Node;
-use crate::pg::{inheritance, nodes, relations, text};
+use crate::pg::{inheritance, relations, text};
 use crate::policy::{self, InForce};
 use crate::settings;
 
-/// # Safety
-/// `truncate` is a TRUNCATE.
-pub unsafe fn truncate(truncate: *mut pg_sys::TruncateStmt) -> Vec<Forecast> {
+pub fn truncate(truncate: Node<pg_sys::TruncateStmt>) -> Vec<Forecast> {
     // A name may not be looked up at all (its schema is not the caller's to use).
-    // SAFETY: by contract.
-    let Some(truncate) = (unsafe { Node::of(truncate) }) else { return Vec::new() };
     let reach = match attempt(|| reach::of(truncate, false)) {
         Ok(reach) => reach,
         Err(failure) => {
@@ -75,71 +71,62 @@ fn of_whole(command: Command, table: pg_sys::Oid, members: Vec<pg_sys::Oid>) -> 
     }
 }
 
-/// # Safety
-/// `name` is a RangeVar.
-pub unsafe fn look_up(name: *mut pg_sys::RangeVar) -> pg_sys::Oid {
-    let flags = pg_sys::RVROption::RVR_MISSING_OK;
-    attempt(|| {
-        // SAFETY: by contract; looked up without locking.
-        unsafe {
-            pg_sys::RangeVarGetRelidExtended(name, pg_sys::NoLock as i32, flags, None, std::ptr::null_mut())
-        }
+/// The relation of a name; InvalidOid where there is none, or it may not be looked up.
+pub fn look_up(name: Node<pg_sys::RangeVar>) -> pg_sys::Oid {
+    let (no_lock, flags) = (pg_sys::NoLock as i32, pg_sys::RVROption::RVR_MISSING_OK);
+    // SAFETY: a RangeVar, looked up without locking; nobody is called back.
+    attempt(|| unsafe {
+        pg_sys::RangeVarGetRelidExtended(name.as_ptr(), no_lock, flags, None, std::ptr::null_mut())
     })
     .unwrap_or(pg_sys::InvalidOid)
 }
 
-/// # Safety
-/// `drop` is a DROP of objects that have names.
-pub unsafe fn drop_objects(command: &str, drop: *mut pg_sys::DropStmt) -> Vec<Forecast> {
-    // SAFETY: by contract; a table's name is a list of strings, a schema's a string.
-    unsafe {
-        let mut forecasts = Vec::new();
-        match (*drop).removeType {
-            pg_sys::ObjectType::OBJECT_TABLE => {
-                for name in nodes::items::<pg_sys::List>((*drop).objects) {
-                    let table = look_up(pg_sys::makeRangeVarFromNameList(name));
-                    if table != pg_sys::InvalidOid {
-                        forecasts.push(of_whole(Command::Drop, table, inheritance::members(table)));
-                    }
+/// A DROP of objects that have names.
+pub fn drop_objects(command: &str, drop: Node<pg_sys::DropStmt>) -> Vec<Forecast> {
+    let mut forecasts = Vec::new();
+    match drop.removeType {
+        pg_sys::ObjectType::OBJECT_TABLE => {
+            for name in drop.objects().iter() {
+                // SAFETY: a table's name is a list of strings.
+                let name = unsafe { Node::of(pg_sys::makeRangeVarFromNameList(name.as_ptr().cast())) };
+                let table = name.map_or(pg_sys::InvalidOid, look_up);
+                if table != pg_sys::InvalidOid {
+                    forecasts.push(of_whole(Command::Drop, table, inheritance::members(table)));
                 }
             }
-            pg_sys::ObjectType::OBJECT_SCHEMA => {
-                for name in nodes::items::<pg_sys::Node>((*drop).objects) {
-                    let schema = pg_sys::get_namespace_oid(nodes::string(name), true);
-                    forecasts.extend(
-                        inheritance::tables_of_schema(schema)
-                            .into_iter()
-                            .map(|table| of_whole(Command::Drop, table, vec![table])),
-                    );
-                }
+        }
+        pg_sys::ObjectType::OBJECT_SCHEMA => {
+            for name in drop.objects().iter().filter_map(|name| name.as_a::<pg_sys::String>()?.sval()) {
+                // SAFETY: a name.
+                let schema = unsafe { pg_sys::get_namespace_oid(name.as_ptr(), true) };
+                forecasts.extend(
+                    inheritance::tables_of_schema(schema)
+                        .into_iter()
+                        .map(|table| of_whole(Command::Drop, table, vec![table])),
+                );
             }
-            _ if (*drop).behavior == pg_sys::DropBehavior::DROP_CASCADE
-                && policy::may_guard(Command::Drop) =>
-            {
-                forecasts.push(Forecast::unknown(command, "what CASCADE drops is not looked into"));
-            }
-            _ => {}
         }
-        for forecast in &mut forecasts {
-            forecast.command = command.to_owned();
+        _ if drop.behavior == pg_sys::DropBehavior::DROP_CASCADE && policy::may_guard(Command::Drop) => {
+            forecasts.push(Forecast::unknown(command, "what CASCADE drops is not looked into"));
         }
-        if forecasts.is_empty() {
-            forecasts.push(Forecast::ok(command));
-        }
-        forecasts
+        _ => {}
     }
+    for forecast in &mut forecasts {
+        forecast.command = command.to_owned();
+    }
+    if forecasts.is_empty() {
+        forecasts.push(Forecast::ok(command));
+    }
+    forecasts
 }
 
-/// # Safety
-/// `drop` is a DROP DATABASE.
-pub unsafe fn drop_database(command: &str, drop: *mut pg_sys::DropdbStmt) -> Forecast {
+pub fn drop_database(command: &str, drop: Node<pg_sys::DropdbStmt>) -> Forecast {
     let in_force = InForce::default();
     let forecast = Forecast::ok(command);
     if !in_force.guards(Command::Drop) {
         return forecast;
     }
-    // SAFETY: by contract.
-    let name = text::from_server(unsafe { (*drop).dbname }).unwrap_or_default();
+    let name = text::of(drop.dbname()).unwrap_or_default();
     let (ruling, report) = Writer::now(false).standing(settings::mode(), &in_force).drop_database(&name);
     forecast.told(ruling.verdict().into(), report)
 }

@@ -17,7 +17,7 @@ use std::ptr::NonNull;
 use pgrx::pg_sys::NodeTag;
 
 use super::pg_sys;
-pub use kinds::Kind;
+pub use kinds::{Kind, Statement};
 pub use walk::{Visitor, Walk, calls, walk};
 
 /// A node type that a tag of its own belongs to.
@@ -283,15 +283,6 @@ pub unsafe fn range_table_entry(
 ) -> Option<*mut pg_sys::RangeTblEntry> {
     // SAFETY: by contract.
     unsafe { items(rtable).nth((index as usize).checked_sub(1)?) }
-}
-
-/// The characters of a String node.
-///
-/// # Safety
-/// `node` is a String node.
-pub unsafe fn string(node: *mut pg_sys::Node) -> *const core::ffi::c_char {
-    // SAFETY: by contract.
-    unsafe { (*node.cast::<pg_sys::String>()).sval }
 }
 
 /// A list of these nodes.

@@ -34,6 +34,11 @@ pub fn from_server(text: *const c_char) -> Option<String> {
     Some(owned(converted.unwrap_or(bytes)))
 }
 
+/// The same of a name in a tree.
+pub fn of(text: Option<&CStr>) -> Option<String> {
+    text.and_then(|text| from_server(text.as_ptr()))
+}
+
 /// The beginning of a text of the database's, which may be as long as a statement is.
 pub fn beginning_from_server(text: *const c_char, bytes: usize) -> Option<String> {
     if text.is_null() {

@@ -48,6 +48,39 @@ macro_rules! nodes {
     };
 }
 
+/// The same for what the parser makes of statements, which nobody walks over.
+macro_rules! statements {
+    ($($type:ident $tag:ident $({ $($field:ident: $of:tt),* })?;)*) => {
+        $(
+            // SAFETY: as above.
+            unsafe impl Tagged for pg_sys::$type {
+                const TAG: NodeTag = NodeTag::$tag;
+            }
+
+            $(impl<'t> Node<'t, pg_sys::$type> { $(pointer!($field: $of);)* })?
+        )*
+
+        /// A statement by what it is.
+        #[derive(Clone, Copy)]
+        pub enum Statement<'t> {
+            $($type(Node<'t, pg_sys::$type>),)*
+            Other(NodeTag),
+        }
+
+        impl<'t> Node<'t> {
+            pub fn statement(self) -> Statement<'t> {
+                // SAFETY: each type is the tag's, and not NULL.
+                unsafe {
+                    match self.tag() {
+                        $(NodeTag::$tag => Statement::$type(self.assume()),)*
+                        other => Statement::Other(other),
+                    }
+                }
+            }
+        }
+    };
+}
+
 macro_rules! pointer {
     ($field:ident: [$element:ident]) => {
         #[inline(always)]
@@ -146,10 +179,6 @@ nodes! {
     };
     CommonTableExpr T_CommonTableExpr { ctename: str, ctequery: Node };
     MergeAction T_MergeAction { qual: Node };
-    TruncateStmt T_TruncateStmt { relations: [RangeVar] };
-    DropStmt T_DropStmt { objects: [Node] };
-    RawStmt T_RawStmt { stmt: Node };
-    SelectStmt T_SelectStmt;
     SetOperationStmt T_SetOperationStmt { larg: Node, rarg: Node };
 
     // value.h
@@ -158,4 +187,41 @@ nodes! {
     // pathnodes.h
     PlannerGlobal T_PlannerGlobal;
     PlannerInfo T_PlannerInfo;
+}
+
+statements! {
+    // parsenodes.h
+    RawStmt T_RawStmt { stmt: Node };
+    InsertStmt T_InsertStmt { withClause: WithClause };
+    DeleteStmt T_DeleteStmt { relation: RangeVar, whereClause: Node, withClause: WithClause };
+    UpdateStmt T_UpdateStmt { relation: RangeVar, whereClause: Node, withClause: WithClause };
+    MergeStmt T_MergeStmt;
+    SelectStmt T_SelectStmt { withClause: WithClause };
+    PLAssignStmt T_PLAssignStmt;
+    ReturnStmt T_ReturnStmt;
+    TruncateStmt T_TruncateStmt { relations: [RangeVar] };
+    DropStmt T_DropStmt { objects: [Node] };
+    DropOwnedStmt T_DropOwnedStmt;
+    DropdbStmt T_DropdbStmt { dbname: str };
+    CreateStmt T_CreateStmt { relation: RangeVar };
+    CreateTableAsStmt T_CreateTableAsStmt { query: Node, into: IntoClause };
+    ViewStmt T_ViewStmt { view: RangeVar };
+    CreateFunctionStmt T_CreateFunctionStmt { options: [DefElem], sql_body: Node };
+    TransactionStmt T_TransactionStmt { savepoint_name: str };
+    VariableSetStmt T_VariableSetStmt { name: str };
+    DiscardStmt T_DiscardStmt;
+    PrepareStmt T_PrepareStmt { name: str, query: Node, argtypes: [TypeName] };
+    ExecuteStmt T_ExecuteStmt { name: str };
+    DeallocateStmt T_DeallocateStmt { name: str };
+    DeclareCursorStmt T_DeclareCursorStmt { query: Node };
+    ExplainStmt T_ExplainStmt { query: Node, options: [DefElem] };
+    CopyStmt T_CopyStmt { query: Node };
+    DoStmt T_DoStmt { args: [DefElem] };
+    CallStmt T_CallStmt;
+
+    // What is in them.
+    WithClause T_WithClause { ctes: [CommonTableExpr] };
+    IntoClause T_IntoClause { rel: RangeVar };
+    DefElem T_DefElem { defname: str, arg: Node };
+    TypeName T_TypeName;
 }
