@@ -12,7 +12,7 @@ use safedelete_core::message::{Report, SQLSTATE_NOT_READY, SQLSTATE_NOT_SUPPORTE
 use crate::check::script::{Part, Statement};
 use crate::pg::attempt::attempt;
 use crate::pg::nodes::Node;
-use crate::pg::{frame, raw};
+use crate::pg::spi;
 use crate::rehearsal::{self, Note};
 use crate::{ledger, levels, settings};
 
@@ -94,7 +94,7 @@ fn run_deferred() {
         return;
     }
     let outer = levels::enter_as_clients();
-    spi(c"SET CONSTRAINTS ALL IMMEDIATE");
+    spi::execute(c"SET CONSTRAINTS ALL IMMEDIATE");
     ledger::forget(levels::current().owner);
     levels::leave_as_clients(&outer);
 }
@@ -115,7 +115,7 @@ fn execute(statement: &Statement, leftovers: &Leftovers) -> Result<(), Report> {
     let text = statement.source.alone();
     let line = statement.place.line;
     let outer = levels::enter_as_clients();
-    let done = spi(text);
+    let done = spi::execute(text);
     ledger::forget(levels::current().owner);
     levels::leave_as_clients(&outer);
     if done < 0 {
@@ -124,21 +124,6 @@ fn execute(statement: &Statement, leftovers: &Leftovers) -> Result<(), Report> {
         return Err(Report::plain(SQLSTATE_NOT_SUPPORTED, message, Some(detail), None));
     }
     Ok(())
-}
-
-/// SPI's answer to a statement.
-fn spi(text: &CStr) -> i32 {
-    frame::call(|| {
-        #[allow(ffi_unwind_calls, reason = "inside frame::call; the closure owns nothing")]
-        // SAFETY: SPI as any function in C uses it; an error gives its memory back with the
-        // subtransaction.
-        unsafe {
-            raw::SPI_connect();
-            let done = raw::SPI_execute(text.as_ptr(), false, 0);
-            raw::SPI_finish();
-            done
-        }
-    })
 }
 
 fn refuse_transaction_control(statement: Node, line: usize) -> Result<(), Report> {

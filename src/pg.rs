@@ -27,6 +27,7 @@ pub mod relcache;
 pub mod report;
 pub mod roles;
 pub mod sizes;
+pub mod spi;
 mod stopped;
 pub mod text;
 pub mod write;

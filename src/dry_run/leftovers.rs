@@ -3,7 +3,7 @@
 
 use std::ffi::{CStr, CString};
 
-use crate::pg::{compat, frame, growing, pg_sys, raw};
+use crate::pg::{compat, growing, pg_sys, spi};
 
 /// What the session had before.
 pub struct Leftovers {
@@ -86,31 +86,5 @@ fn advisory_locks() -> Vec<Lock> {
 
 /// The names of the session's prepared statements.
 fn prepared_statements() -> Vec<CString> {
-    let mut names = Vec::new();
-    frame::call(|| {
-        #[allow(ffi_unwind_calls, reason = "inside frame::call; the closure owns nothing")]
-        // SAFETY: SPI as any function in C uses it; an error gives its memory back.
-        unsafe {
-            raw::SPI_connect();
-            raw::SPI_execute(c"SELECT name FROM pg_catalog.pg_prepared_statements".as_ptr(), false, 0);
-        }
-    });
-    // SAFETY: SPI's result, of one column that is never NULL.
-    unsafe {
-        let table = pg_sys::SPI_tuptable;
-        for at in 0..pg_sys::SPI_processed as usize {
-            let name = pg_sys::SPI_getvalue(*(*table).vals.add(at), (*table).tupdesc, 1);
-            if !name.is_null() {
-                growing::push(&mut names, CStr::from_ptr(name).to_owned());
-            }
-        }
-    }
-    frame::call(|| {
-        #[allow(ffi_unwind_calls, reason = "inside frame::call; the closure owns nothing")]
-        // SAFETY: ends what was begun above.
-        unsafe {
-            raw::SPI_finish()
-        }
-    });
-    names
+    spi::column(c"SELECT name FROM pg_catalog.pg_prepared_statements")
 }
