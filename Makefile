@@ -11,7 +11,8 @@ override PG_MAJOR := $(shell $(PG_CONFIG) --version 2>/dev/null | sed -E 's/^[^0
 TARGET = target/pg$(PG_MAJOR)
 CARGO = PGRX_PG_CONFIG_PATH=$(PG_CONFIG) CARGO_TARGET_DIR=$(TARGET) cargo
 
-.PHONY: help setup all build build-inserver install uninstall demo picture test test-core cli install-cli test-cli test-postgres-cassert \
+.PHONY: help setup all build build-inserver install uninstall demo picture test test-core cli install-cli test-cli \
+	test-postgres-cassert \
 	package test-package tree test-tree pgxn test-pgrx lint bench clean
 help:
 	@sed -nE 's/^## ?//p' Makefile

@@ -1,5 +1,5 @@
-//! `safedelete-check`: what `safedelete.check` says of migration files, for reviewers and pipelines. It talks SQL to the
-//! extension; every verdict is the server's.
+//! `safedelete-check`: what `safedelete.check` says of migration files, for reviewers and pipelines. It talks SQL to
+//! the extension; every verdict is the server's.
 //!
 //! * arguments.rs is the command line;
 //! * files.rs finds the files and puts them in order, since.rs asks git which have changed;

@@ -300,7 +300,8 @@ mod tests {
 
     #[test]
     fn a_changeset_is_a_transaction() {
-        let text = "--liquibase formatted sql\n--changeset a:1 runInTransaction:false\nA;\n--rollback B;\n--changeset a:2\nC;";
+        let text = "--liquibase formatted sql\n--changeset a:1 runInTransaction:false\nA;\n\
+             --rollback B;\n--changeset a:2\nC;";
         let migration = read(text);
         assert_eq!(
             migration.parts.iter().map(|part| part.is_alone).collect::<Vec<_>>(),

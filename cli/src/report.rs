@@ -1,28 +1,15 @@
-//! How findings are told: one file for each format.
+//! How findings are told: one file for each format, and what they have in common.
 
+mod common;
 mod github;
 mod gitlab;
 mod human;
 mod json;
 mod sarif;
 
-use std::collections::HashMap;
-use std::io::{self, Write};
+pub use common::Report;
 
 use crate::arguments::Format;
-use crate::finding::{Checked, Finding};
-use crate::summary::Summary;
-
-/// A format. Files are told as they are checked, where the format allows it.
-pub trait Report {
-    /// # Errors
-    /// Of the output.
-    fn file(&mut self, checked: &Checked, out: &mut dyn Write) -> io::Result<()>;
-
-    /// # Errors
-    /// Of the output.
-    fn end(&mut self, summary: &Summary, out: &mut dyn Write) -> io::Result<()>;
-}
 
 pub fn of(format: Format, colored: bool) -> Box<dyn Report> {
     match format {
@@ -32,32 +19,4 @@ pub fn of(format: Format, colored: bool) -> Box<dyn Report> {
         Format::Sarif => Box::new(sarif::Sarif::default()),
         Format::Json => Box::new(json::Json::default()),
     }
-}
-
-/// A finding as one text: message, DETAIL and HINT, each a line.
-fn of_text(finding: &Finding) -> String {
-    let sqlstate = finding.sqlstate.as_ref().map(|sqlstate| format!(" (SQLSTATE {sqlstate})"));
-    let first = format!("{}{}", finding.message, sqlstate.unwrap_or_default());
-    let lines = [Some(first.as_str()), finding.detail.as_deref(), finding.hint.as_deref()];
-    lines.into_iter().flatten().collect::<Vec<_>>().join("\n")
-}
-
-/// A path as platforms name it, from the checkout's root.
-fn relative(name: &str) -> &str {
-    name.strip_prefix("./").unwrap_or(name)
-}
-
-/// What stays the same of a finding when lines above it change: file, rule, statement, and the how manieth it is of
-/// its like. FNV-1a, for it has to stay the same from release to release, too.
-fn fingerprint(checked: &Checked, finding: &Finding, seen: &mut HashMap<u64, usize>) -> String {
-    let statement = finding.mark.clone().and_then(|mark| checked.text.get(mark)).unwrap_or_default();
-    let texts =
-        [relative(&checked.name), finding.id(), statement, finding.relation.as_deref().unwrap_or_default()];
-    let mut hash = 0xcbf2_9ce4_8422_2325;
-    for byte in texts.iter().flat_map(|text| text.bytes().chain([0])) {
-        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
-    }
-    let count = seen.entry(hash).or_default();
-    *count += 1;
-    format!("{hash:016x}-{count}")
 }

@@ -22,7 +22,8 @@ cd "$2" &&
 printf '%s\n' "shared_preload_libraries = 'safedelete'" "listen_addresses = ''" "unix_socket_directories = '$2'" \
   'fsync = off' 'autovacuum = off' 'wal_level = minimal' 'max_wal_senders = 0' 'max_connections = 20' "$3" \
   >>"$2/data/postgresql.conf" &&
-"$1/pg_ctl" -D "$2/data" -l "$2/log" -o '-p 5432' -w -t 60 start >>"$2/log" 2>&1 </dev/null && echo started || echo failed
+"$1/pg_ctl" -D "$2/data" -l "$2/log" -o '-p 5432' -w -t 60 start >>"$2/log" 2>&1 </dev/null &&
+  echo started || echo failed
 while read -r ignored; do :; done
 [ ! -f "$2/data/postmaster.pid" ] || "$1/pg_ctl" -D "$2/data" -m immediate -w stop >/dev/null 2>&1 </dev/null
 cd / && rm -rf "$2"

@@ -61,7 +61,8 @@ mod tests {
     #[test]
     fn what_sizes_gives() {
         let sizes = Sizes::parse(
-            r#"{"database": "shop", "tables": [{"schema": "public", "table": "o", "rows": 12, "policy": {"max_rows": 1}},
+            r#"{"database": "shop", "tables": [{"schema": "public", "table": "o", "rows": 12,
+                  "policy": {"max_rows": 1}},
                 {"schema": "a.b", "table": "o", "rows": null}, {"schema": "public", "table": "p"}]}"#,
         )
         .unwrap_or_default();

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::{Report, of_text, relative};
+use super::common::{Report, of_text, relative};
 use crate::finding::{Checked, Kind, Places};
 use crate::summary::Summary;
 

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
-use super::Report;
+use super::common::Report;
 use crate::finding::{Checked, Finding, Kind, Places};
 use crate::summary::Summary;
 

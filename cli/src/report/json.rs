@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde_json::{Value, json};
 
-use super::Report;
+use super::common::Report;
 use crate::finding::{Checked, Places};
 use crate::summary::Summary;
 

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use serde_json::{Value, json};
 
-use super::{Report, fingerprint, of_text, relative};
+use super::common::{Report, fingerprint, of_text, relative};
 use crate::finding::{Checked, Finding, Kind, Place, Places};
 use crate::summary::Summary;
 
