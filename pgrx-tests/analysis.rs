@@ -167,5 +167,5 @@ fn test_which_parts_are_found() {
     assert!(findings("DELETE FROM own")[0].is_none(), "temporary tables are free");
     assert!(findings("DELETE FROM pg_description").iter().all(Option::is_none), "catalogs are free");
     assert!(findings("SELECT 1").is_empty());
-    assert!(findings("DELETE FROM ONLY t")[0].is_some_and(|f| f.only));
+    assert!(findings("DELETE FROM ONLY t")[0].is_some_and(|f| f.write.only));
 }
