@@ -74,7 +74,7 @@ mod tests {
 
     #[test]
     fn what_it_does_not() {
-        let detail = |json| Sizes::parse(json).err().map(|bad| bad.detail).unwrap_or_default();
+        let detail = |json: &str| Sizes::parse(json).err().map(|bad| bad.detail).unwrap_or_default();
         assert!(detail("").starts_with("They are not valid JSON: "));
         assert_eq!(detail("[]"), "They have no array \"tables\".");
         assert_eq!(detail(r#"{"tables": {}}"#), "They have no array \"tables\".");
