@@ -83,6 +83,12 @@ pub fn is_planned_only(query: Query) -> bool {
     PLANNED_ONLY.get() == query.as_ptr()
 }
 
+/// Whether every write is looked at, guarded or not: its rows count for a rehearsal, or for a session's own ceiling.
+#[inline]
+pub fn looks_at_all() -> bool {
+    rehearsal::is_on() || settings::own_max_rows().is_some()
+}
+
 /// The finding of one data-modifying Query; `None` where it is not guarded.
 pub fn examine(query: Query) -> Option<Finding> {
     let write = Write::of_query(query)?;
@@ -103,7 +109,7 @@ pub fn examine(query: Query) -> Option<Finding> {
         });
     };
     let guarded = target.in_force().guards(command);
-    if !guarded && !target.has_parts() && !rehearsal::is_on() && expected.is_null() {
+    if !guarded && !target.has_parts() && !looks_at_all() && expected.is_null() {
         return None;
     }
     let free = target.in_force().bounds().surely_within();

@@ -29,6 +29,8 @@ struct Entry {
     reported: bool,
     /// Of `rows`, those that foreign keys reached.
     by_foreign_key: u64,
+    /// What a session's own ceiling counts: those of who is not checked, and of commands that are not guarded, too.
+    own: u64,
     /// Up to this sum a write of one row need not be judged.
     free: Free,
     /// The first of the open subtransactions that have counted some of it.
@@ -43,6 +45,7 @@ impl Default for Entry {
             learned: Learned::default(),
             reported: false,
             by_foreign_key: 0,
+            own: 0,
             free: Free::default(),
             undone_by: usize::MAX,
         }
@@ -75,6 +78,7 @@ struct Counts {
     rows: u64,
     deleted: u64,
     by_foreign_key: u64,
+    own: u64,
 }
 
 type Counted = HashMap<Key, Counts>;
@@ -176,6 +180,26 @@ pub fn add(of: Summed, rows: u64, deleted: u64, by_foreign_key: bool) -> u64 {
         entry.by_foreign_key += referential;
         entry.rows
     })
+}
+
+/// The rows that a session's own ceiling has counted.
+pub fn own(of: Summed) -> u64 {
+    let key = (owner(), of);
+    look(|ledger| ledger.sums.get(&key).map_or(0, |entry| entry.own))
+}
+
+/// Counts rows for a session's own ceiling.
+pub fn add_own(of: Summed, rows: u64) {
+    let key = (owner(), of);
+    change(|ledger| {
+        let Ledger { sums, undo } = ledger;
+        let entry = sums.entry(key).or_default();
+        if let Some(last) = undo.len().checked_sub(1) {
+            undo[last].1.entry(key).or_default().own += rows;
+            entry.undone_by = entry.undone_by.min(last);
+        }
+        entry.own += rows;
+    });
 }
 
 /// Whether anything is counted or could be given back: nearly every statement leaves it unused.
@@ -366,6 +390,7 @@ impl Ledger {
                     into.rows += counts.rows;
                     into.deleted += counts.deleted;
                     into.by_foreign_key += counts.by_foreign_key;
+                    into.own += counts.own;
                     if let Some(entry) = self.sums.get_mut(&key) {
                         entry.undone_by = entry.undone_by.min(last);
                     }
@@ -391,6 +416,7 @@ impl Ledger {
                     entry.rows = entry.rows.saturating_sub(counts.rows);
                     entry.deleted = entry.deleted.saturating_sub(counts.deleted);
                     entry.by_foreign_key = entry.by_foreign_key.saturating_sub(counts.by_foreign_key);
+                    entry.own = entry.own.saturating_sub(counts.own);
                 }
             }
             if id == own {

@@ -37,6 +37,7 @@ static MAX_FRACTION: Local<f64> = Local::new(0.5);
 static MIN_ROWS: Local<i32> = Local::new(1000);
 static SCOPE: Local<SumOver> = Local::new(SumOver::Statement);
 static ALLOW_ROWS: Local<i32> = Local::new(0);
+static OWN_MAX_ROWS: Local<i32> = Local::new(-1);
 static REASON: Local<*mut c_char> = Local::new(c"".as_ptr().cast_mut());
 static REQUIRE_REASON: Local<bool> = Local::new(false);
 static EVENTS_MAX: Local<i32> = Local::new(1000);
@@ -90,6 +91,12 @@ pub fn bounds() -> Bounds {
         max_fraction: MAX_FRACTION.get(),
         min_rows: MIN_ROWS.get() as u64,
     }
+}
+
+/// `own_max_rows`, where the session has set it; only `mode` off ends it.
+#[inline]
+pub fn own_max_rows() -> Option<u64> {
+    u64::try_from(OWN_MAX_ROWS.get()).ok().filter(|_| !is_off())
 }
 
 /// `allow_rows` as set: 0 not used, -1 any number.

@@ -322,26 +322,9 @@ fn source_clause(limit: &Limit, terms: &Terms) -> String {
     }
 }
 
-/// Rule `rows`. `count` is the count that is over the limit, and `size` the table's where it was
-/// counted: a budget of that many rows surely suffices.
-#[allow(clippy::too_many_arguments, reason = "each is a fact that the texts tell")]
-pub fn too_many_rows(
-    command: Command,
-    table: &str,
-    count: u64,
-    size: Option<Size>,
-    limit: &Limit,
-    terms: &Terms,
-    reach: &Reach,
-    not_honoured: Option<&NotHonoured>,
-) -> Report {
-    let tag = command.tag();
-    // A row may have been modified again and again.
-    let summed = match size {
-        Some(Size::Exact(held)) if count > held => format!("{count} writes of rows"),
-        _ => rows(count),
-    };
-    let fact = match reach {
+/// What a write came to.
+fn fact(reach: &Reach, count: u64, summed: &str, limit: &Limit) -> String {
+    match reach {
         Reach::Selected => format!("The statement selected {}", rows(count)),
         Reach::Modified => format!("The statement modified {}", rows(count)),
         Reach::Summed { in_transaction: false } => {
@@ -365,7 +348,58 @@ pub fn too_many_rows(
             _ if limit.rows == 0 => "The table is not empty".to_owned(),
             _ => format!("The table holds more than {}", rows(limit.rows)),
         },
+    }
+}
+
+/// EXPLAIN's form of a session's own ceiling.
+pub fn explain_own(most: u64) -> String {
+    format!("{} (own_max_rows)", rows(most))
+}
+
+/// A session's own ceiling, which `count` rows are over.
+pub fn over_own(command: Command, table: &str, count: u64, most: u64, reach: &Reach) -> Report {
+    let limit = Limit { rows: most, source: Source::MaxRows };
+    Report {
+        sqlstate: SQLSTATE_ROWS,
+        message: format!("{} on table \"{table}\" exceeds the limit of {}", command.tag(), rows(most)),
+        detail: Some(format!(
+            "{}; safedelete.own_max_rows is {most}.",
+            fact(reach, count, &rows(count), &limit)
+        )),
+        hint: Some(
+            "Check which rows it reaches. The session has set this ceiling itself, whatever else would let it through; to go without: RESET safedelete.own_max_rows;"
+                .to_owned(),
+        ),
+        facts: Some(Box::new(Facts {
+            rule: Rule::Own,
+            command,
+            rows: Some(count),
+            limit: Some(most),
+            limit_source: "own_max_rows".to_owned(),
+        })),
+    }
+}
+
+/// Rule `rows`. `count` is the count that is over the limit, and `size` the table's where it was
+/// counted: a budget of that many rows surely suffices.
+#[allow(clippy::too_many_arguments, reason = "each is a fact that the texts tell")]
+pub fn too_many_rows(
+    command: Command,
+    table: &str,
+    count: u64,
+    size: Option<Size>,
+    limit: &Limit,
+    terms: &Terms,
+    reach: &Reach,
+    not_honoured: Option<&NotHonoured>,
+) -> Report {
+    let tag = command.tag();
+    // A row may have been modified again and again.
+    let summed = match size {
+        Some(Size::Exact(held)) if count > held => format!("{count} writes of rows"),
+        _ => rows(count),
     };
+    let fact = fact(reach, count, &summed, limit);
     let mut detail = format!("{fact}; {}.", source_clause(limit, terms));
     if let Some(not_honoured) = not_honoured {
         not_honoured.told_in(&mut detail);

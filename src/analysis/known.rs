@@ -79,6 +79,7 @@ pub unsafe fn glance(query: Node<pg_sys::Query>) -> Option<Finding> {
         || query.hasModifyingCTE
         || query.querySource != pg_sys::QuerySource::QSRC_ORIGINAL
         || rehearsal::is_on()
+        || settings::own_max_rows().is_some()
         || !target::is_keyed(
             query.condition()?,
             query.resultRelation,

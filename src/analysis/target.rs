@@ -160,7 +160,7 @@ impl Target {
         Write { relation, only, .. }: Write,
     ) -> Option<Target> {
         let columns = columns(relation);
-        if columns.in_force.is_exempt() && !rehearsal::is_on() {
+        if columns.in_force.is_exempt() && !rehearsal::is_on() && settings::own_max_rows().is_none() {
             return None;
         }
         let mut index = query.resultRelation;

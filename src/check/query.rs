@@ -219,7 +219,12 @@ fn of_write(found: &analysis::Finding, estimate: Estimate) -> Forecast {
     let in_force = policy::of(write.relation);
     // A new table holds nothing that could be lost.
     if !in_force.guards(write.command) || inheritance::is_new(write.relation) {
-        return match by_expectation(found, estimate) {
+        let by_ceiling = || {
+            let rows = estimate.rows?.round() as u64;
+            let (_, report) = Task::new(write, in_force, false).unguarded().preview(rows)?;
+            Some(estimated(report, rows))
+        };
+        return match by_expectation(found, estimate).or_else(by_ceiling) {
             Some(report) => forecast.told(Outcome::Unknown, report),
             None => forecast,
         };

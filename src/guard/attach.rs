@@ -7,13 +7,13 @@ use safedelete_core::command::Command;
 
 use super::orders::{Flow, Orders};
 use super::{node, repeats, split, unique};
-use crate::analysis::{Finding, Qualification, expected};
+use crate::analysis::{self, Finding, Qualification, expected};
 use crate::levels;
 use crate::pg::nodes::{self, Node, Nodes};
 use crate::pg::write::Write;
 use crate::pg::{compat, frame, inheritance, raw, relations};
+use crate::policy;
 use crate::settings::{self, SumOver};
-use crate::{policy, rehearsal};
 
 /// Puts a guard above the input of each ModifyTable that has a finding.
 ///
@@ -22,7 +22,7 @@ use crate::{policy, rehearsal};
 pub unsafe fn attach(plan: *mut pg_sys::PlannedStmt, findings: &[Option<Finding>]) {
     // SAFETY: a finished plan, ours to change until the planner hook returns.
     unsafe {
-        let counts_all = rehearsal::is_on();
+        let counts_all = analysis::looks_at_all();
         if !counts_all
             && let ([Some(finding)], Some(modify)) =
                 (findings, nodes::cast::<pg_sys::ModifyTable, _>((*plan).planTree, NodeTag::T_ModifyTable))

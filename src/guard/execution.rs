@@ -9,7 +9,7 @@ use safedelete_core::standing::Ruling;
 use super::orders::{Flow, Orders};
 use super::parts::Parts;
 use super::rows::DistinctRows;
-use super::task::Task;
+use super::task::{Task, own_ceiling};
 use crate::analysis::{self, Qualification};
 use crate::levels;
 use crate::pg::pg_sys;
@@ -51,7 +51,7 @@ pub unsafe fn start(
     let in_force = policy::of(orders.write.relation);
     let guarded = in_force.guards(orders.write.command);
     let rehearses = rehearsal::is_on();
-    let expects = expectation.is_some();
+    let expects = expectation.is_some() || own_ceiling(orders.write.relation).is_some();
     if (!guarded && !rehearses && orders.parts.is_null() && !expects) || levels::starts_postgres() {
         return Start::Pass;
     }

@@ -9,6 +9,7 @@ use safedelete_core::{explain, message};
 
 use super::orders::{Flow, Orders};
 use super::state::GuardState;
+use super::task::own_ceiling;
 use super::volatile;
 use crate::analysis::{Qualification, expected};
 use crate::authority::Writer;
@@ -73,6 +74,9 @@ unsafe fn show(orders: &Orders, count: u64, counted: Option<(Size, u64)>, es: *m
     unsafe {
         if is_guarded(orders) {
             property(c"Limit", &limit_of(orders.write.relation), es);
+        }
+        if let Some(most) = own_ceiling(orders.write.relation) {
+            property(c"Own Limit", &message::explain_own(most), es);
         }
         let parts: Vec<_> = nodes::oids(orders.parts).map(|part| c_string(&limit_of_part(part))).collect();
         if !parts.is_empty() {

@@ -48,6 +48,9 @@ pub struct Task {
     pub(super) rehearses: bool,
     /// What the statement says of its own number of rows, whatever the rules say.
     pub(super) expectation: Option<Expectation>,
+    /// The session's own ceiling, and what is over it in a rehearsal.
+    own: Option<u64>,
+    over_own: Option<Report>,
     /// The command is guarded here, so its rows join the sum.
     pub(super) guarded: bool,
     /// The table that the statement names, where this is a part of it.
@@ -73,6 +76,11 @@ fn unqualified(qualification: Qualification, relation: pg_sys::Oid) -> Option<Un
     }
 }
 
+/// The session's own ceiling, where there is anything of the table to be lost.
+pub fn own_ceiling(relation: pg_sys::Oid) -> Option<u64> {
+    settings::own_max_rows().filter(|_| !relations::is_exempt(relation) && !inheritance::is_new(relation))
+}
+
 impl Task {
     /// The task of a write that is guarded.
     pub fn new(write: Write, in_force: Rc<InForce>, referential: bool) -> Task {
@@ -92,6 +100,8 @@ impl Task {
             not_honoured: None,
             rehearses: rehearsal::is_on(),
             expectation: None,
+            own: own_ceiling(write.relation),
+            over_own: None,
             guarded: true,
             part_of: None,
         }
@@ -120,7 +130,32 @@ impl Task {
             Some((.., Budget::Unlimited)) => u64::MAX,
             None => within,
         };
-        within.min(self.expected_at_most())
+        within.min(self.expected_at_most()).min(self.own_left())
+    }
+
+    /// How many rows more the session's own ceiling leaves.
+    fn own_left(&self) -> u64 {
+        match self.own {
+            Some(most) if !self.rehearses => most.saturating_sub(ledger::own(self.table.of())),
+            _ => u64::MAX,
+        }
+    }
+
+    /// Whether so many rows, with those before them, are within the session's own ceiling.
+    fn within_own(&mut self, count: u64) -> Result<(), Frozen> {
+        let Some(most) = self.own else { return Ok(()) };
+        let sum = ledger::own(self.table.of()).saturating_add(count);
+        if sum <= most || count == 0 {
+            return Ok(());
+        }
+        let Write { command, relation, .. } = self.write;
+        let report =
+            message::over_own(command, &relations::name(relation), sum, most, &self.reach(sum, count));
+        if !self.rehearses {
+            return Err(self.refused(&report));
+        }
+        self.over_own = Some(report);
+        Ok(())
     }
 
     /// Up to how many rows the statement's own expectation is met.
@@ -177,12 +212,17 @@ impl Task {
 
     /// The count has passed its threshold: the refusal, or the next threshold.
     pub fn check(&mut self, count: u64) -> Result<u64, Frozen> {
+        self.within_own(count)?;
         let threshold = self.judge(count, ledger::sum(self.table.of()).saturating_add(count))?;
-        Ok(threshold.min(self.expected_at_most()))
+        Ok(threshold.min(self.expected_at_most()).min(self.own_left()))
     }
 
     /// These rows join the sum, and what went through is told.
     pub fn join_sum(&mut self, count: u64, deleted: u64) -> Result<(), Frozen> {
+        self.within_own(count)?;
+        if self.own.is_some() {
+            ledger::add_own(self.table.of(), count);
+        }
         let sum = if self.writer.bypassed || !self.guarded {
             // Not checked, and so nobody's sum; told where it is over a limit by itself.
             ledger::sum(self.table.of()).saturating_add(count)
@@ -222,6 +262,10 @@ impl Task {
             let report = expectation::unmet(self.write.command, &table, unmet, Selected::Rows(count));
             return Some((Verdict::Refused, report));
         }
+        if let Some(report) = self.over_own.take() {
+            // Likewise.
+            return Some((Verdict::Refused, report));
+        }
         if let Some((how, report, _)) = &self.overridden {
             return Some((*how, report.clone().of_rows(sum)));
         }
@@ -235,13 +279,14 @@ impl Task {
         self.rehearses = true;
         self.table.preview();
         // A rehearsal refuses nothing.
+        self.within_own(rows).ok()?;
         self.judge(rows, rows).ok()?;
         self.outcome(rows, rows)
     }
 
     /// The same task of a table that is not guarded: only counted.
     pub fn unguarded(self) -> Task {
-        Task { bounds: Bounds::UNLIMITED, ..self }
+        Task { bounds: Bounds::UNLIMITED, guarded: false, ..self }
     }
 
     /// `count` rows of this statement, `sum` with those before it.
@@ -293,8 +338,9 @@ impl Task {
         Ok(u64::MAX)
     }
 
-    fn report(&mut self, sum: u64, limit: &Limit, count: u64, not_honoured: Option<&NotHonoured>) -> Report {
-        let reach = if self.table.is_taken_whole() && sum == count {
+    /// How the rows came together.
+    fn reach(&self, sum: u64, count: u64) -> Reach {
+        if self.table.is_taken_whole() && sum == count {
             Reach::WholeTable
         } else if let Some(whole) = self.part_of {
             Reach::Part { of: relations::name(whole) }
@@ -307,7 +353,11 @@ impl Task {
             Reach::Modified
         } else {
             Reach::Selected
-        };
+        }
+    }
+
+    fn report(&mut self, sum: u64, limit: &Limit, count: u64, not_honoured: Option<&NotHonoured>) -> Report {
+        let reach = self.reach(sum, count);
         let size = match limit.source {
             Source::Fraction { table } | Source::MinRows { table } => Some(table),
             Source::MaxRows | Source::AllowRows => self.table.cheap_size(),
@@ -338,7 +388,8 @@ impl Task {
     /// The task of a part that has a policy of its own, of a write that names the whole.
     pub fn of_part(part: pg_sys::Oid, whole: Write, referential: bool) -> Task {
         let write = Write { relation: part, only: false, ..whole };
-        Task { part_of: Some(whole.relation), ..Task::new(write, policy::of(part), referential) }
+        // The ceiling is of what the statement names.
+        Task { part_of: Some(whole.relation), own: None, ..Task::new(write, policy::of(part), referential) }
     }
 
     /// How many of its rows a write deletes, where its command alone says so.
@@ -380,9 +431,10 @@ impl Task {
     /// The same with the budget that is declared and honoured.
     pub fn surely_within_budget(&self) -> u64 {
         let within = self.surely_within();
-        match self.standing().budget {
+        let within = match self.standing().budget {
             Ok(Some(Budget::Rows(rows))) => within.max(rows.saturating_sub(ledger::sum(self.table.of()))),
             _ => within,
-        }
+        };
+        within.max(self.own.unwrap_or(0))
     }
 }

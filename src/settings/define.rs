@@ -150,6 +150,13 @@ static SETTINGS: &[Setting] = &[
         value: Value::Int(&ALLOW_ROWS, (-1, i32::MAX), Some(check_allow_rows), Some(assign_allow_rows)),
     },
     Setting {
+        name: c"safedelete.own_max_rows",
+        short: c"Sets a ceiling of the session's own: how many rows of a table a statement may modify at the most.",
+        long: c"-1 is none. It only tightens: no bypass, override or policy widens it.",
+        context: PGC_USERSET,
+        value: Value::Int(&OWN_MAX_ROWS, (-1, i32::MAX), None, Some(assign_own_max_rows)),
+    },
+    Setting {
         name: c"safedelete.reason",
         short: c"Says why an override is used; it goes to the log.",
         long: c"Such as the number of a ticket.",

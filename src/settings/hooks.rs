@@ -46,6 +46,11 @@ pub unsafe extern "C-unwind" fn assign_max_fraction(new: f64, _: *mut c_void) {
     assigned((new >= 1.0) != (MAX_FRACTION.get() >= 1.0));
 }
 
+pub unsafe extern "C-unwind" fn assign_own_max_rows(new: i32, _: *mut c_void) {
+    // Every write carries a guard where it is set.
+    assigned((new < 0) != (OWN_MAX_ROWS.get() < 0));
+}
+
 pub unsafe extern "C-unwind" fn check_allow_rows(_: *mut i32, extra: Extra, source: Source) -> bool {
     // SAFETY: PostgreSQL's arguments.
     unsafe { pass_declarer(extra, source) }
