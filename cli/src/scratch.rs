@@ -16,7 +16,8 @@ static RUNNING: Mutex<Option<Child>> = Mutex::new(None);
 
 /// $1 is PostgreSQL's folder of programs, $2 the server's own, $3 more lines for postgresql.conf.
 const LIFE: &str = r#"
-trap '' HUP INT TERM
+# Nobody may be there any more to be told.
+trap '' HUP INT TERM PIPE
 cd "$2" &&
 "$1/initdb" -D "$2/data" -U postgres -A trust --encoding=UTF8 --locale=C --no-sync >"$2/log" 2>&1 </dev/null &&
 printf '%s\n' "shared_preload_libraries = 'safedelete'" "listen_addresses = ''" "unix_socket_directories = '$2'" \
