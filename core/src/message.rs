@@ -367,7 +367,8 @@ pub fn over_own(command: Command, table: &str, count: u64, most: u64, reach: &Re
             fact(reach, count, &rows(count), &limit)
         )),
         hint: Some(
-            "Check which rows it reaches. The session has set this ceiling itself, whatever else would let it through; to go without: RESET safedelete.own_max_rows;"
+            "Check which rows it reaches. The session has set this ceiling itself, whatever else would let it \
+             through; to go without: RESET safedelete.own_max_rows;"
                 .to_owned(),
         ),
         facts: Some(Box::new(Facts {
