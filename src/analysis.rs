@@ -33,9 +33,9 @@ use crate::pg::local::Local;
 use crate::pg::nodes::Node;
 use crate::pg::write::Write;
 use crate::pg::{compat, pg_sys};
-use crate::{policy, rehearsal, settings};
+use crate::{policy, settings};
 pub use bound::judge_bound;
-pub use finding::{Finding, Qualification};
+pub use finding::{Finding, Qualification, looks_at_all};
 use parameters::has_parameters;
 use target::Target;
 use way::Way;
@@ -81,12 +81,6 @@ pub fn plan_only(
 /// Whether a Query is being planned for its estimates alone.
 pub fn is_planned_only(query: Query) -> bool {
     PLANNED_ONLY.get() == query.as_ptr()
-}
-
-/// Whether every write is looked at, guarded or not: its rows count for a rehearsal, or for a session's own ceiling.
-#[inline]
-pub fn looks_at_all() -> bool {
-    rehearsal::is_on() || settings::own_max_rows().is_some()
 }
 
 /// The finding of one data-modifying Query; `None` where it is not guarded.

@@ -2,6 +2,7 @@
 
 use crate::pg::pg_sys;
 use crate::pg::write::Write;
+use crate::{rehearsal, settings};
 
 /// Whether the rows a statement writes are restricted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +18,12 @@ pub enum Qualification {
     ComparedWithItself(i16),
     /// The condition has parameters: the bound values decide at each execution.
     Deferred,
+}
+
+/// Whether every write is looked at, guarded or not: its rows count for a rehearsal, or for a session's own ceiling.
+#[inline]
+pub fn looks_at_all() -> bool {
+    rehearsal::is_on() || settings::own_max_rows().is_some()
 }
 
 /// What the analysis found of one data-modifying part of a statement.

@@ -4,7 +4,7 @@
 
 use safedelete_core::command::Command;
 
-use super::finding::Finding;
+use super::finding::{Finding, looks_at_all};
 use super::lists;
 use super::target::{self, Target};
 use super::values;
@@ -12,7 +12,7 @@ use crate::pg::local::Local;
 use crate::pg::nodes::Node;
 use crate::pg::pg_sys;
 use crate::pg::write::Write;
-use crate::{rehearsal, settings};
+use crate::settings;
 
 /// A table that is guarded by nothing but rule `where` and limits that leave one row free.
 #[derive(Clone, Copy)]
@@ -78,8 +78,7 @@ pub unsafe fn glance(query: Node<pg_sys::Query>) -> Option<Finding> {
     if !guards
         || query.hasModifyingCTE
         || query.querySource != pg_sys::QuerySource::QSRC_ORIGINAL
-        || rehearsal::is_on()
-        || settings::own_max_rows().is_some()
+        || looks_at_all()
         || !target::is_keyed(
             query.condition()?,
             query.resultRelation,

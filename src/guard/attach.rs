@@ -160,9 +160,12 @@ pub unsafe fn is_known_point_write(plan: *mut pg_sys::PlannedStmt) -> bool {
 /// `finding` is the statement's.
 #[inline]
 unsafe fn meets_expectation(finding: &Finding, most: u64) -> bool {
-    // SAFETY: by contract.
-    finding.expected.is_null()
-        || expected::surely_met_up_to(unsafe { Nodes::of(finding.expected) }).is_some_and(|met| most <= met)
+    if finding.expected.is_null() {
+        return true;
+    }
+    // SAFETY: by contract, a list of calls.
+    let calls = unsafe { Nodes::of(finding.expected) };
+    expected::surely_met_up_to(calls).is_some_and(|met| most <= met)
 }
 
 /// How many rows the plan writes at most, where that is one, or no more than are free whatever the table's

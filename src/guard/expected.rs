@@ -6,6 +6,7 @@ use safedelete_core::expectation::{self, BadNumber, Expectation, Selected, Word}
 
 use super::beyond;
 use super::input::count_to_the_end;
+use super::slots;
 use super::state::{GuardState, Stage};
 use crate::analysis::expected;
 use crate::pg::nodes::{self, Node};
@@ -35,7 +36,7 @@ pub unsafe fn evaluate(guard: *mut GuardState) -> Option<Expectation> {
             let argument = (*(*(*call).args).elements).ptr_value.cast::<pg_sys::Expr>();
             let state = raw::ExecInitExpr(argument, ps);
             let mut is_null = false;
-            let value = number(state, (*ps).ps_ExprContext, &mut is_null);
+            let value = slots::evaluate(state, (*ps).ps_ExprContext, &mut is_null).value() as i64;
             let bad = if is_null {
                 Some(BadNumber::Null)
             } else if value < 0 {
@@ -49,27 +50,6 @@ pub unsafe fn evaluate(guard: *mut GuardState) -> Option<Expectation> {
             expectation = expectation.and(word, value as u64);
         }
         Some(expectation)
-    }
-}
-
-/// The value of a bigint expression, as ExecEvalExprSwitchContext.
-///
-/// # Safety
-/// `state` is an expression's state; as `evaluate`.
-#[allow(ffi_unwind_calls, reason = "called by a bare frame, which owns nothing")]
-unsafe fn number(
-    state: *mut pg_sys::ExprState,
-    context: *mut pg_sys::ExprContext,
-    is_null: &mut bool,
-) -> i64 {
-    // SAFETY: by contract.
-    unsafe {
-        let Some(evaluate) = (*state).evalfunc else { return 0 };
-        let previous = pg_sys::CurrentMemoryContext;
-        pg_sys::CurrentMemoryContext = (*context).ecxt_per_tuple_memory;
-        let value = evaluate(state, context, is_null);
-        pg_sys::CurrentMemoryContext = previous;
-        value.value() as i64
     }
 }
 

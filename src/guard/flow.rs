@@ -7,7 +7,7 @@ use safedelete_core::event::Counter;
 
 use super::input::{is_new, next_row};
 use super::orders::{Flow, Orders};
-use super::slots::{clear, fill, is_empty};
+use super::slots::{self, clear, fill, is_empty};
 use super::state::{GuardState, Stage};
 use super::tally::{count_in_parts, note_made_in_parts};
 use super::threshold::check;
@@ -83,13 +83,7 @@ unsafe fn project(guard: *mut GuardState, slot: *mut pg_sys::TupleTableSlot) -> 
         let state = &raw mut (*projection).pi_state;
         let result = (*state).resultslot;
         clear(result);
-        if let Some(evaluate) = (*state).evalfunc {
-            let previous = pg_sys::CurrentMemoryContext;
-            pg_sys::CurrentMemoryContext = (*context).ecxt_per_tuple_memory;
-            let mut is_null = false;
-            evaluate(state, context, &mut is_null);
-            pg_sys::CurrentMemoryContext = previous;
-        }
+        slots::evaluate(state, context, &mut false);
         fill(result);
         result
     }

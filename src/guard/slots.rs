@@ -1,4 +1,4 @@
-//! What PostgreSQL's inline functions do with a slot.
+//! What PostgreSQL's inline functions do with a slot, and with an expression of a row.
 
 use crate::pg::pg_sys;
 
@@ -33,5 +33,27 @@ pub unsafe fn fill(slot: *mut pg_sys::TupleTableSlot) {
     unsafe {
         (*slot).tts_flags &= !(pg_sys::TTS_FLAG_EMPTY as u16);
         (*slot).tts_nvalid = (*(*slot).tts_tupleDescriptor).natts as pg_sys::AttrNumber;
+    }
+}
+
+/// What ExecEvalExprSwitchContext does: the value of an expression, made in the memory of the row.
+///
+/// # Safety
+/// `state` is an expression's state and `context` is its own; no frame above owns anything.
+#[inline(always)]
+#[allow(ffi_unwind_calls, reason = "called by bare frames, which own nothing")]
+pub unsafe fn evaluate(
+    state: *mut pg_sys::ExprState,
+    context: *mut pg_sys::ExprContext,
+    is_null: &mut bool,
+) -> pg_sys::Datum {
+    // SAFETY: as the caller says; ExecInitExpr and ExecBuildProjectionInfo set the function.
+    unsafe {
+        let Some(evaluate) = (*state).evalfunc else { return pg_sys::Datum::from(0) };
+        let previous = pg_sys::CurrentMemoryContext;
+        pg_sys::CurrentMemoryContext = (*context).ecxt_per_tuple_memory;
+        let value = evaluate(state, context, is_null);
+        pg_sys::CurrentMemoryContext = previous;
+        value
     }
 }
