@@ -9,6 +9,8 @@ PG_CONFIG ?= $(shell ls -d /usr/lib/postgresql/*/bin/pg_config 2>/dev/null | sor
 export PG_CONFIG
 override PG_MAJOR := $(shell $(PG_CONFIG) --version 2>/dev/null | sed -E 's/^[^0-9]*([0-9]+).*/\1/')
 TARGET = target/pg$(PG_MAJOR)
+# Where tools/setup unpacks Debian's Rust, if the one in PATH is too old.
+export PATH := $(CURDIR)/target/rust/usr/bin:$(PATH)
 CARGO = PGRX_PG_CONFIG_PATH=$(PG_CONFIG) CARGO_TARGET_DIR=$(TARGET) cargo
 
 .PHONY: help setup all build build-inserver install uninstall demo picture test test-core cli install-cli test-cli \
@@ -81,7 +83,7 @@ install-cli: cli
 demo: install
 	@bash docs/demo/run
 
-test-core:
+test-core: setup
 	cargo test --locked --package safedelete-core --target-dir target/core
 
 # The build with in-server tests, beside the plain one, which is what the other tests and users load. All but the

@@ -1,4 +1,4 @@
-//! PL/pgSQL's statement trees: plpgsql.h's layouts, the same in 15 to 18 as far as they are named here
+//! PL/pgSQL's statement trees: plpgsql.h's layouts, the same in 15 to 19 as far as they are named here
 //! (PLpgSQL_expr's function has moved, and PLpgSQL_function is not named). Read by plpgsql.rs.
 
 use core::ffi::{c_char, c_int, c_uint, c_void};

@@ -43,7 +43,7 @@ pub unsafe fn scan<Form>(
     }
 }
 
-/// catalog/pg_inherits.h; the same in 15 to 18.
+/// catalog/pg_inherits.h; the same in 15 to 19.
 pub mod pg_inherits {
     use super::super::pg_sys;
 

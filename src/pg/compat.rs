@@ -321,7 +321,7 @@ pub unsafe fn membership(tuple: pg_sys::HeapTuple) -> Option<pg_sys::Oid> {
     is_member.then(|| pg_sys::Oid::from(role as u32))
 }
 
-/// storage/lwlocknames.h: AddinShmemInitLock's place in MainLWLockArray, the same in 15 to 18.
+/// storage/lwlocknames.h: AddinShmemInitLock's place in MainLWLockArray, the same in 15 to 19.
 pub const ADDIN_SHMEM_INIT_LOCK: usize = 21;
 
 /// Memory for what a setting's check hook passes to its assign hook; NULL where there is none.

@@ -42,7 +42,12 @@ enum End {
 
 /// Whether an unwinding is that of an error that PostgreSQL still holds.
 pub fn is_postgres_error(payload: &(dyn Any + Send)) -> bool {
-    payload.is::<PostgresError>()
+    payload.is::<PostgresError>() || is_of_pgrx(payload)
+}
+
+/// An error that pgrx's boundary has stopped: it keeps what PostgreSQL holds as [`call`] does, beside a copy.
+fn is_of_pgrx(payload: &(dyn Any + Send)) -> bool {
+    matches!(payload.downcast_ref(), Some(CaughtError::PostgresError(_)))
 }
 
 /// Runs `f` for a bare frame. `T` is `Copy` so that the caller's frame stays free of destructors.
@@ -153,7 +158,7 @@ fn run<T: Copy>(f: impl FnOnce() -> T) -> Result<T, End> {
 
 #[cold]
 fn end(payload: Box<dyn Any + Send>) -> End {
-    if payload.is::<PostgresError>() {
+    if is_postgres_error(&*payload) {
         return End::Error;
     }
     if payload.is::<OutOfMemory>() {
@@ -248,7 +253,6 @@ impl Panic {
         } else if let Some(report) = payload.downcast_ref::<ErrorReportWithLevel>() {
             (of_pgrx(report), report.message())
         } else {
-            // An error of PostgreSQL's that pgrx's own boundary has copied.
             match payload.downcast_ref::<CaughtError>() {
                 Some(CaughtError::PostgresError(report) | CaughtError::ErrorReport(report)) => {
                     (of_pgrx(report), report.message())

@@ -1,8 +1,7 @@
 //! PostgreSQL's types, variables and functions, as pgrx binds them, but that an error of a function's stays
 //! on PostgreSQL's error stack, whole, while Rust unwinds (`frame::call`). pgrx's own boundary copies the
-//! error out and a new one is raised, which loses its CONTEXT, cursor position, and the names of schema,
-//! table and constraint, and which takes memory: where there is none left the copy fails, its copy fails, and
-//! so on until PostgreSQL ends every backend (PANIC: ERRORDATA_STACK_SIZE exceeded).
+//! error first, which takes memory: where there is none left the copy fails, its copy fails, and so on until
+//! PostgreSQL ends every backend (PANIC: ERRORDATA_STACK_SIZE exceeded).
 //!
 //! What stands here hides pgrx's function of the same name; types and variables are pgrx's. `make lint` looks
 //! for calls of functions that are missing here. What runs other people's code, or has to be called from a

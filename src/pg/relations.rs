@@ -167,7 +167,7 @@ pub fn function_name(function: pg_sys::Oid) -> String {
     format!("{}.{}()", quoted_name(&schema.unwrap_or_default()), quoted_name(&name.unwrap_or_default()))
 }
 
-/// catalog/pg_language.dat, whose OIDs pgrx does not bind; the same in 15 to 18.
+/// catalog/pg_language.dat, whose OIDs pgrx does not bind; the same in 15 to 19.
 const INTERNAL_LANGUAGE: u32 = 12;
 const C_LANGUAGE: u32 = 13;
 
