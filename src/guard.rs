@@ -18,7 +18,7 @@
 //! * spool.rs keeps the rows that are collected before the first is written, packed.rs and runs.rs in memory;
 //! * identity.rs tells which row one is for, rows.rs the rows apart, beyond.rs those that memory has no room for;
 //! * tally.rs tells counts, threshold.rs has one judged, measure.rs reads those that are kept elsewhere (MERGE,
-//!   upserts, foreign servers), made.rs tells rows that the running sum has made itself;
+//!   upserts; direct.rs foreign servers), made.rs tells rows that the running sum has made itself;
 //! * slots.rs is what PostgreSQL does inline.
 //!
 //! Beside the node:
@@ -28,6 +28,7 @@
 
 pub mod attach;
 mod beyond;
+mod direct;
 mod execution;
 mod expected;
 mod explain;

@@ -24,6 +24,7 @@ pub mod portal;
 pub mod raw;
 pub mod relations;
 pub mod relcache;
+pub mod remote;
 pub mod report;
 pub mod roles;
 pub mod sizes;

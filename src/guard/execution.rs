@@ -41,11 +41,12 @@ pub struct Execution {
 /// Starts an execution.
 ///
 /// # Safety
-/// `parameters` are the execution's.
+/// `parameters` are the execution's; it writes as `written_as`, or as the current user.
 pub unsafe fn start(
     orders: &Orders,
     parameters: pg_sys::ParamListInfo,
     eflags: i32,
+    written_as: pg_sys::Oid,
     expectation: Option<Expectation>,
 ) -> Start {
     let in_force = policy::of(orders.write.relation);
@@ -59,7 +60,7 @@ pub unsafe fn start(
         record::count(Counter::Guarded, 1);
     }
     let referential = levels::is_referential(eflags);
-    let mut task = Task::new(orders.write, in_force, referential);
+    let mut task = Task::new(orders.write, in_force, referential).written_as(written_as);
     if !guarded {
         task = task.unguarded();
     } else if !referential
@@ -72,7 +73,7 @@ pub unsafe fn start(
             Ruling::Refuse(_) => return Start::Refuse(task.refused(&report)),
         });
     }
-    let parts = if orders.parts.is_null() { None } else { Parts::start(orders, referential) };
+    let parts = if orders.parts.is_null() { None } else { Parts::start(orders, written_as, referential) };
     if task.bounds.unlimited() && task.overridden.is_none() && parts.is_none() && !rehearses && !expects {
         return Start::Pass;
     }

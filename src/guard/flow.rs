@@ -11,7 +11,7 @@ use super::slots::{self, clear, fill, is_empty};
 use super::state::{GuardState, Stage};
 use super::tally::{count_in_parts, note_made_in_parts};
 use super::threshold::check;
-use super::{beyond, expected, identity, made, measure};
+use super::{beyond, direct, expected, identity, made, measure};
 use crate::pg::report::{self, Frozen};
 use crate::pg::{frame, raw};
 use crate::record;
@@ -213,6 +213,7 @@ unsafe fn finish(guard: *mut GuardState) {
             if execution.is_null() {
                 return None;
             }
+            (*execution).task.note_sent(direct::sent(guard));
             let met = (*execution).task.meets((*guard).count + (*guard).made);
             met.and_then(|()| (*execution).finish((*guard).count, measure::deleted(guard))).err()
         });

@@ -2,17 +2,15 @@
 //! what a foreign server writes by itself only the foreign scan. Called by the guard's bare frames
 //! as rows pass.
 
-use core::ffi::c_int;
-
 use crate::pg::pg_sys;
 use pgrx::pg_sys::NodeTag;
 use safedelete_core::command::Command;
 
-use super::made;
 use super::orders::{Flow, Orders};
 use super::state::{GuardState, Stage, as_guard};
 use super::tally::{count_in_parts, count_more};
 use super::threshold::check;
+use super::{direct, made};
 use crate::pg::write::Write;
 use crate::pg::{compat, frame, nodes, raw};
 
@@ -122,55 +120,6 @@ pub unsafe fn partition_of(guard: *mut GuardState, slot: *mut pg_sys::TupleTable
     }
 }
 
-/// The foreign scans that write by themselves, wherever they stand below a ModifyTable.
-///
-/// # Safety
-/// `state` is the input of a ModifyTable; no frame above owns anything.
-pub unsafe fn direct_scans(state: *mut pg_sys::PlanState) -> *mut pg_sys::List {
-    let mut found: *mut pg_sys::List = std::ptr::null_mut();
-    // SAFETY: by contract.
-    unsafe { find_direct(state, (&raw mut found).cast()) };
-    found
-}
-
-/// A bare frame: planstate_tree_walker calls it for each state.
-#[allow(ffi_unwind_calls, reason = "a bare frame: it owns nothing and cannot panic")]
-unsafe extern "C-unwind" fn find_direct(
-    state: *mut pg_sys::PlanState,
-    found: *mut core::ffi::c_void,
-) -> bool {
-    // SAFETY: NULL or a plan state; casts follow tags; `found` is a list.
-    unsafe {
-        let to = found.cast::<*mut pg_sys::List>();
-        match nodes::tag(state) {
-            NodeTag::T_Invalid | NodeTag::T_ModifyTableState => {}
-            NodeTag::T_ForeignScanState
-                if (*(*state).plan.cast::<pg_sys::ForeignScan>()).operation
-                    != pg_sys::CmdType::CMD_SELECT =>
-            {
-                *to = raw::lappend(*to, state.cast());
-            }
-            _ => return raw::planstate_tree_walker(state, find_direct, found),
-        }
-        false
-    }
-}
-
-/// Gives foreign scans that write an instrument: the server's count is added to it.
-///
-/// # Safety
-/// `scans` are foreign scans' states.
-pub unsafe fn instrument(scans: *mut pg_sys::List) {
-    // SAFETY: by contract.
-    unsafe {
-        for scan in nodes::items::<pg_sys::PlanState>(scans) {
-            if (*scan).instrument.is_null() {
-                (*scan).instrument = compat::instrument(pg_sys::InstrumentOption::INSTRUMENT_ROWS as c_int);
-            }
-        }
-    }
-}
-
 /// Of the rows counted, those that the statement deletes.
 ///
 /// # Safety
@@ -263,32 +212,15 @@ pub unsafe fn count_foreign_parts(guard: *mut GuardState) {
         let table = (*(*guard).scan.ss.ps.state).es_range_table;
         let mut i = 0;
         while i < nodes::length((*guard).direct) {
-            let scan = direct_scan(guard, i);
+            let scan = direct::scan(guard, i);
             let plan = (*scan).plan.cast::<pg_sys::ForeignScan>();
             let at = (*plan).resultRelation as usize;
             if at > 0 && at <= nodes::length(table) {
                 let entry = (*(*table).elements.add(at - 1)).ptr_value.cast::<pg_sys::RangeTblEntry>();
-                count_in_parts(guard, (*entry).relid, written_by(scan) as u64);
+                count_in_parts(guard, (*entry).relid, direct::written_by(scan) as u64);
             }
             i += 1;
         }
-    }
-}
-
-/// # Safety
-/// `guard` runs, and has so many foreign scans that write.
-unsafe fn direct_scan(guard: *mut GuardState, i: usize) -> *mut pg_sys::PlanState {
-    // SAFETY: by contract.
-    unsafe { (*(*(*guard).direct).elements.add(i)).ptr_value.cast() }
-}
-
-/// # Safety
-/// `scan` is a foreign scan's state.
-unsafe fn written_by(scan: *mut pg_sys::PlanState) -> f64 {
-    // SAFETY: by contract; `settle` gave it an instrument.
-    unsafe {
-        let instrument = (*scan).instrument;
-        if instrument.is_null() { 0.0 } else { (*instrument).tuplecount + (*instrument).ntuples }
     }
 }
 
@@ -301,7 +233,7 @@ unsafe fn direct_count(guard: *mut GuardState) -> f64 {
         if matches!((*guard).orders, Some(Orders { flow: Flow::Direct { returning: false }, .. })) {
             let mut i = 0;
             while i < nodes::length((*guard).direct) {
-                count += written_by(direct_scan(guard, i));
+                count += direct::written_by(direct::scan(guard, i));
                 i += 1;
             }
         }

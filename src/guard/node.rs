@@ -14,7 +14,7 @@ use pgrx::pg_sys::NodeTag;
 use super::execution::{self, Start};
 use super::orders::{Flow, Orders};
 use super::state::{GuardState, Stage, name};
-use super::{beyond, expected, explain, flow, made, measure};
+use super::{beyond, direct, expected, explain, flow, made};
 use crate::pg::report;
 use crate::pg::{compat, frame, nodes, raw};
 
@@ -210,7 +210,9 @@ unsafe fn start(guard: *mut GuardState, estate: *mut pg_sys::EState, eflags: c_i
         (*callback).func = Some(drop_execution);
         (*callback).arg = guard.cast();
         let expectation = expected::evaluate(guard);
-        match frame::guarded(|| execution::start(orders, (*estate).es_param_list_info, eflags, expectation)) {
+        let role = compat::written_as(estate, orders.write.relation);
+        let parameters = (*estate).es_param_list_info;
+        match frame::guarded(|| execution::start(orders, parameters, eflags, role, expectation)) {
             Start::Pass => {}
             Start::Refuse(frozen) => report::raise(&frozen),
             Start::Watch { execution, threshold, spool } => {
@@ -269,8 +271,8 @@ unsafe fn settle(guard: *mut GuardState, estate: *mut pg_sys::EState) {
             );
         }
         if matches!(orders.flow, Flow::Direct { .. }) && (*guard).stage == Stage::Count {
-            (*guard).direct = measure::direct_scans(child);
-            frame::guarded(|| measure::instrument((*guard).direct));
+            (*guard).direct = direct::scans(child);
+            frame::guarded(|| direct::instrument((*guard).direct));
         }
     }
 }

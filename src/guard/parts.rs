@@ -28,12 +28,12 @@ pub struct Parts {
 
 impl Parts {
     /// The parts that `orders` names, as far as their policies have them guarded.
-    pub fn start(orders: &Orders, referential: bool) -> Option<Parts> {
+    pub fn start(orders: &Orders, written_as: pg_sys::Oid, referential: bool) -> Option<Parts> {
         // SAFETY: a plan's list of OIDs.
         let parts: Vec<_> = unsafe { nodes::oids(orders.parts) }
             .filter(|part| policy::of(*part).guards(orders.write.command))
             .map(|relation| {
-                let task = Task::of_part(relation, orders.write, referential);
+                let task = Task::of_part(relation, orders.write, referential).written_as(written_as);
                 Part { relation, count: 0, made: 0, threshold: task.first_threshold(), task }
             })
             .collect();

@@ -23,6 +23,10 @@ pub struct Table {
     /// What the sum had deleted, or collected to delete, before the statement began: as far as these rows are
     /// gone, its snapshot does not see them.
     deleted_before: u64,
+    /// What the running statement has had foreign servers delete, which they do not count any more.
+    sent: u64,
+    /// With whose user mappings foreign servers are asked, if not the current user's.
+    role: pg_sys::Oid,
     /// TRUNCATE and DROP: the size that their count is taken for.
     whole: Option<Size>,
     count: Option<Count>,
@@ -46,14 +50,13 @@ impl Table {
     pub fn new(write: Write) -> Table {
         let Write { relation, only, .. } = write;
         let of = target::summed(write);
-        // A foreign table's size is what ANALYZE found, which no DELETE makes smaller.
-        let is_counted = relations::kind(relation) != pg_sys::RELKIND_FOREIGN_TABLE;
-        let deleted_before = if is_counted { ledger::deleted(of) } else { 0 };
         Table {
             relation,
             only,
             of,
-            deleted_before,
+            deleted_before: ledger::deleted(of),
+            sent: 0,
+            role: pg_sys::InvalidOid,
             whole: None,
             count: None,
             previews: false,
@@ -65,6 +68,16 @@ impl Table {
     pub fn joined(self, deleted: u64) -> Table {
         let deleted_before = self.deleted_before.saturating_sub(deleted);
         Table { deleted_before, is_point_write: true, ..self }
+    }
+
+    /// The table of a write that is made as `role`.
+    pub fn written_as(self, role: pg_sys::Oid) -> Table {
+        Table { role, ..self }
+    }
+
+    /// Foreign servers have deleted so many rows for the running statement.
+    pub fn note_sent(&mut self, rows: u64) {
+        self.sent = rows;
     }
 
     /// A table that is taken whole.
@@ -95,7 +108,9 @@ impl Table {
             return cheap(self.relation, self.only).map_or(Answer::NoSize, Answer::Size);
         }
         let learned = ledger::learned(self.of);
-        if let Some(size) = learned.size
+        // While a foreign server deletes, the size is what it has now and what is gone.
+        if self.sent == 0
+            && let Some(size) = learned.size
             && (size.is_final() || bounds.limit(Some(size)).is_none_or(|limit| limit.rows >= sum))
         {
             return Answer::Size(size);
@@ -124,14 +139,17 @@ impl Table {
 
     /// Counts until the table is known to hold `rows`, with those that the sum had deleted before.
     fn count_to(&mut self, rows: u64) -> Size {
-        let (relation, only) = (self.relation, self.only);
+        let (relation, only, role) = (self.relation, self.only, self.role);
         let deleted = self.deleted_before;
-        let count = self.count.get_or_insert_with(|| new_count(relation, only, deleted));
+        let count = self.count.get_or_insert_with(|| new_count(relation, only, deleted).asking_as(role));
         // Those that are gone may be found on the way.
         while !count.has_ended() && count.rows().saturating_add(count.gone(deleted)) < rows {
             count.go_on(rows - count.gone(deleted), u64::MAX);
         }
         let size = size_of(count, deleted);
+        if self.sent > 0 && count.is_blind() {
+            return size.plus(self.sent);
+        }
         ledger::learn_size(self.of, size);
         size
     }

@@ -107,6 +107,16 @@ impl Task {
         }
     }
 
+    /// The same task, of a write that is made as `role`: the owner of a view that it goes through.
+    pub fn written_as(self, role: pg_sys::Oid) -> Task {
+        Task { table: self.table.written_as(role), ..self }
+    }
+
+    /// Of the rows counted, foreign servers have deleted so many already.
+    pub fn note_sent(&mut self, rows: u64) {
+        self.table.note_sent(rows);
+    }
+
     /// What a verdict of it hangs on.
     pub fn standing(&self) -> Standing {
         self.writer.standing(self.mode, &self.in_force)

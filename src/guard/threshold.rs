@@ -1,7 +1,7 @@
 //! A count has passed what was known to be allowed: the execution is asked again. A bare frame, as node.rs.
 
-use super::expected;
 use super::state::GuardState;
+use super::{direct, expected};
 use crate::pg::frame;
 use crate::pg::report::{self, Frozen};
 
@@ -22,6 +22,7 @@ pub unsafe fn check(guard: *mut GuardState) {
             if execution.is_null() {
                 return None;
             }
+            (*execution).task.note_sent(direct::sent(guard));
             match (*execution).task.check((*guard).count) {
                 Ok(threshold) => {
                     (*guard).threshold = threshold;

@@ -117,7 +117,8 @@ pub fn accessed(table: pg_sys::Oid) -> Result<(), Frozen> {
     locks::lock_exclusively(table);
     let members = with_partitions(table);
     if outlook == Outlook::Refused {
-        let size = whole::count(members, whole::enough(Command::Truncate, table));
+        let enough = whole::enough(Command::Truncate, table);
+        let size = whole::count_now(Command::Truncate, members, enough);
         running::with(|running| running.postponed.push((table, size)));
         return Ok(());
     }

@@ -8,6 +8,7 @@ use safedelete_core::message::Report;
 
 use crate::guard::given;
 use crate::guard::task::{Task, own_ceiling};
+use crate::pg::attempt::attempt;
 use crate::pg::count::Count;
 use crate::pg::relations;
 use crate::pg::report::Frozen;
@@ -39,7 +40,25 @@ pub fn enough(command: Command, relation: pg_sys::Oid) -> u64 {
 
 /// Judges a table that goes with `members`, which are itself and what goes with it.
 pub fn judge(command: Command, relation: pg_sys::Oid, members: Vec<pg_sys::Oid>) -> Result<(), Frozen> {
-    finish(command, relation, count(members, enough(command, relation)))
+    let size = count_now(command, members, enough(command, relation));
+    finish(command, relation, size)
+}
+
+/// The rows of tables that are about to go, counted at least until there are `enough`. Those that are on foreign
+/// servers are counted over there, unless that fails: a role may be allowed to truncate over there and not to read.
+pub fn count_now(command: Command, members: Vec<pg_sys::Oid>, enough: u64) -> Size {
+    let is_foreign = |table: &pg_sys::Oid| relations::kind(*table) == pg_sys::RELKIND_FOREIGN_TABLE;
+    if command == Command::Truncate
+        && members.iter().any(is_foreign)
+        && let Ok(size) = attempt(|| {
+            let mut count = Count::of_whole(members.clone()).asking_as(pg_sys::InvalidOid);
+            count.go_on(enough, u64::MAX);
+            count.size()
+        })
+    {
+        return size;
+    }
+    count(members, enough)
 }
 
 /// Judges a table of which so many rows go.

@@ -232,6 +232,42 @@ pub fn required_permissions(query: Node<pg_sys::Query>, entry: Node<pg_sys::Rang
     }
 }
 
+/// The role that a running statement writes a relation as, if not the current user: the owner of the view that it
+/// goes through. InvalidOid where it is the current user.
+///
+/// # Safety
+/// `estate` is that of a started execution.
+pub unsafe fn written_as(estate: *const pg_sys::EState, relation: pg_sys::Oid) -> pg_sys::Oid {
+    let writes = u64::from(pg_sys::ACL_INSERT | pg_sys::ACL_UPDATE | pg_sys::ACL_DELETE);
+    // SAFETY: by contract; lists of their nodes.
+    unsafe {
+        #[cfg(not(since_16))]
+        let mut asked = nodes::items::<pg_sys::RangeTblEntry>((*estate).es_range_table);
+        #[cfg(since_16)]
+        let mut asked = nodes::items::<pg_sys::RTEPermissionInfo>((*estate).es_rteperminfos);
+        let of = asked.find(|of| (**of).relid == relation && u64::from((**of).requiredPerms) & writes != 0);
+        of.map_or(pg_sys::InvalidOid, |of| (*of).checkAsUser)
+    }
+}
+
+/// The one relation that a made-up statement has named so far is read as `role`, and nobody is asked whether that may.
+///
+/// # Safety
+/// `state` has one range table entry, of a relation; no frame above owns anything.
+pub unsafe fn read_as(state: *mut pg_sys::ParseState, role: pg_sys::Oid) {
+    // SAFETY: by contract.
+    unsafe {
+        #[cfg(not(since_16))]
+        let mut asked = nodes::items::<pg_sys::RangeTblEntry>((*state).p_rtable);
+        #[cfg(since_16)]
+        let mut asked = nodes::items::<pg_sys::RTEPermissionInfo>((*state).p_rteperminfos);
+        if let Some(of) = asked.next() {
+            (*of).requiredPerms = 0;
+            (*of).checkAsUser = role;
+        }
+    }
+}
+
 /// The B-tree strategy of a row comparison.
 pub fn row_compare_strategy(compare: &pg_sys::RowCompareExpr) -> u32 {
     #[cfg(since_18)]

@@ -10,7 +10,7 @@ use super::pg_sys;
 use super::inheritance::members;
 use super::relations::kind;
 use super::sizes::{self, Look, Uncounted};
-use super::{frame, heap, raw};
+use super::{frame, heap, raw, remote};
 
 /// A count that can go on where it stopped. All of it is under one snapshot: that of the statement
 /// that is judged, which stays active while it runs, or under the tables' locks.
@@ -31,6 +31,8 @@ pub struct Count {
     gone_here: u64,
     /// Only a heap tells of such rows.
     blind: bool,
+    /// Foreign servers are asked with this role's user mappings; `None` where they are not asked.
+    asks_as: Option<pg_sys::Oid>,
 }
 
 /// Which rows are counted.
@@ -86,7 +88,13 @@ impl Count {
             gone_before: 0,
             gone_here: 0,
             blind: false,
+            asks_as: None,
         }
+    }
+
+    /// The same, which has foreign servers count as well: for a statement that runs.
+    pub fn asking_as(self, role: pg_sys::Oid) -> Count {
+        Count { asks_as: Some(role), ..self }
     }
 
     /// The same, which looks for rows as well that this transaction has deleted since a command.
@@ -98,6 +106,11 @@ impl Count {
     /// Where a table cannot tell, all are taken for gone.
     pub fn gone(&self, at_most: u64) -> u64 {
         if self.blind { at_most } else { at_most.min(self.gone_before + self.gone_here) }
+    }
+
+    /// Whether it sees nothing of what this transaction has deleted, wherever.
+    pub fn is_blind(&self) -> bool {
+        self.blind
     }
 
     /// The rows seen so far, and those estimated.
@@ -138,6 +151,9 @@ impl Count {
                 pg_sys::RELKIND_RELATION => {
                     self.read(relation, rows - self.rows() + self.here, pages - self.pages)
                 }
+                pg_sys::RELKIND_FOREIGN_TABLE if pages == u64::MAX => {
+                    self.read_foreign(relation, rows - self.rows() + self.here)
+                }
                 pg_sys::RELKIND_FOREIGN_TABLE => Read::Uncountable,
                 // A partitioned table has none of its own.
                 _ => Read::Ended,
@@ -154,6 +170,24 @@ impl Count {
             self.before += std::mem::take(&mut self.here);
             self.gone_before += std::mem::take(&mut self.gone_here);
             self.place = None;
+        }
+    }
+
+    /// Has a foreign table counted, from the beginning. What its server sees is not what our snapshot does, so
+    /// the size is about that.
+    fn read_foreign(&mut self, relation: pg_sys::Oid, enough: u64) -> Read {
+        let Some(role) = self.asks_as else { return Read::Uncountable };
+        // SAFETY: the relation is open and locked, and stays so until this returns.
+        match sizes::with_open(relation, |opened| unsafe { remote::count(opened, role, enough) }) {
+            Look::Has((rows, ended)) => {
+                // It does not see what the statements before have deleted over there.
+                self.blind = true;
+                self.here = rows;
+                self.estimated.get_or_insert(0);
+                if ended { Read::Ended } else { Read::Enough }
+            }
+            Look::Taken => Read::Uncountable,
+            Look::Gone => Read::Ended,
         }
     }
 

@@ -31,6 +31,18 @@ unsafe extern "C-unwind" {
         #[cfg(not(since_18))] once: bool,
     );
     pub fn standard_ExecutorFinish(query: *mut pg_sys::QueryDesc);
+    pub fn standard_ExecutorEnd(query: *mut pg_sys::QueryDesc);
+    pub fn CreateQueryDesc(
+        plan: *mut pg_sys::PlannedStmt,
+        text: *const c_char,
+        snapshot: pg_sys::Snapshot,
+        crosscheck: pg_sys::Snapshot,
+        destination: *mut pg_sys::DestReceiver,
+        parameters: pg_sys::ParamListInfo,
+        environment: *mut pg_sys::QueryEnvironment,
+        options: c_int,
+    ) -> *mut pg_sys::QueryDesc;
+    pub fn FreeQueryDesc(query: *mut pg_sys::QueryDesc);
     pub fn ExecInitNode(
         node: *mut pg_sys::Plan,
         estate: *mut pg_sys::EState,
@@ -187,6 +199,22 @@ unsafe extern "C-unwind" {
     pub fn ReadBuffer(relation: pg_sys::Relation, block: pg_sys::BlockNumber) -> pg_sys::Buffer;
     pub fn ReleaseBuffer(buffer: pg_sys::Buffer);
     pub fn GetHeapamTableAmRoutine() -> *const pg_sys::TableAmRoutine;
+
+    // parser/parse_node.h, parser/parse_relation.h
+    pub fn make_parsestate(parent: *mut pg_sys::ParseState) -> *mut pg_sys::ParseState;
+    pub fn addRangeTableEntryForRelation(
+        state: *mut pg_sys::ParseState,
+        relation: pg_sys::Relation,
+        lockmode: c_int,
+        alias: *mut pg_sys::Alias,
+        inherits: bool,
+        in_from: bool,
+    ) -> *mut pg_sys::ParseNamespaceItem;
+
+    // utils/snapmgr.h
+    pub fn GetTransactionSnapshot() -> pg_sys::Snapshot;
+    pub fn PushActiveSnapshot(snapshot: pg_sys::Snapshot);
+    pub fn PopActiveSnapshot();
 
     // miscadmin.h
     pub fn GetUserIdAndSecContext(user: *mut pg_sys::Oid, context: *mut c_int);

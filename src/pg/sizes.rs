@@ -35,10 +35,11 @@ pub fn lowest(relation: pg_sys::Oid, only: bool) -> Option<u64> {
 }
 
 fn own_lowest(relation: pg_sys::Oid) -> u64 {
-    let planners = own_size(relation);
     if kind(relation) != pg_sys::RELKIND_RELATION {
-        return planners as u64;
+        // What ANALYZE has found of a foreign table, at some time or never, rules nothing out.
+        return 0;
     }
+    let planners = own_size(relation);
     let catalogued = catalogued(relation, |row| f64::from(row.reltuples)).filter(|rows| *rows >= 0.0);
     let live = live_rows(relation).unwrap_or(0);
     let lowest = (planners.min(catalogued.unwrap_or(planners)) as u64).min(live);

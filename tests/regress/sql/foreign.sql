@@ -94,7 +94,7 @@ WITH w AS (UPDATE tree SET v = 0 FROM twice WHERE tree.id = twice.id RETURNING t
 DELETE FROM tree USING twice WHERE tree.id = twice.id;
 RESET safedelete.max_rows;
 \set VERBOSITY default
--- The size is what ANALYZE found, whatever has gone since.
+-- The size is what its server counts, and what the sum has deleted over there.
 SET safedelete.min_rows = 100; SET safedelete.allow_rows = -1;
 DELETE FROM far WHERE id > 400;
 RESET safedelete.allow_rows;
