@@ -59,14 +59,18 @@ BEGIN
   END IF;
 END $$;
 
--- What a statement expects of itself. A guarded statement has these taken out of its condition; what is run raises, once,
--- and for NULL as well.
+-- What a statement expects of itself. A guarded statement has these taken out of its condition; what is planned or run
+-- raises, once, and for NULL as well.
+CREATE FUNCTION safedelete.not_enforced(internal) RETURNS internal
+LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'safedelete_not_enforced';
+COMMENT ON FUNCTION safedelete.not_enforced(internal) IS 'planner support: an error for exactly and at_most where nobody enforces them';
+
 CREATE FUNCTION safedelete.exactly(n bigint) RETURNS boolean
-LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL SAFE AS 'MODULE_PATHNAME', 'safedelete_exactly';
+LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL SAFE SUPPORT safedelete.not_enforced AS 'MODULE_PATHNAME', 'safedelete_exactly';
 COMMENT ON FUNCTION safedelete.exactly(bigint) IS 'in a WHERE clause: the number of rows that the statement is to write, or it fails';
 
 CREATE FUNCTION safedelete.at_most(n bigint) RETURNS boolean
-LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL SAFE AS 'MODULE_PATHNAME', 'safedelete_at_most';
+LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL SAFE SUPPORT safedelete.not_enforced AS 'MODULE_PATHNAME', 'safedelete_at_most';
 COMMENT ON FUNCTION safedelete.at_most(bigint) IS 'in a WHERE clause: the most rows that the statement may write, or it fails';
 
 -- A result that has more columns is another type.

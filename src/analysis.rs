@@ -85,6 +85,9 @@ pub fn is_planned_only(query: Query) -> bool {
 
 /// The finding of one data-modifying Query; `None` where it is not guarded.
 pub fn examine(query: Query) -> Option<Finding> {
+    if query.querySource == pg_sys::QuerySource::QSRC_NON_INSTEAD_RULE && !settings::is_off() {
+        expected::leave_to_the_statement(query);
+    }
     let write = Write::of_query(query)?;
     let command = write.command;
     let entry = query.rtable().number(query.resultRelation as u32)?;

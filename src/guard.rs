@@ -30,7 +30,7 @@ pub mod attach;
 mod beyond;
 mod direct;
 mod execution;
-mod expected;
+pub mod expected;
 mod explain;
 mod flow;
 pub mod given;

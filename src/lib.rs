@@ -29,6 +29,7 @@ mod tests {
     mod guard;
     mod pg;
     mod settings;
+    mod words;
 }
 
 pgrx::pg_module_magic!(name = c"safedelete", version = c"0.3.0");

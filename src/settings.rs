@@ -2,6 +2,7 @@
 //! lists are parsed once, when they are assigned. What is asked here is the settings' part alone;
 //! what is in force for a table is policy.rs's to say. define.rs has a row of each for PostgreSQL.
 
+pub mod ceiling;
 mod define;
 mod generation;
 mod hooks;

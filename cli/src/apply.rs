@@ -22,8 +22,8 @@ pub fn apply(
     statements: &mut [Statement],
 ) -> Result<Option<Finding>, Failure> {
     let connection = checker.connection;
-    // What the guard refuses has been told. Who may not do without it runs into it.
-    let _ = connection.run("SET safedelete.mode = off", &[]);
+    let _words = Words::stand_aside(checker)?;
+    go_without_rules(checker, migration);
     let mut outcome = if part.is_alone { Ok(()) } else { together(checker, migration, part, statements) };
     let runs_alone = outcome.as_ref().is_err_and(|not_run| not_run.failure.sqlstate == NOT_IN_A_TRANSACTION);
     if part.is_alone || runs_alone {
@@ -37,6 +37,55 @@ pub fn apply(
     // A file is a session of its own.
     connection.run("ROLLBACK", &[]).and_then(|()| connection.run("DISCARD ALL", &[]))?;
     outcome
+}
+
+/// What the guard refuses has been told. Who may not do without it runs into it.
+fn go_without_rules(checker: &Checker, migration: &Migration) {
+    let text = migration.text.to_ascii_lowercase();
+    let has_words = WORDS.iter().any(|word| text.contains(word));
+    // A word holds in any mode but off, where it is an error.
+    let mode = if has_words && !checker.is_scratch { "log" } else { "off" };
+    let _ = checker.connection.run(&format!("SET safedelete.mode = {mode}"), &[]);
+}
+
+const WORDS: [&str; 2] = ["exactly", "at_most"];
+
+/// The rows that a file counts on with `exactly` and `at_most` are not in a scratch server. There, while a file runs, both
+/// are true; what is to be said of them has been.
+struct Words<'a> {
+    connection: &'a Connection,
+    are: String,
+}
+
+impl<'a> Words<'a> {
+    fn stand_aside(checker: &Checker<'a>) -> Result<Option<Words<'a>>, Failure> {
+        if !checker.is_scratch {
+            return Ok(None);
+        }
+        let connection = checker.connection;
+        let mut words = Words { connection, are: String::new() };
+        for word in WORDS {
+            let function = format!("safedelete.{word}(bigint)");
+            let rows = connection
+                .query("SELECT pg_catalog.pg_get_functiondef($1::regprocedure)", &[Some(&function)])?;
+            words.are.push_str(rows.value(0, 0).unwrap_or_default());
+            words.are.push(';');
+        }
+        for word in WORDS {
+            let replace = format!(
+                "CREATE OR REPLACE FUNCTION safedelete.{word}(n bigint) RETURNS boolean LANGUAGE sql STABLE RETURN true"
+            );
+            connection.run(&replace, &[])?;
+        }
+        Ok(Some(words))
+    }
+}
+
+impl Drop for Words<'_> {
+    fn drop(&mut self) {
+        // Where the connection is lost there is nothing to be put back.
+        let _ = self.connection.run(&self.are, &[]);
+    }
 }
 
 type Outcome = Result<(), Box<NotRun>>;
@@ -73,7 +122,7 @@ fn one_by_one(
     // What `together` began; and the SET that it undid.
     let at = |failure| Box::new(NotRun { failure, range: part.range.clone() });
     connection.run("ROLLBACK", &[]).map_err(at)?;
-    let _ = connection.run("SET safedelete.mode = off", &[]);
+    go_without_rules(checker, migration);
     let begins = checker.begins(migration, part).map_err(at)?;
     let mut told = statements.iter_mut().peekable();
     for (number, begin) in begins.iter().enumerate() {

@@ -31,6 +31,8 @@ pub struct Checker<'a> {
     pub connection: &'a Connection,
     /// What `safedelete.sizes()` gave elsewhere.
     pub sizes: Option<&'a str>,
+    /// The server is gone when all is told.
+    pub is_scratch: bool,
 }
 
 /// A statement of a part, and what is told of it.

@@ -152,7 +152,8 @@ impl<'a> Run<'a> {
             Ok(migration) => migration,
             Err(finding) => return self.tell(Checked::not(name, *finding)).map(Ok),
         };
-        let checker = Checker { connection, sizes: sizes.json.as_deref() };
+        let checker =
+            Checker { connection, sizes: sizes.json.as_deref(), is_scratch: self.arguments.scratch };
         let mut findings = migration.findings.clone();
         let outcome = self.parts(&checker, &migration, &mut findings);
         if let Err(failure) = &outcome {

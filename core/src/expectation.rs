@@ -76,6 +76,11 @@ impl Expectation {
         self.most.map_or(u64::MAX, |(_, most)| most)
     }
 
+    /// How many rows it wants at least.
+    pub fn least(self) -> u64 {
+        self.least
+    }
+
     /// What so many rows and perhaps more break.
     pub fn broken_by(self, rows: u64) -> Option<Unmet> {
         let (word, expected) = self.most?;
@@ -122,6 +127,15 @@ pub fn unmet(command: Command, table: &str, unmet: Unmet, selected: Selected) ->
     }
 }
 
+/// A statement that found as many rows as expected, and came to write fewer.
+pub fn missed(command: Command, table: &str, expected: u64, found: u64, written: u64) -> Report {
+    let report = unmet(command, table, Unmet { word: Word::Exactly, expected }, Selected::Rows(written));
+    let detail = format!("It found {}, and wrote {written} of them.", rows(found));
+    let hint = "Nothing of it stays. Another transaction has changed or deleted the others meanwhile: \
+                look at them again before you repeat it.";
+    Report { detail: Some(detail), hint: Some(hint.to_owned()), ..report }
+}
+
 /// A statement that PostgreSQL expects to select more than it says itself.
 pub fn may_be_unmet(command: Command, table: &str, unmet_by: Unmet, estimate: u64) -> Report {
     let report = unmet(command, table, unmet_by, Selected::More(unmet_by.expected));
@@ -166,6 +180,8 @@ pub enum NotEnforced {
     Off,
     /// It stands in no condition of a write, or not in its top-level AND.
     Misplaced,
+    /// Another extension has planned the write, in a way that shows no rows.
+    PlannedElsewhere,
 }
 
 /// An expectation that nobody would enforce.
@@ -184,6 +200,10 @@ pub fn not_enforced(word: Word, why: NotEnforced) -> Report {
             "It holds for a DELETE, UPDATE, MERGE or INSERT ON CONFLICT DO UPDATE that it is a condition of, joined to \
              the others by AND.",
             format!("Move it, as in: DELETE FROM ... WHERE id = 1 AND safedelete.{name}(1)"),
+        ),
+        NotEnforced::PlannedElsewhere => (
+            "Another extension has planned the statement, and its plan does not show safedelete which rows it writes.",
+            format!("Leave out safedelete.{name}."),
         ),
     };
     let message = format!("safedelete.{name} is not enforced here");

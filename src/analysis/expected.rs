@@ -1,11 +1,27 @@
 //! `safedelete.exactly(n)` and `safedelete.at_most(n)`: found by what the parser resolved them to, and taken out of
 //! the condition before anything judges or plans it, so that they restrict nothing, cost nothing a row and
-//! keep no index from being used. What is left in a statement is not enforced, and raises where it is run.
+//! keep no index from being used. What is left in a statement is not enforced, and raises when that is planned.
 
 use safedelete_core::expectation::{self, BadNumber, Expectation, Word};
 
+use super::rules;
+use crate::pg::local::Local;
 use crate::pg::nodes::{Kind, Node, Nodes, expressions};
 use crate::pg::{compat, pg_sys, relations, report, text};
+
+/// Whether a statement has been looked into since the library came.
+static LOOKS: Local<bool> = Local::new(false);
+
+/// A statement is looked into. For bare frames.
+#[inline(always)]
+pub fn look() {
+    LOOKS.set(true);
+}
+
+/// Whether statements of this session are.
+pub fn is_looked_for() -> bool {
+    LOOKS.get()
+}
 
 type Query<'t> = Node<'t, pg_sys::Query>;
 type Call<'t> = Node<'t, pg_sys::FuncExpr>;
@@ -50,6 +66,32 @@ pub fn take(query: Query) -> Nodes<pg_sys::FuncExpr> {
     calls.into_iter().map(|(word, call)| prepared(word, call)).collect()
 }
 
+/// Takes out what a rule that adds to a statement copies of that statement's condition: it is of that statement, which
+/// runs besides. Left in, and so an error, where it does not.
+pub fn leave_to_the_statement(action: Query) {
+    let is_there = |condition: Node| {
+        let mut found = false;
+        arms(condition, &mut |arm| {
+            found |= matches!(arm.kind(), Kind::FuncExpr(call) if word(call).is_some())
+        });
+        found
+    };
+    if action.condition().is_some_and(is_there) && rules::leave_the_statement(action) {
+        let left = action.condition().and_then(|condition| without(condition, &mut Vec::new()));
+        action.set_condition(left);
+    }
+}
+
+/// What a condition joins by AND.
+fn arms<'t>(condition: Node<'t>, to: &mut impl FnMut(Node<'t>)) {
+    match condition.kind() {
+        Kind::BoolExpr(and) if and.boolop == pg_sys::BoolExprType::AND_EXPR => {
+            and.args().iter().for_each(|arm| arms(arm, to));
+        }
+        _ => to(condition),
+    }
+}
+
 /// A condition without the calls, which are put aside; `None` where nothing is left.
 fn without<'t>(condition: Node<'t>, calls: &mut Vec<(Word, Call<'t>)>) -> Option<Node<'t>> {
     match condition.kind() {
@@ -83,13 +125,21 @@ pub fn word(call: Call) -> Option<Word> {
         return None;
     }
     let name = text::from_server(pg_sys::get_func_name(call.funcid))?;
-    // The schema is the extension's alone.
-    Word::ALL.into_iter().find(|word| word.name() == name)
+    // The schema is the extension's alone, but a superuser may put an overload there.
+    Word::ALL
+        .into_iter()
+        .find(|word| word.name() == name)
+        .filter(|_| relations::takes_one(call.funcid, pg_sys::INT8OID))
 }
 
 /// A call of `word` as a plan carries it.
 fn prepared(word: Word, call: Call) -> Call {
     let Some(argument) = call.args().first() else { return call };
+    // PostgreSQL takes the name off a whole call only.
+    let argument = match argument.kind() {
+        Kind::NamedArgExpr(named) => named.arg().unwrap_or(argument),
+        _ => argument,
+    };
     if argument.has_columns() || argument.has_sub_selects() || argument.is_volatile() {
         report::raise_here(&expectation::bad_number(word, BadNumber::Varies));
     }
@@ -101,6 +151,11 @@ fn prepared(word: Word, call: Call) -> Call {
 fn constant(call: Call) -> Option<u64> {
     let constant = call.args().first()?.as_a::<pg_sys::Const>().filter(|constant| !constant.constisnull)?;
     u64::try_from(constant.constvalue.value() as i64).ok()
+}
+
+/// Which of them is called first.
+pub fn first(calls: Nodes<pg_sys::FuncExpr>) -> Option<Word> {
+    word(calls.first()?)
 }
 
 /// What is expected whatever is bound.

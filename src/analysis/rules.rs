@@ -103,6 +103,17 @@ pub fn of_the_statement<'t>(query: Query<'t>, condition: Option<Node<'t>>) -> Op
     Some(Way { of: Some(place), conditions, negated_first: false })
 }
 
+/// Whether the statement that fired the rules which made `action` is run besides, or something else that has its
+/// condition: no rule puts nothing in its place.
+pub fn leave_the_statement(action: Query) -> bool {
+    let table: Vec<_> = action.rtable().iter().collect();
+    table.windows(2).filter(|pair| is_old(pair[0], pair[1])).all(|pair| {
+        let rules = rules_of(pair[0].relid);
+        let does_nothing = |action: Query| action.commandType == pg_sys::CmdType::CMD_NOTHING;
+        !rules.iter().any(|rule| rule.instead && rule.actions.iter().any(does_nothing))
+    })
+}
+
 /// Whether two entries are those of OLD and NEW at the start of a rule's action.
 fn is_old(old: Entry, new: Entry) -> bool {
     let is = |entry: Entry, name: &CStr| entry.eref().and_then(|own| own.aliasname()) == Some(name);

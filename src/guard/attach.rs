@@ -4,6 +4,7 @@
 use crate::pg::pg_sys;
 use pgrx::pg_sys::NodeTag;
 use safedelete_core::command::Command;
+use safedelete_core::expectation::{self, NotEnforced};
 
 use super::orders::{Flow, Orders};
 use super::{node, repeats, split, unique};
@@ -11,7 +12,7 @@ use crate::analysis::{self, Finding, Qualification, expected};
 use crate::levels;
 use crate::pg::nodes::{self, Node, Nodes};
 use crate::pg::write::Write;
-use crate::pg::{compat, frame, inheritance, raw, relations};
+use crate::pg::{compat, frame, inheritance, raw, relations, report};
 use crate::policy;
 use crate::settings::{self, SumOver};
 
@@ -41,6 +42,9 @@ pub unsafe fn attach(plan: *mut pg_sys::PlannedStmt, findings: &[Option<Finding>
             let Some(modify) =
                 targets.get(place).filter(is_its_own).or_else(|| targets.iter().find(is_its_own)).copied()
             else {
+                if let Some(word) = expected::first(Nodes::of(finding.expected)) {
+                    report::raise_here(&expectation::not_enforced(word, NotEnforced::PlannedElsewhere));
+                }
                 continue;
             };
             let parts = parts_with_policy(plan, modify, &finding);

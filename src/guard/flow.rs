@@ -9,7 +9,7 @@ use super::input::{is_new, next_row};
 use super::orders::{Flow, Orders};
 use super::slots::{self, clear, fill, is_empty};
 use super::state::{GuardState, Stage};
-use super::tally::{count_in_parts, note_made_in_parts};
+use super::tally::{count_in_parts, note_made_in_parts, note_own};
 use super::threshold::check;
 use super::{beyond, direct, expected, identity, made, measure};
 use crate::pg::report::{self, Frozen};
@@ -120,7 +120,7 @@ unsafe fn count_row(guard: *mut GuardState) -> *mut pg_sys::TupleTableSlot {
             }
             if (*guard).looks {
                 (*guard).last_is_made = made::came(guard, slot);
-                if (*guard).last_is_made
+                if (*guard).last_is_made.by_sum
                     && matches!((*guard).orders, Some(Orders { flow: Flow::Direct { .. }, .. }))
                 {
                     (*guard).made += 1;
@@ -159,15 +159,23 @@ unsafe fn count(guard: *mut GuardState, slot: *mut pg_sys::TupleTableSlot) {
         if !is_new(guard, slot) {
             return;
         }
-        if (*guard).looks && made::came(guard, slot) {
-            (*guard).made += 1;
-            expected::check(guard);
-            if (*guard).counts_parts
-                && let Some(orders) = &(*guard).orders
-            {
-                note_made_in_parts(guard, identity::leaf(slot, orders));
+        if (*guard).looks {
+            let made = made::came(guard, slot);
+            note_own(guard, made, 1);
+            if made.by_sum {
+                (*guard).made += 1;
+                if made.by_own {
+                    expected::check(guard)
+                } else {
+                    check(guard)
+                }
+                if (*guard).counts_parts
+                    && let Some(orders) = &(*guard).orders
+                {
+                    note_made_in_parts(guard, identity::leaf(slot, orders));
+                }
+                return;
             }
-            return;
         }
         (*guard).count += 1;
         if (*guard).count > (*guard).threshold {

@@ -13,23 +13,34 @@ use crate::pg::pg_sys::NodeTag;
 use crate::pg::{compat, heap, nodes, pg_sys, raw};
 use crate::settings::{self, SumOver};
 
+/// Who has counted, or inserted, a row version that the running sum has made.
+#[derive(Clone, Copy, Default)]
+pub struct Made {
+    pub by_sum: bool,
+    /// A session's own ceiling, which counts what is nobody's sum, too, but nothing while it is not set.
+    pub by_own: bool,
+}
+
 /// Whether a row version was made by the sum of `of`.
 ///
 /// # Safety
 /// `header` is a heap tuple's, on a pinned page.
 #[inline]
 #[allow(ffi_unwind_calls, reason = "raises nothing of a version that is there")]
-unsafe fn is_made(header: pg_sys::HeapTupleHeader, of: Summed) -> bool {
+unsafe fn is_made(header: pg_sys::HeapTupleHeader, of: Summed) -> Made {
     // SAFETY: by contract; cmin is asked of versions of this transaction's alone.
     unsafe {
         let frozen = (pg_sys::HEAP_XMIN_COMMITTED | pg_sys::HEAP_XMIN_INVALID) as u16;
         if (*header).t_infomask & frozen == frozen
             || !raw::TransactionIdIsCurrentTransactionId((*header).t_choice.t_heap.t_xmin)
         {
-            return false;
+            return Made::default();
         }
-        let made = raw::HeapTupleHeaderGetCmin(header);
-        made >= ledger::began() && !ledger::is_uncounted(of, made)
+        let command = raw::HeapTupleHeaderGetCmin(header);
+        if command < ledger::began() {
+            return Made::default();
+        }
+        Made { by_sum: !ledger::is_uncounted(of, command), by_own: !settings::ceiling::was_none(command) }
     }
 }
 
@@ -38,14 +49,14 @@ unsafe fn is_made(header: pg_sys::HeapTupleHeader, of: Summed) -> bool {
 /// # Safety
 /// `slot` is NULL or a slot.
 #[inline]
-unsafe fn slot_is_made(slot: *mut pg_sys::TupleTableSlot, of: Summed) -> bool {
+unsafe fn slot_is_made(slot: *mut pg_sys::TupleTableSlot, of: Summed) -> Made {
     // SAFETY: by contract; the cast follows the kind of slot.
     unsafe {
         if slot.is_null() || !std::ptr::eq((*slot).tts_ops, &raw const pg_sys::TTSOpsBufferHeapTuple) {
-            return false;
+            return Made::default();
         }
         let header = header_of(slot);
-        !header.is_null() && is_made(header, of)
+        if header.is_null() { Made::default() } else { is_made(header, of) }
     }
 }
 
@@ -89,7 +100,7 @@ pub unsafe fn by_write_below(query: *mut pg_sys::QueryDesc, of: Summed) -> bool 
         let result = (*modify).resultRelInfo;
         if (*query).operation == pg_sys::CmdType::CMD_UPDATE {
             // ExecModifyTable fetches the old version, and nobody clears it.
-            return slot_is_made((*result).ri_oldTupleSlot, of);
+            return slot_is_made((*result).ri_oldTupleSlot, of).by_sum;
         }
         let relation = (*result).ri_RelationDesc;
         compat::may_have_made(relation) && deleted_was_made(query, (*modify).ps.lefttree, relation, of)
@@ -120,7 +131,7 @@ unsafe fn deleted_was_made(
                 let keys = (*state).iss_NumScanKeys;
                 raw::index_rescan(index, (*state).iss_ScanKeys, keys, std::ptr::null_mut(), 0);
                 raw::index_getnext_slot(index, pg_sys::ScanDirection::ForwardScanDirection, slot)
-                    && slot_is_made(slot, of)
+                    && slot_is_made(slot, of).by_sum
             }
             NodeTag::T_TidScanState
                 if std::ptr::eq((*slot).tts_ops, &raw const pg_sys::TTSOpsBufferHeapTuple) =>
@@ -130,7 +141,7 @@ unsafe fn deleted_was_made(
                 let cid = (*(*query).estate).es_output_cid;
                 fetch(relation, &mut tid, slot)
                     && heap::deleted_by(header_of(slot)) == Some(cid)
-                    && slot_is_made(slot, of)
+                    && slot_is_made(slot, of).by_sum
             }
             _ => false,
         }
@@ -157,23 +168,23 @@ unsafe fn fetch(
     }
 }
 
-/// Whether a row that has come to a guard was made by its sum.
+/// Who has counted a row before that has come to a guard.
 ///
 /// # Safety
 /// `guard` runs and looks; `slot` holds a row of its child; no frame above owns anything.
 #[cold]
 #[allow(ffi_unwind_calls, reason = "called by bare frames, which own nothing")]
-pub(super) unsafe fn came(guard: *mut GuardState, slot: *mut pg_sys::TupleTableSlot) -> bool {
+pub(super) unsafe fn came(guard: *mut GuardState, slot: *mut pg_sys::TupleTableSlot) -> Made {
     // SAFETY: by contract.
     unsafe {
-        let Some(orders) = &(*guard).orders else { return false };
+        let Some(orders) = &(*guard).orders else { return Made::default() };
         if orders.ctid == 0 {
-            return false;
+            return Made::default();
         }
-        let Some(mut identity) = identity::identity(slot, orders) else { return false };
+        let Some(mut identity) = identity::identity(slot, orders) else { return Made::default() };
         let relation = written(guard, identity::leaf(slot, orders));
         if relation.is_null() || !compat::may_have_made(relation) {
-            return false;
+            return Made::default();
         }
         if (*guard).looked_at.is_null() {
             let estate = (*guard).scan.ss.ps.state;
@@ -188,35 +199,37 @@ pub(super) unsafe fn came(guard: *mut GuardState, slot: *mut pg_sys::TupleTableS
         }
         let of = summed(orders);
         let at = (*guard).looked_at;
-        let made = fetch(relation, &mut identity.tid, at) && slot_is_made(at, of);
+        let is_there = fetch(relation, &mut identity.tid, at);
+        let made = if is_there { slot_is_made(at, of) } else { Made::default() };
         clear(at);
         made
     }
 }
 
-/// Whether the row that an upsert has updated last was made by its sum.
+/// Who has counted the row before that an upsert has updated last.
 ///
 /// # Safety
 /// `guard` runs below `parent`, which has updated a row.
 #[cold]
 #[allow(ffi_unwind_calls, reason = "called by bare frames, which own nothing")]
-pub(super) unsafe fn was_upserted(guard: *mut GuardState) -> bool {
+pub(super) unsafe fn was_upserted(guard: *mut GuardState) -> Made {
     // SAFETY: by contract.
     unsafe {
-        let Some(orders) = &(*guard).orders else { return false };
+        let Some(orders) = &(*guard).orders else { return Made::default() };
         let result = (*(*guard).parent).resultRelInfo;
         let relation = (*result).ri_RelationDesc;
         let on_conflict = (*result).ri_onConflict;
         if on_conflict.is_null() || !heap::is_heap(relation) || !compat::may_have_made(relation) {
-            return false;
+            return Made::default();
         }
         // ExecOnConflictUpdate clears the slot, and leaves there which version it has locked.
         let slot = (*on_conflict).oc_Existing;
         if slot.is_null() || !std::ptr::eq((*slot).tts_ops, &raw const pg_sys::TTSOpsBufferHeapTuple) {
-            return false;
+            return Made::default();
         }
         let mut tid = (*slot.cast::<pg_sys::BufferHeapTupleTableSlot>()).base.tupdata.t_self;
-        let made = fetch(relation, &mut tid, slot) && slot_is_made(slot, summed(orders));
+        let is_there = fetch(relation, &mut tid, slot);
+        let made = if is_there { slot_is_made(slot, summed(orders)) } else { Made::default() };
         clear(slot);
         made
     }

@@ -6,9 +6,10 @@ use crate::pg::pg_sys;
 use pgrx::pg_sys::NodeTag;
 use safedelete_core::command::Command;
 
+use super::made::Made;
 use super::orders::{Flow, Orders};
 use super::state::{GuardState, Stage, as_guard};
-use super::tally::{count_in_parts, count_more};
+use super::tally::{count_in_parts, count_more, note_own};
 use super::threshold::check;
 use super::{direct, made};
 use crate::pg::write::Write;
@@ -165,9 +166,16 @@ pub unsafe fn count(guard: *mut GuardState) {
         };
         let spared = if direct { 0 } else { (*guard).made };
         let more = (count as u64).saturating_sub((*guard).count + spared);
-        if more > 0 && (*guard).looks && !direct && last_was_made(guard) {
-            (*guard).made += more;
-            return;
+        if more > 0 && (*guard).looks && !direct {
+            let made = last_was_made(guard);
+            note_own(guard, made, more);
+            if made.by_sum {
+                (*guard).made += more;
+                if !made.by_own {
+                    check(guard);
+                }
+                return;
+            }
         }
         (*guard).count += more;
         if (*guard).count > (*guard).threshold {
@@ -180,11 +188,11 @@ pub unsafe fn count(guard: *mut GuardState) {
     }
 }
 
-/// Whether the row that was written last was made by the sum itself.
+/// Who has counted the row before that was written last.
 ///
 /// # Safety
 /// `guard` runs below a parent that has written one.
-unsafe fn last_was_made(guard: *mut GuardState) -> bool {
+unsafe fn last_was_made(guard: *mut GuardState) -> Made {
     // SAFETY: by contract.
     unsafe {
         match (*guard).orders {
@@ -276,16 +284,11 @@ pub unsafe fn counts_at(modify: *mut pg_sys::PlanState) -> bool {
 pub unsafe fn count_rest(query: *mut pg_sys::QueryDesc) {
     // SAFETY: by contract; casts follow tags.
     unsafe {
-        let mut modify = (*query).planstate;
-        if nodes::tag(modify) != NodeTag::T_ModifyTableState {
-            let mut found: *mut pg_sys::PlanState = std::ptr::null_mut();
-            find_main(modify, (&raw mut found).cast());
-            modify = found;
-        }
+        let modify = main(query);
         if modify.is_null() {
             return;
         }
-        let guard = as_guard((*modify).lefttree);
+        let guard = as_guard((*modify).ps.lefttree);
         // A view's triggers are called again for a row that comes again.
         let again = !guard.is_null() && matches!((*guard).orders, Some(Orders { whole_row: 1.., .. }));
         if !guard.is_null() && !again && !(*guard).execution.is_null() {
@@ -294,6 +297,24 @@ pub unsafe fn count_rest(query: *mut pg_sys::QueryDesc) {
                 count_more(guard, rest);
             }
         }
+    }
+}
+
+/// The main ModifyTable of a query, wherever it stands; NULL where it has none.
+///
+/// # Safety
+/// As `count_rest`.
+#[allow(ffi_unwind_calls, reason = "called by bare frames, which own nothing")]
+pub unsafe fn main(query: *mut pg_sys::QueryDesc) -> *mut pg_sys::ModifyTableState {
+    // SAFETY: by contract; casts follow tags.
+    unsafe {
+        let modify = (*query).planstate;
+        if nodes::tag(modify) == NodeTag::T_ModifyTableState {
+            return modify.cast();
+        }
+        let mut found: *mut pg_sys::PlanState = std::ptr::null_mut();
+        find_main(modify, (&raw mut found).cast());
+        found.cast()
     }
 }
 

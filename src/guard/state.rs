@@ -5,6 +5,7 @@ use core::ffi::c_char;
 use pgrx::pg_sys::NodeTag;
 
 use super::execution::Execution;
+use super::made::Made;
 use super::orders::Orders;
 use super::spool::Spool;
 use crate::pg::{nodes, pg_sys};
@@ -55,7 +56,7 @@ pub struct GuardState {
     pub(super) looked_at: *mut pg_sys::TupleTableSlot,
     /// The row that passed last was made by the sum, and how many that were have been written: of a flow whose
     /// count is kept elsewhere.
-    pub(super) last_is_made: bool,
+    pub(super) last_is_made: Made,
     pub(super) made: u64,
     /// More input is to come when what was collected has been handed on.
     pub(super) unfinished: bool,

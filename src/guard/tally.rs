@@ -1,5 +1,6 @@
 //! Counts that are the parts' or the sum's, told to the execution; a refusal is raised. Bare frames, as node.rs.
 
+use super::made::Made;
 use super::state::GuardState;
 use crate::pg::frame;
 use crate::pg::pg_sys;
@@ -40,6 +41,23 @@ pub unsafe fn note_made_in_parts(guard: *mut GuardState, leaf: pg_sys::Oid) {
                 parts.note_made(leaf);
             }
         });
+    }
+}
+
+/// Notes whether the session's own ceiling counts rows otherwise than the sum does.
+///
+/// # Safety
+/// `guard` runs.
+#[inline]
+pub unsafe fn note_own(guard: *mut GuardState, made: Made, rows: u64) {
+    if made.by_sum == made.by_own {
+        return;
+    }
+    // SAFETY: by contract; what it has started with lives as long as the guard.
+    unsafe {
+        if let Some(execution) = (*guard).execution.as_mut() {
+            execution.task.note_own(made.by_sum, rows);
+        }
     }
 }
 

@@ -49,8 +49,10 @@ pub struct Task {
     /// What the statement says of its own number of rows, whatever the rules say.
     pub(super) expectation: Option<Expectation>,
     /// The session's own ceiling, and what is over it in a rehearsal.
-    own: Option<u64>,
+    pub(super) own: Option<u64>,
     over_own: Option<Report>,
+    /// Rows that it counts and the sum does not, less those that it does not count.
+    own_beyond: i64,
     /// The command is guarded here, so its rows join the sum.
     pub(super) guarded: bool,
     /// The table that the statement names, where this is a part of it.
@@ -102,6 +104,7 @@ impl Task {
             expectation: None,
             own: own_ceiling(write.relation),
             over_own: None,
+            own_beyond: 0,
             guarded: true,
             part_of: None,
         }
@@ -143,17 +146,30 @@ impl Task {
         within.min(self.expected_at_most()).min(self.own_left())
     }
 
-    /// How many rows more the session's own ceiling leaves.
+    /// Up to which count the session's own ceiling lets rows through.
     fn own_left(&self) -> u64 {
         match self.own {
-            Some(most) if !self.rehearses => most.saturating_sub(ledger::own(self.table.of())),
+            Some(most) if !self.rehearses => {
+                most.saturating_sub(ledger::own(self.table.of())).saturating_add_signed(-self.own_beyond)
+            }
             _ => u64::MAX,
         }
+    }
+
+    /// Notes rows that the session's own ceiling counts otherwise than the sum, which counts them `by_sum` again or not.
+    pub fn note_own(&mut self, by_sum: bool, rows: u64) {
+        self.own_beyond += if by_sum { rows as i64 } else { -(rows as i64) };
+    }
+
+    /// What the ceiling counts of so many rows that the sum counts.
+    fn own_count(&self, count: u64) -> u64 {
+        count.saturating_add_signed(self.own_beyond)
     }
 
     /// Whether so many rows, with those before them, are within the session's own ceiling.
     fn within_own(&mut self, count: u64) -> Result<(), Frozen> {
         let Some(most) = self.own else { return Ok(()) };
+        let count = self.own_count(count);
         let sum = ledger::own(self.table.of()).saturating_add(count);
         if sum <= most || count == 0 {
             return Ok(());
@@ -187,6 +203,15 @@ impl Task {
             Some(unmet) if !self.rehearses => Err(self.refuse_unmet(unmet, Selected::Rows(rows))),
             _ => Ok(()),
         }
+    }
+
+    /// The error where so many rows that were found as expected came to fewer.
+    pub fn missed(&self, found: u64, written: u64) -> Option<Frozen> {
+        let expected = self.expectation.filter(|_| !self.rehearses)?.least();
+        let Write { command, relation, .. } = self.write;
+        let name = || relations::name(relation);
+        (written < expected)
+            .then(|| self.refused(&expectation::missed(command, &name(), expected, found, written)))
     }
 
     /// The error of an expectation that is not met.
@@ -231,7 +256,7 @@ impl Task {
     pub fn join_sum(&mut self, count: u64, deleted: u64) -> Result<(), Frozen> {
         self.within_own(count)?;
         if self.own.is_some() {
-            ledger::add_own(self.table.of(), count);
+            ledger::add_own(self.table.of(), self.own_count(count));
         }
         let sum = if self.writer.bypassed || !self.guarded {
             // Not checked, and so nobody's sum; told where it is over a limit by itself.

@@ -6,7 +6,7 @@ use core::ffi::c_int;
 use crate::pg::pg_sys;
 use pgrx::pg_sys::NodeTag;
 
-use crate::guard::{measure, point};
+use crate::guard::{expected, measure, point};
 use crate::pg::execution::Execution;
 use crate::pg::{frame, nodes, raw};
 use crate::{ledger, levels};
@@ -185,6 +185,9 @@ unsafe extern "C-unwind" fn executor_finish(query: *mut pg_sys::QueryDesc) {
 unsafe fn finish_write(query: *mut pg_sys::QueryDesc) {
     // SAFETY: by contract.
     unsafe {
+        if expected::is_awaited() {
+            settle(query);
+        }
         if levels::may_fire_triggers(Execution::of(query)) {
             fire_and_finish(query);
         } else {
@@ -197,6 +200,23 @@ unsafe fn finish_write(query: *mut pg_sys::QueryDesc) {
         if ledger::is_in_use() {
             forget_ended(query);
         }
+    }
+}
+
+/// Before a trigger fires for it.
+///
+/// # Safety
+/// As the hook. No frame above owns anything.
+#[cold]
+unsafe fn settle(query: *mut pg_sys::QueryDesc) {
+    // SAFETY: as the caller says.
+    unsafe {
+        let outer = levels::enter_query(Execution::of(query));
+        expected::settle(query);
+        levels::leave(outer);
+    }
+    if levels::current().is_outside() {
+        expected::stop_awaiting();
     }
 }
 

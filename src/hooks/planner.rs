@@ -45,6 +45,7 @@ unsafe extern "C-unwind" fn planner(
     let explain = std::ptr::null_mut();
     // SAFETY: PostgreSQL's arguments, passed on as they came.
     unsafe {
+        expected::look();
         if may_write(parse) {
             plan_write(parse, query_string, cursor_options, bound_params, explain)
         } else {
@@ -118,7 +119,12 @@ unsafe fn may_write(query: *mut pg_sys::Query) -> bool {
     unsafe {
         match (*query).commandType {
             pg_sys::CmdType::CMD_DELETE | pg_sys::CmdType::CMD_UPDATE | pg_sys::CmdType::CMD_MERGE => true,
-            pg_sys::CmdType::CMD_INSERT => (*query).hasModifyingCTE || !(*query).onConflict.is_null(),
+            pg_sys::CmdType::CMD_INSERT => {
+                (*query).hasModifyingCTE
+                    || !(*query).onConflict.is_null()
+                    // It has the condition of the statement that fired the rule.
+                    || (*query).querySource == pg_sys::QuerySource::QSRC_NON_INSTEAD_RULE
+            }
             _ => (*query).hasModifyingCTE,
         }
     }

@@ -4,7 +4,7 @@
 use core::ffi::c_void;
 
 use crate::pg::{frame, memory, pg_sys};
-use crate::{ledger, levels};
+use crate::{ledger, levels, settings};
 
 /// # Safety
 /// Called once, by `hooks::install`.
@@ -19,6 +19,7 @@ pub unsafe fn install() {
 /// Why this callback: every transaction calls it, so it first asks whether there is anything to do.
 unsafe extern "C-unwind" fn transaction_event(event: pg_sys::XactEvent::Type, _: *mut c_void) {
     use pg_sys::XactEvent::*;
+    settings::ceiling::ended();
     match event {
         XACT_EVENT_COMMIT if !ledger::is_in_use() && levels::end_usual_transaction() => {}
         XACT_EVENT_PRE_COMMIT => {}

@@ -74,6 +74,15 @@ pub fn command_id() -> pg_sys::CommandId {
     }
 }
 
+/// Whether a transaction is open, and not about to end.
+pub fn is_in_transaction() -> bool {
+    #[allow(ffi_unwind_calls, reason = "reads the transaction's state")]
+    // SAFETY: see the reason.
+    unsafe {
+        raw::IsTransactionState()
+    }
+}
+
 /// Whether a transaction block is open.
 #[inline]
 pub fn is_transaction_block() -> bool {

@@ -5,6 +5,7 @@ use std::ffi::CStr;
 
 use super::pg_sys;
 
+use super::nodes::Node;
 use super::{frame, raw, text};
 
 /// What `pg_finfo_*` functions give.
@@ -70,6 +71,12 @@ pub fn jsonb_argument(call: pg_sys::FunctionCallInfo, number: usize) -> Option<S
     let datum = datum(call, number)?;
     // SAFETY: the declaration says jsonb, whose output function makes a NUL-terminated text.
     text::from_server(unsafe { pg_sys::OidOutputFunctionCall(pg_sys::F_JSONB_OUT.into(), datum) })
+}
+
+/// An `internal` argument that is a node.
+pub fn node_argument<'t>(call: pg_sys::FunctionCallInfo, number: usize) -> Option<Node<'t>> {
+    // SAFETY: the declaration keeps it from being called by SQL; PostgreSQL gives a node that stays for the call.
+    unsafe { Node::of(datum(call, number)?.cast_mut_ptr()) }
 }
 
 /// An `oid` argument, `regclass` and the like among them.

@@ -297,6 +297,7 @@ unsafe extern "C-unwind" {
 
     // access/xact.h
     pub fn IsTransactionBlock() -> bool;
+    pub fn IsTransactionState() -> bool;
     pub fn GetCurrentCommandId(used: bool) -> pg_sys::CommandId;
     pub fn GetCurrentStatementStartTimestamp() -> pg_sys::TimestampTz;
 

@@ -160,6 +160,16 @@ pub fn schema_of_name(name: &CStr) -> Option<pg_sys::Oid> {
     (schema != pg_sys::InvalidOid).then_some(schema)
 }
 
+/// Whether a function has one argument, of this type.
+pub fn takes_one(function: pg_sys::Oid, argument: pg_sys::Oid) -> bool {
+    let (mut types, mut count): (*mut pg_sys::Oid, _) = (std::ptr::null_mut(), 0);
+    // SAFETY: gives so many types, in the current memory context.
+    unsafe {
+        pg_sys::get_func_signature(function, &mut types, &mut count);
+        count == 1 && *types == argument
+    }
+}
+
 /// A function's name with its schema's, quoted where SQL needs it, and parentheses.
 pub fn function_name(function: pg_sys::Oid) -> String {
     let schema = text(pg_sys::get_namespace_name(pg_sys::get_func_namespace(function)));

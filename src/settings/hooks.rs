@@ -48,7 +48,11 @@ pub unsafe extern "C-unwind" fn assign_max_fraction(new: f64, _: *mut c_void) {
 
 pub unsafe extern "C-unwind" fn assign_own_max_rows(new: i32, _: *mut c_void) {
     // Every write carries a guard where it is set.
-    assigned((new < 0) != (OWN_MAX_ROWS.get() < 0));
+    let (is_set, was_set) = (new >= 0, OWN_MAX_ROWS.get() >= 0);
+    assigned(is_set != was_set);
+    if is_set != was_set {
+        ceiling::changes(is_set);
+    }
 }
 
 pub unsafe extern "C-unwind" fn check_allow_rows(_: *mut i32, extra: Extra, source: Source) -> bool {

@@ -144,6 +144,7 @@ nodes! {
     Const T_Const;
     Param T_Param;
     FuncExpr T_FuncExpr { args: [Node] };
+    NamedArgExpr T_NamedArgExpr { arg: Node };
     OpExpr T_OpExpr { args: [Node] };
     ScalarArrayOpExpr T_ScalarArrayOpExpr { args: [Node] };
     BoolExpr T_BoolExpr { args: [Node] };
@@ -180,6 +181,9 @@ nodes! {
     CommonTableExpr T_CommonTableExpr { ctename: str, ctequery: Node };
     MergeAction T_MergeAction { qual: Node };
     SetOperationStmt T_SetOperationStmt { larg: Node, rarg: Node };
+
+    // supportnodes.h
+    SupportRequestSimplify T_SupportRequestSimplify { fcall: FuncExpr };
 
     // value.h
     String T_String { sval: str };
