@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::{Parser, ValueEnum};
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser, ValueEnum};
 
 /// Checks SQL migrations with safedelete.check, before they run.
 ///
@@ -83,6 +84,15 @@ impl Arguments {
         if arguments.connection.is_none() && arguments.files.first().is_some_and(|first| is_connection(first))
         {
             arguments.connection = Some(arguments.files.remove(0));
+            let mut command = Arguments::command();
+            if arguments.files.is_empty() {
+                command.error(ErrorKind::MissingRequiredArgument, "no FILE or DIRECTORY to check").exit();
+            }
+            if arguments.scratch {
+                command
+                    .error(ErrorKind::ArgumentConflict, "--scratch asks no database: there is one too many")
+                    .exit();
+            }
         }
         if arguments.pg_config.is_none() {
             arguments.pg_config =

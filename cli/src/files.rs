@@ -13,7 +13,11 @@ pub fn find(arguments: &[String], down: bool) -> (Vec<PathBuf>, Vec<(String, Str
             continue;
         }
         let before = files.len();
-        let outcome = if path.is_dir() { below(path, &mut files) } else { path.metadata().map(drop) };
+        let outcome = if path.is_dir() {
+            below(path, &mut Vec::new(), &mut files, &mut bad)
+        } else {
+            path.metadata().map(drop)
+        };
         if let Err(error) = outcome {
             bad.push((argument.clone(), error.to_string()));
         } else if !path.is_dir() {
@@ -29,19 +33,35 @@ pub fn find(arguments: &[String], down: bool) -> (Vec<PathBuf>, Vec<(String, Str
     (files, bad)
 }
 
-/// Every *.sql file below a folder; hidden folders are tools' own.
-fn below(folder: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
+/// Every *.sql file below a folder, that of links included; hidden folders are tools' own. `above` are the folders on the
+/// way, to which a link may lead back.
+fn below(
+    folder: &Path,
+    above: &mut Vec<PathBuf>,
+    files: &mut Vec<PathBuf>,
+    bad: &mut Vec<(String, String)>,
+) -> std::io::Result<()> {
+    let own = folder.canonicalize()?;
+    if above.contains(&own) {
+        return Ok(());
+    }
+    above.push(own);
     for entry in folder.read_dir()? {
-        let (path, kind) = entry.and_then(|entry| Ok((entry.path(), entry.file_type()?)))?;
+        let path = entry?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        if kind.is_dir() {
+        let is_sql = name.to_ascii_lowercase().ends_with(".sql");
+        if path.is_dir() {
             if !name.starts_with('.') {
-                below(&path, files)?;
+                below(&path, above, files, bad)?;
             }
-        } else if name.to_ascii_lowercase().ends_with(".sql") && path.is_file() {
+        } else if is_sql && path.is_file() {
             files.push(path);
+        } else if is_sql {
+            let reason = path.metadata().map_or_else(|error| error.to_string(), |_| "no file".to_owned());
+            bad.push((path.to_string_lossy().into_owned(), reason));
         }
     }
+    above.pop();
     Ok(())
 }
 

@@ -80,6 +80,8 @@ struct Reading<'a> {
     is_alone: bool,
     /// Of a part that takes the migration back, and is not asked for.
     is_left_out: bool,
+    /// A part before it brings the migration up.
+    has_up: bool,
     parts: Vec<Part>,
     data: Vec<Range<usize>>,
     findings: Vec<Finding>,
@@ -99,6 +101,7 @@ impl<'a> Reading<'a> {
             is_rollback: false,
             is_alone: false,
             is_left_out: false,
+            has_up: false,
             parts: Vec::new(),
             data: Vec::new(),
             findings: Vec::new(),
@@ -167,11 +170,16 @@ impl<'a> Reading<'a> {
     /// Gives how far to go on.
     fn comment(&mut self, length: usize) -> usize {
         let text = String::from_utf8_lossy(&self.text[self.at..self.at + length]);
-        match Directive::read(&text) {
+        // Tools read it at the beginning of a line.
+        let line = &self.text[..self.at];
+        let begins = line.iter().rev().find(|byte| !matches!(byte, b' ' | b'\t'));
+        match Directive::read(&text).filter(|_| matches!(begins, None | Some(b'\n' | b'\r'))) {
             None => {}
             Some(Directive::Part { is_down, is_alone }) => {
                 self.end_part(self.at);
-                self.is_left_out = is_down && !self.down;
+                // What nothing brings up no tool takes down.
+                self.is_left_out = is_down && self.has_up && !self.down;
+                self.has_up |= !is_down;
                 self.part.is_alone = is_alone;
             }
             Some(Directive::NoTransaction) => self.is_alone = true,
@@ -229,13 +237,19 @@ impl<'a> Reading<'a> {
         }
         let data = (self.end_of_line(self.at) + 1).min(self.text.len());
         let mut end = data;
+        let mut has_end = false;
         while end < self.text.len() {
             let line_end = self.end_of_line(end);
-            let line = self.text[end..line_end].trim_ascii_end();
-            if line == b"\\." {
+            has_end = self.text[end..line_end].trim_ascii_end() == b"\\.";
+            if has_end {
                 break;
             }
             end = (line_end + 1).min(self.text.len());
+        }
+        if !has_end && !self.text[data..end].trim_ascii().is_empty() {
+            let finding =
+                Finding::new(Kind::NotChecked, "what follows is taken for the data of COPY, and not checked");
+            self.findings.push(finding.at(begin..self.at).hinted("Close the data with a line of \\. alone."));
         }
         let behind = self.end_of_line(end);
         self.data.push(data..end);
@@ -244,7 +258,8 @@ impl<'a> Reading<'a> {
     }
 }
 
-/// Commands that only show something, or say how. A backquote in one runs a program.
+/// Commands that only show something, or say how. A backquote in one runs a program; a backslash may begin another, or
+/// SQL behind two.
 fn is_harmless(name: &str, line: &str) -> bool {
     matches!(
         name,
@@ -260,16 +275,30 @@ fn is_harmless(name: &str, line: &str) -> bool {
             | "t"
             | "encoding"
     ) && !line.contains('`')
+        && !line[1..].contains('\\')
 }
 
-/// Whether a COPY reads from the client.
+/// Whether a COPY reads from the client, by its words outside of quotes, comments and parentheses.
 fn from_stdin(statement: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(statement).to_ascii_lowercase();
-    let words: Vec<_> = text
-        .split(|letter: char| letter.is_ascii_whitespace() || letter == ';')
-        .filter(|word| !word.is_empty())
-        .collect();
-    words.windows(2).any(|pair| pair == ["from", "stdin"])
+    let (mut words, mut at, mut depth) = (String::new(), 0, 0usize);
+    while at < statement.len() {
+        let length = split::piece(statement, at);
+        match statement[at] {
+            b'(' => depth += 1,
+            b')' => depth = depth.saturating_sub(1),
+            byte if length == 1 && depth == 0 && (byte.is_ascii_alphanumeric() || byte == b'_') => {
+                words.push(byte.to_ascii_lowercase().into());
+                at += 1;
+                continue;
+            }
+            // What is quoted is a word, and none of these.
+            b'\'' | b'"' => words.push_str(" ."),
+            _ => {}
+        }
+        words.push(' ');
+        at += length;
+    }
+    words.split_ascii_whitespace().collect::<Vec<_>>().windows(2).any(|pair| pair == ["from", "stdin"])
 }
 
 #[cfg(test)]
@@ -294,6 +323,10 @@ mod tests {
         let text = "-- migrate:up\nA;\n-- migrate:down\nB;\n";
         assert_eq!(parts(text, false).0, ["-- migrate:up\nA;"]);
         assert_eq!(parts(text, true).0, ["-- migrate:up\nA;", "-- migrate:down\nB;"]);
+        // Nor where nothing is brought up, or behind SQL.
+        assert_eq!(parts("A;\n-- migrate:down\nB;", false).0, ["A;", "-- migrate:down\nB;"]);
+        let behind = "-- migrate:up\nA; -- migrate:down\nB;";
+        assert_eq!(parts(behind, false).0, [behind]);
         // In quotes it is none.
         assert_eq!(parts("SELECT '\n-- migrate:down\n';", false).0, ["SELECT '\n-- migrate:down\n';"]);
     }
@@ -322,6 +355,9 @@ mod tests {
         assert_eq!(told("A \\gexec\nB;").0, ["A ;     \nB;"]);
         assert_eq!(told("\\restrict abc\n\\echo x\nA;").1, Vec::<String>::new());
         assert_eq!(told("\\echo `rm x`").1.len(), 1);
+        for more in ["\\echo x \\\\ DELETE FROM t;", "\\timing \\i x"] {
+            assert_eq!(told(more).1.len(), 1, "{more}");
+        }
         for quoted in ["SELECT E'\\\\i';", "SELECT '\\i x';", "SELECT $$ \\i $$;", "/* \\i */ A;", "-- \\i"] {
             assert_eq!(told(quoted), (vec![quoted.to_owned()], vec![]), "{quoted}");
         }
@@ -344,7 +380,20 @@ A;",
         assert!(migration.findings.is_empty());
         // Data that nobody ends is data to the end.
         assert_eq!(read("COPY t FROM STDIN;\n1\n2").data.first(), Some(&(19..22)));
-        assert!(read("COPY t FROM '/x'; SELECT 1;").data.is_empty());
+        assert_eq!(read("COPY t FROM STDIN;\n1\n2").findings.len(), 1);
+        assert!(read("COPY t FROM STDIN;\n").findings.is_empty());
+        for data in
+            ["COPY t(a)FROM STDIN(FORMAT csv);\n1\n\\.\n", "copy t from /* x */ stdin with csv;\n1\n\\.\n"]
+        {
+            assert_eq!(read(data).data.len(), 1, "{data}");
+        }
+        for none in [
+            "COPY t FROM '/x'; SELECT 1;",
+            "COPY t FROM '/a from stdin b';\nA;",
+            "COPY (SELECT a from stdin) TO '/x';",
+        ] {
+            assert!(read(none).data.is_empty(), "{none}");
+        }
     }
 
     #[test]

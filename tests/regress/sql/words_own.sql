@@ -98,7 +98,56 @@ ALTER FUNCTION purge OWNER TO own_user;
 SET safedelete.bypass_role = own_user;
 DO $$ BEGIN PERFORM own.purge(1, 6); DELETE FROM own.t WHERE id BETWEEN 7 AND 11; END $$;
 DO $$ BEGIN DELETE FROM own.t WHERE id BETWEEN 7 AND 11; PERFORM own.purge(1, 6); END $$;
+-- A row that the sum has written before counts once, whoever wrote it and whether or not that was guarded.
+CREATE FUNCTION touch(a int, b int) RETURNS void LANGUAGE sql SECURITY DEFINER AS
+  $$UPDATE own.t SET v = 'y' WHERE id BETWEEN a AND b$$;
+ALTER FUNCTION touch OWNER TO own_user;
+BEGIN;
+DO $$ BEGIN PERFORM own.touch(1, 8); UPDATE own.t SET v = 'z' WHERE id BETWEEN 1 AND 8; PERFORM own.touch(1, 10); END $$;
+ROLLBACK;
+BEGIN;
+DO $$ BEGIN FOR i IN 1..20 LOOP PERFORM own.touch(1, 1); UPDATE own.t SET v = i::text WHERE id = 1; END LOOP; END $$;
+ROLLBACK;
+DO $$ BEGIN PERFORM own.touch(1, 8); UPDATE own.t SET v = 'z' WHERE id BETWEEN 5 AND 11; END $$;
 RESET safedelete.bypass_role;
+BEGIN;
+DO $$ BEGIN FOR i IN 1..20 LOOP
+  INSERT INTO own.t VALUES (1, 1, 'u') ON CONFLICT (id) DO UPDATE SET v = 'u';
+  UPDATE own.t SET v = i::text WHERE id = 1;
+END LOOP; END $$;
+ROLLBACK;
+SET safedelete.commands = 'delete';
+BEGIN;
+DO $$ BEGIN FOR i IN 1..20 LOOP UPDATE own.t SET v = i::text WHERE id BETWEEN 1 AND 5; END LOOP;
+  DELETE FROM own.t WHERE id BETWEEN 1 AND 10; END $$;
+ROLLBACK;
+DO $$ BEGIN UPDATE own.t SET v = 'y' WHERE id <= 6; DELETE FROM own.t WHERE id BETWEEN 5 AND 11; END $$;
+MERGE INTO t USING generate_series(1, 11) g ON t.id = g WHEN MATCHED THEN UPDATE SET v = 'm';
+RESET safedelete.commands;
+-- What was written while there was no ceiling it has not counted.
+CREATE FUNCTION freely(n int) RETURNS void LANGUAGE plpgsql SET safedelete.own_max_rows = -1 AS
+  $$ BEGIN UPDATE own.t SET v = 'y' WHERE id <= n; END $$;
+DO $$ BEGIN PERFORM own.freely(50); UPDATE own.t SET v = 'z' WHERE id <= 11; END $$;
+BEGIN;
+DO $$ BEGIN
+  UPDATE own.t SET v = 'z' WHERE id <= 6; PERFORM own.freely(50);
+  UPDATE own.t SET v = 'z' WHERE id <= 4; UPDATE own.t SET v = 'z' WHERE id <= 4;
+END $$;
+ROLLBACK;
+BEGIN;
+SET LOCAL safedelete.scope = transaction;
+SET LOCAL safedelete.own_max_rows = -1;
+UPDATE t SET v = 'y' WHERE id <= 50;
+SET LOCAL safedelete.own_max_rows = 10;
+UPDATE t SET v = 'z' WHERE id <= 10;
+UPDATE t SET v = 'z' WHERE id <= 10;
+UPDATE t SET v = 'z' WHERE id = 11;
+ROLLBACK;
+-- Rows that the sum inserts were not there.
+BEGIN;
+DO $$ BEGIN INSERT INTO own.t SELECT g FROM generate_series(2001, 2100) g; UPDATE own.t SET v = 'n' WHERE id > 2000; END $$;
+ROLLBACK;
+VACUUM ANALYZE t;
 
 -- What holds nothing that could be lost is free.
 CREATE TEMP TABLE temporary AS SELECT * FROM t;
