@@ -3,11 +3,14 @@
 SHELL := /bin/bash
 # PG_MAJOR=15 names one of those in their usual place.
 ifneq ($(PG_MAJOR),)
-PG_CONFIG ?= /usr/lib/postgresql/$(PG_MAJOR)/bin/pg_config
+ifeq ($(origin PG_CONFIG),undefined)
+PG_CONFIG := /usr/lib/postgresql/$(PG_MAJOR)/bin/pg_config
+endif
 endif
 PG_CONFIG ?= $(shell ls -d /usr/lib/postgresql/*/bin/pg_config 2>/dev/null | sort -V | tail -1)
 export PG_CONFIG
-override PG_MAJOR := $(shell $(PG_CONFIG) --version 2>/dev/null | sed -E 's/^[^0-9]*([0-9]+).*/\1/')
+# Asked when it is needed, for setup may have installed it.
+override PG_MAJOR = $(shell $(PG_CONFIG) --version 2>/dev/null | sed -E 's/^[^0-9]*([0-9]+).*/\1/')
 TARGET = target/pg$(PG_MAJOR)
 # Where tools/setup unpacks Debian's Rust, if the one in PATH is too old.
 export PATH := $(CURDIR)/target/rust/usr/bin:$(PATH)
@@ -15,7 +18,7 @@ CARGO = PGRX_PG_CONFIG_PATH=$(PG_CONFIG) CARGO_TARGET_DIR=$(TARGET) cargo
 
 .PHONY: help setup all build build-inserver install uninstall demo picture test test-core cli install-cli test-cli \
 	test-postgres-cassert \
-	package test-package tree test-tree pgxn test-pgrx lint bench clean
+	package test-package rpm test-rpm test-reproducible checksums tree test-tree pgxn test-pgrx workflows lint bench clean
 help:
 	@sed -nE 's/^## ?//p' Makefile
 
@@ -36,7 +39,10 @@ help:
 ## make test-fuzz       random conditions, whole statements against the truth, damaged scripts for check, policies
 ##                      (FUZZ_SECONDS)
 ## make test-valgrind   regress, isolation and corpus below Valgrind's memcheck
-## make package         a Debian package, in target/packages; make test-package installs it in a clean root
+## make package         Debian packages and a bill of materials for a PG_MAJOR, in target/packages; make test-package
+##                      installs them in a clean root
+## make rpm             the same as RPMs; make test-rpm
+## make test-reproducible  builds the packages twice, in two folders: they have to be the same
 ## make tree            a directory for PostgreSQL 18's extension_control_path; make test-tree tries it
 ## make pgxn            the PGXN archive, in target/packages
 ## make test-pgrx       cargo pgrx install gives what make install gives (installs cargo-pgrx)
@@ -58,7 +64,8 @@ build: setup
 # What was there before goes: a script of cargo pgrx install's would be found before the versions' own.
 install: build
 	@lib=$$($(PG_CONFIG) --pkglibdir) && share=$$($(PG_CONFIG) --sharedir)/extension && \
-	{ test -w "$$lib" || as_root=sudo; } && \
+	server=$$($(PG_CONFIG) --bindir)/postgres && { test -w "$$lib" || as_root=sudo; } && \
+	{ test ! -f "$$server" || packaging/symbols $(TARGET)/release/libsafedelete.so "$$server"; } && \
 	$$as_root install -m 755 $(TARGET)/release/libsafedelete.so "$$lib/safedelete.so.new" && \
 	$$as_root mv "$$lib/safedelete.so.new" "$$lib/safedelete.so" && \
 	$$as_root rm -f "$$share"/safedelete--*.sql && \
@@ -112,15 +119,36 @@ test-postgres-cassert: setup
 picture: install
 	@docs/demo/picture
 
-package: build cli
+package: setup
+	@packaging/build
 	@packaging/deb
+
+rpm: setup
+	@packaging/build
+	@packaging/rpm
 
 test-package: package
 	@packaging/test-notices
 	@packaging/test-meta
+	@packaging/test-setup
+	@packaging/test-oldest $(PG_MAJOR)
 	@packaging/test-deb
 
-tree: build
+test-rpm: rpm
+	@packaging/test-rpm
+
+test-reproducible: setup
+	@packaging/test-reproducible
+
+# SHA256SUMS.NAME of what is in target/packages; a release has one of each system.
+checksums:
+	@cd target/packages && sha256sum -- $$(ls | grep -v '^SHA256SUMS') >"SHA256SUMS$(if $(NAME),.$(subst :,-,$(NAME)))"
+
+workflows:
+	@tools/workflows
+
+tree: setup
+	@packaging/build
 	@packaging/tree
 
 test-tree: build
@@ -140,6 +168,7 @@ lint: setup
 	tools/boundary
 	tools/rooms
 	tools/columns
+	tools/workflows
 	$(CARGO) clippy --locked --release --workspace --all-targets --features "pg$(PG_MAJOR) pg_test" -- -D warnings
 
 clean:
