@@ -1,212 +1,394 @@
 #!/usr/bin/env python3
-"""Shares of tables against count(*), on the server of PGHOST; tests/long/fuzz/run starts both.
+"""Verdicts against count(*), on the server of PGHOST; tests/long/fuzz/run starts both.
 
-A table lives through a random history: inserts, updates, deletes, transactions that are rolled back, VACUUM, ANALYZE,
-statistics that are reset, a second session. Now and then a write of known rows comes under random bounds. It has to be
-refused exactly where its rows are more than min_rows and more than max_fraction of count(*), when tried again too, and
-DETAIL has to tell count(*).
+Tables live through random histories: inserts, updates, deletes, transactions and subtransactions that are undone,
+VACUUM, ANALYZE, statistics that are reset, a second session. Each history ends in a write, or in a transaction of several
+with savepoints, under random bounds, scope and commands: plain, joined, in CTEs, MERGE, upserts, TRUNCATE, loops and
+blocks of PL/pgSQL with exceptions and COMMIT, foreign keys' actions, triggers that count up, parts with policies of their
+own. sizes_model.py knows what rules.md says of it, and no more. It fails where
+  verdict  a write is refused and must not be, or is not and must
+  text     the limit or the size in a refusal is not the model's
+  rows     the tables do not hold what they would without the guard
 
-Case SEED/NUMBER is the same on every machine.
+History SEED/NUMBER is the same on every machine, as the last of its seed's first NUMBER.
 """
 
-import argparse, random, re, sys, time
-from fractions import Fraction
-from wire import Session
+import argparse, json, multiprocessing, random, re, sys, time, traceback
+from sizes_model import COMMANDS, Model, Settings
+from sizes_writes import KINDS, Block, COMMIT, Shape, Writer
+from wire import Lost, Session
 
-KINDS = {
-    "heap": "CREATE TABLE t (id int PRIMARY KEY, v int, w text)",
-    "sparse": "CREATE TABLE t (id int PRIMARY KEY, v int, w text, a text, b text, c text, d text, e text, f text)",
-    "wide": "CREATE TABLE t (id int PRIMARY KEY, v int, w text) WITH (fillfactor = 20)",
-    "unlogged": "CREATE UNLOGGED TABLE t (id int PRIMARY KEY, v int, w text)",
-    "partitioned": "CREATE TABLE t (id int PRIMARY KEY, v int, w text) PARTITION BY RANGE (id);"
-    "CREATE TABLE t1 PARTITION OF t FOR VALUES FROM (MINVALUE) TO (700);"
-    "CREATE TABLE t2 PARTITION OF t FOR VALUES FROM (700) TO (1500);"
-    "CREATE TABLE t3 PARTITION OF t FOR VALUES FROM (1500) TO (MAXVALUE)",
-    "inherited": "CREATE TABLE t (id int, v int, w text); CREATE TABLE t1 () INHERITS (t); CREATE TABLE t2 () INHERITS "
-                 "(t1);"
-    "CREATE RULE spread AS ON INSERT TO t WHERE NEW.id % 3 = 0 DO INSTEAD INSERT INTO t1 VALUES (NEW.*)",
-}
-WRITES = {
-    "delete": "DELETE FROM t WHERE {rows}",
-    "update": "UPDATE t SET v = v + 1 WHERE {rows}",
-    "key": "UPDATE t SET id = -id WHERE {rows}",
-    "join": "DELETE FROM t USING generate_series(1, 3) AS s WHERE t.id > s - 10 AND {rows}",
-    "cte": "WITH gone AS (DELETE FROM t WHERE {rows} RETURNING 1) SELECT count(*) FROM gone",
-    "merge update": "MERGE INTO t USING (SELECT id AS i FROM t WHERE {rows}) AS s ON t.id = s.i WHEN MATCHED THEN "
-                    "UPDATE SET v = 0",
-    "merge delete": "MERGE INTO t USING (SELECT id AS i FROM t WHERE {rows}) AS s ON t.id = s.i WHEN MATCHED THEN "
-                    "DELETE",
-    "upsert": "INSERT INTO t SELECT id, 0, w FROM t WHERE {rows} ON CONFLICT (id) DO UPDATE SET v = EXCLUDED.v",
-    "loop": "DO $$ DECLARE i int; BEGIN FOR i IN SELECT id FROM t WHERE {rows} LOOP DELETE FROM t WHERE id = i;"
-    " END LOOP; END $$",
-    "loop update": "DO $$ DECLARE i int; BEGIN FOR i IN SELECT id FROM t WHERE {rows} LOOP UPDATE t SET v = 0 WHERE id "
-                   "= i;"
-    " END LOOP; END $$",
-}
-FRACTIONS = ["0", "0.01", "0.07", "0.1", "0.29", "0.3333", "0.5", "0.58", "0.75", "0.9", "0.99"]
+HISTORIES = 12  # of the same tables
+ABANDONED = {"23505": "keys that were taken", "40001": "changed by the other session"}
 
 
-class History:
+class Abandoned(Exception):
+    """Not what is looked for; these tables are no longer what the model says."""
+
+
+class Life:
+    """Tables, and the histories that they live through."""
+
     def __init__(self, seed, database):
-        self.rng, self.seed = random.Random(f"sizes {seed}"), seed
+        self.seed = seed
+        self.rng = rng = random.Random(f"sizes {seed}")
         self.session, self.other = Session("postgres", database), Session("postgres", database)
-        self.kind = self.rng.choice(list(KINDS))
-        self.log = []
-        self.next = 1
-        self.say("DROP TABLE IF EXISTS t CASCADE; SET client_min_messages = error")
+        self.version = int(self.session.query("SHOW server_version_num").rows[0][0]) // 10000
+        self.log, self.problems, self.judged, self.refused = [], [], 0, 0
+        self.shape = Shape(rng, rng.choice(KINDS))
+        self.model, self.writer = Model(self.shape), Writer(rng, self.shape, self.version)
         self.say("DEALLOCATE ALL; RESET ALL; SET client_min_messages = error")
-        self.say(KINDS[self.kind])
-        self.say("SET safedelete.commands = 'delete, update, merge, upsert'")
         for session in (self.session, self.other):
-            session.query("SET safedelete.mode = off")
+            session.query("SET safedelete.mode = off; SET client_min_messages = error")
+        for sql in self.shape.sql():
+            self.say(sql)
 
     def say(self, sql, session=None):
         self.log.append(sql if session is None else f"/* other */ {sql}")
         result = (session or self.session).query(sql)
         if result.error:
-            raise SystemExit(f"{self.seed}: {sql}: {result.describe()}")
+            if result.state in ABANDONED:
+                raise Abandoned(ABANDONED[result.state])
+            raise SystemExit(f"{sql}: {result.describe()}")
         return result.rows
 
-    def count(self, rows="true"):
-        return int(self.session.query(f"SELECT count(*) FROM t WHERE {rows}").rows[0][0])
+    # What happened before.
 
-    def rows(self):
-        """A condition on some of the rows."""
-        rng, last = self.rng, max(self.next, 2)
-        low = rng.randrange(-last, last)
-        return rng.choice(
-            [
-                f"id <= {rng.randrange(1, last)}",
-                f"id > {rng.randrange(1, last)}",
-                f"id BETWEEN {low} AND {low + rng.randrange(1, last)}",
-                f"id % {rng.randrange(2, 12)} = 0",
-                f"id % 10 < {rng.randrange(1, 11)}",
-                "id IS DISTINCT FROM NULL AND v IS NOT NULL",
-            ]
-        )
+    def change(self, session=None):
+        write = self.rng.choice([self.writer.insert] * 3 + [self.writer.delete, self.writer.update, self.writer.merge])()
+        self.say(write.sql, session)
+        self.model.statement(write)
 
-    def insert(self):
-        first, self.next = self.next, self.next + self.rng.choice([1, 30, 200, 600])
-        filler = self.rng.choice(["NULL", "repeat('x', 20)", "repeat('x', 400)"])
-        return f"INSERT INTO t (id, v, w) SELECT g, g, {filler} FROM generate_series({first}, {self.next - 1}) g"
-
-    def step(self):
-        rng = self.rng
-        session = rng.choice([None, None, self.other])
-        act = rng.choice(["insert"] * 4 + ["update"] * 2 + ["delete"] * 3 + ["undone"] * 3 + ["keep"] * 5)
-        change = lambda: rng.choice(
-            [self.insert(), f"UPDATE t SET v = v + 1 WHERE {self.rows()}", f"DELETE FROM t WHERE {self.rows()}"]
-        )
-        if act == "insert":
-            self.say(self.insert(), session)
-        elif act == "update":
-            self.say(f"UPDATE t SET v = v + 1 WHERE {self.rows()}", session)
-        elif act == "delete":
-            self.say(f"DELETE FROM t WHERE {self.rows()}", session)
-        elif act == "undone":
-            self.say("BEGIN", session)
-            for _ in range(rng.randrange(1, 4)):
-                self.say(change(), session)
-            if rng.random() < 0.3:
-                self.say("SAVEPOINT s", session)
-                self.say(change(), session)
-                self.say("ROLLBACK TO s", session)
-            self.say(rng.choice(["ROLLBACK", "ROLLBACK", "COMMIT"]), session)
+    def undone(self, session):
+        rng, model = self.rng, self.model
+        self.say("BEGIN", session)
+        before = model.copy()
+        for _ in range(rng.randrange(1, 4)):
+            self.change(session)
+        if rng.random() < 0.3:
+            self.say("SAVEPOINT s", session)
+            inside = model.copy()
+            self.change(session)
+            self.say("ROLLBACK TO s", session)
+            model.restore(inside)
+        if rng.random() < 0.7:
+            self.say("ROLLBACK", session)
+            model.restore(before)
         else:
-            keep = [
-                "VACUUM t",
-                "VACUUM (FREEZE) t",
-                "ANALYZE t",
-                "VACUUM ANALYZE t",
-                "SELECT pg_stat_reset()",
-                "TRUNCATE t",
-                "CHECKPOINT",
-            ]
-            self.say(rng.choices(keep, [4, 1, 4, 3, 1, 1, 1])[0], session)
+            self.say("COMMIT", session)
+
+    def past(self):
+        rng, shape = self.rng, self.shape
+        session = rng.choice([None, None, self.other])
+        act = rng.choices(["change", "undone", "children", "keep", "truncate"], [8, 3, 3 * bool(shape.on_delete), 6, 0.5])[0]
+        if act == "change":
+            self.change(session)
+        elif act == "undone":
+            self.undone(session)
+        elif act in ("children", "truncate"):
+            write = getattr(self.writer, act)()
+            self.say(write.sql, session)
+            self.model.statement(write)
+        else:
+            keep = {"VACUUM t": 3, "VACUUM (FREEZE) t": 1, "ANALYZE t": 3, "VACUUM ANALYZE t": 3, "VACUUM c": 1,
+                    "SELECT pg_stat_reset()": 1, "VACUUM FULL t": 0.3, "SELECT pg_stat_force_next_flush()": 1}
+            if shape.keyed and shape.kind != "partitioned":
+                keep |= {"CLUSTER t USING t_pkey": 0.2, "ALTER TABLE t ALTER v TYPE int USING v + 0": 0.2}
+            self.say(rng.choices(list(keep), list(keep.values()))[0])
         if session is not None:
             # What another session has deleted reaches the statistics when it next is idle for a second.
             session.query("SELECT pg_stat_force_next_flush()")
 
-    def bounds(self, reached, total):
-        rng = self.rng
-        fraction = rng.choice(FRACTIONS)
-        if total and rng.random() < 0.5:
-            # Near the limit.
-            near = Fraction(reached, total) + Fraction(rng.randrange(-3, 4), 1000)
-            fraction = f"{float(min(max(near, 0), Fraction(99, 100))):.3f}"
-        return fraction, rng.choice([0, 0, 10, 100, 1000])
+    # What is judged.
 
-    def check(self):
-        """A write of known rows; what is wrong with what became of it."""
-        rng, rows = self.rng, self.rows()
-        # The inherited table has a rule, and no key.
-        names = [name for name in WRITES if self.kind != "inherited" or not re.match("merge|upsert", name)]
-        name = rng.choice(names)
-        total, reached = self.count(), self.count(rows)
-        fraction, min_rows = self.bounds(reached, total)
-        over = reached > min_rows and reached > Fraction(fraction) * total
-        statement = WRITES[name].format(rows=rows)
+    def history(self):
+        rng, model = self.rng, self.model
+        model.settings, model.labels, model.commands, model.whole = Settings(), {}, COMMANDS, False
+        for _ in range(rng.randrange(2, 7)):
+            self.past()
+        while len(model.rows["t"]) > 1500:
+            self.say("SET safedelete.mode = off")
+            self.say(f"DELETE FROM t WHERE id <= {sorted(r.id for r in model.rows['t'].values())[700]}")
+            self.trim()
+        if rng.random() < 0.45:
+            plan = [("write", self.writer.statement(False))]
+        else:
+            plan = self.transaction()
+        self.try_out(plan)
+        self.run(plan)
+        self.say("RESET safedelete.commands; RESET safedelete.scope; SET safedelete.mode = off")
+        for part in model.labels:
+            self.say(f"SELECT safedelete.clear_policy('{part}')")
+        self.compare()
+
+    def trim(self):
+        """What the DELETE above does."""
+        from sizes_writes import Write
+
+        bound = sorted(r.id for r in self.model.rows["t"].values())[700]
+        self.model.statement(Write("", lambda model: model.write(
+            "t", "delete", {n: None for n, r in model.seen("t").items() if r.id <= bound})))
+
+    def transaction(self):
+        """BEGIN, writes and savepoints, and the end."""
+        rng, points = self.rng, []
+        plan = [("begin", rng.choice(["READ COMMITTED"] * 4 + ["REPEATABLE READ", "SERIALIZABLE"]))]
+        for _ in range(rng.randrange(1, 7)):
+            act = rng.random()
+            if act < 0.6:
+                plan.append(("write", self.writer.statement(True)))
+            elif act < 0.75:
+                points.append(f"p{len(plan)}")
+                plan.append(("savepoint", points[-1]))
+            elif act < 0.85 and points:
+                at = rng.randrange(len(points))
+                plan.append(("back", points[at]))
+                points = points[: at + 1]
+            elif act < 0.92 and points:
+                at = rng.randrange(len(points))
+                plan.append(("release", points[at]))
+                points = points[:at]
+            else:
+                plan.append(("other", None))
+        plan.append(("end", rng.choice(["COMMIT", "ROLLBACK"])))
+        return plan
+
+    def try_out(self, plan):
+        """The bounds: some that one of the writes is near to."""
+        rng, model = self.rng, self.model
+        before = model.copy()
+        in_transaction = plan[0][0] == "begin"
+        model.whole = rng.random() < (0.7 if in_transaction else 0.15)
+        model.commands = rng.choice([COMMANDS] * 3 + [COMMANDS[:4]] * 3 + [
+            ("delete", "merge"), ("update",), ("update", "upsert"), ("delete", "truncate")])
+        model.points, model.sum = [], type(model.sum)()
+        for act, what in plan:
+            if act == "write":
+                model.statement(what)
+        model.restore(before)
+        model.settings = model.near(rng)
+        if self.shape.kind == "partitioned" and rng.random() < 0.3:
+            for part in rng.sample(["t1", "t2", "t3"], rng.choice([1, 1, 2])):
+                model.labels[part] = model.near(rng)
+
+    def run(self, plan):
+        rng, model, settings = self.rng, self.model, self.model.settings
+        scope = "transaction" if model.whole else "statement"
+        for part, label in model.labels.items():
+            said = {"max_rows": label.max_rows, "max_fraction": float(label.max_fraction), "min_rows": label.min_rows}
+            self.say(f"SELECT safedelete.set_policy('{part}', '{json.dumps(said)}')")
         self.say(
-            f"SET safedelete.max_fraction = {fraction}; SET safedelete.min_rows = {min_rows}; SET safedelete.mode = "
-            f"enforce"
-        )
-        isolation = rng.choice(["", "", " ISOLATION LEVEL REPEATABLE READ", " ISOLATION LEVEL SERIALIZABLE"])
-        problems = []
-        for attempt in range(rng.choice([1, 3])):
-            self.say("BEGIN" + isolation)
-            self.log.append(statement)
-            result = self.session.query(statement)
-            state = result.state
-            if over and state != "SD001":
-                problems.append(f"not refused at attempt {attempt + 1}: {result.describe()}")
-            elif not over and state:
-                problems.append(f"refused at attempt {attempt + 1}: {result.describe()}; {result.error.get('D')}")
-            elif over:
-                told = re.search(r"holds (at least |about )?(\d+) row", result.error["D"])
-                if not told or told[1] == "about " or (int(told[2]) > total if told[1] else int(told[2]) != total):
-                    problems.append(f"DETAIL is not true: {result.error['D']}")
-            self.say("ROLLBACK")
-        self.say("SET safedelete.mode = off")
-        facts = f"{name}: {reached} of {total}, max_fraction {fraction}, min_rows {min_rows}"
-        return over, [f"{problem} ({facts})" for problem in problems]
+            f"SET safedelete.max_rows = {settings.max_rows}; SET safedelete.max_fraction = {settings.max_fraction};"
+            f"SET safedelete.min_rows = {settings.min_rows}; SET safedelete.scope = {scope};"
+            f"SET safedelete.commands = '{', '.join(model.commands)}'; SET safedelete.mode = enforce")
+        model.sum, model.saved, model.touched, self.points, self.later = type(model.sum)(), [], set(), [], None
+        in_transaction = plan[0][0] == "begin"
+        for number, (act, what) in enumerate(plan):
+            getattr(self, f"do_{act}")(what, number, in_transaction)
+        model.saved = []
+
+    def do_begin(self, isolation, number, _):
+        self.say(f"BEGIN ISOLATION LEVEL {isolation}; SELECT count(*) FROM t")
+        self.later = None if isolation == "READ COMMITTED" else []
+        self.do_savepoint(None, number, _)
+
+    def do_savepoint(self, name, *_):
+        if name:
+            self.say(f"SAVEPOINT {name}")
+        self.points.append((name, self.model.copy()))
+        self.model.saved.append(self.points[-1][1])
+
+    def at(self, name):
+        return next(i for i, (point, _) in enumerate(self.points) if point == name)
+
+    def drop(self, at):
+        del self.points[at:]
+        self.model.saved = [saved for _, saved in self.points]
+
+    def do_back(self, name, *_):
+        self.say(f"ROLLBACK TO {name}")
+        at = self.at(name)
+        self.model.restore(self.points[at][1])
+        self.drop(at + 1)
+
+    def do_release(self, name, *_):
+        self.say(f"RELEASE {name}")
+        self.drop(self.at(name))
+
+    def do_end(self, how, *_):
+        self.say(how)
+        if how == "ROLLBACK":
+            self.model.restore(self.points[0][1])
+        self.drop(0)
+        for added, gone in self.later or []:
+            self.model.by_another("t", added, gone)
+
+    def do_other(self, *_):
+        """Another session commits something; of what this transaction has not touched."""
+        rng, model = self.rng, self.model
+        insert = self.writer.insert()
+        before = set(model.rows["t"]), set(model.rows["c"])
+        saved = model.copy()
+        insert.apply(model)
+        base = "t" if set(model.rows["t"]) != before[0] else "c"
+        added = {n: r for n, r in model.rows[base].items() if n not in before[base == "c"]}
+        model.restore(saved)
+        if base == "c":
+            return
+        if self.is_held(insert.sql):
+            return
+        gone = []
+        if self.later is None:
+            model.by_another("t", added, gone)
+        if self.later is None and not self.shape.on_delete and rng.random() < 0.6:
+            below = rng.randrange(1, max(self.writer.fresh, 2))
+            if not any(n in model.touched for n, r in model.rows["t"].items() if r.id <= below) and not any(
+                n in model.touched and r.id <= below for rows, _ in model.saved for n, r in rows["t"].items()):
+                if not self.is_held(f"DELETE FROM t WHERE id <= {below}"):
+                    gone = [n for n, r in model.rows["t"].items() if r.id <= below]
+                    model.by_another("t", {}, gone)
+        if self.later is not None:
+            self.later.append((added, gone))
+
+    def is_held(self, sql):
+        """Whether this transaction keeps the other session from something; not, if that is done now."""
+        self.log.append(f"/* other */ {sql}")
+        return self.other.query(f"SET lock_timeout = '20ms'; {sql}; RESET lock_timeout").state == "55P03"
+
+    def do_write(self, write, number, in_transaction):
+        model, rng = self.model, self.rng
+        commits = isinstance(write, Block) and COMMIT in write.steps
+        for attempt in range(1 if in_transaction or commits else rng.choice([1, 3])):
+            if in_transaction:
+                self.do_savepoint(f"w{number}")
+            self.log.append(write.sql)
+            refused = model.statement(write)
+            result = self.session.query(write.sql)
+            self.judged, self.refused = self.judged + 1, self.refused + bool(refused)
+            if result.state in ABANDONED:
+                raise Abandoned(ABANDONED[result.state])
+            self.judge(write, refused, result)
+            if in_transaction:
+                if result.error:
+                    self.say(f"ROLLBACK TO w{number}")
+                    if rng.random() < 0.5:
+                        self.do_release(f"w{number}")
+                elif rng.random() < 0.7:
+                    self.do_release(f"w{number}")
+            if not refused:
+                break
+
+    def judge(self, write, refused, result):
+        wrong = None
+        if refused and result.state != "SD001":
+            wrong = f"verdict: it has to be refused, {refused.over}: {result.describe()}"
+        elif not refused and result.error:
+            wrong = f"verdict: it has not to be refused: {result.describe()}; {result.error.get('D')}"
+        elif refused and not any(self.tells(result.error, *over) for over in refused.over):
+            wrong = f"text: {result.describe()}; {result.error['D']}: has to be {refused.over}"
+        if wrong:
+            self.fail(f"{wrong}\n      {write.sql}")
+
+    def tells(self, error, name, limits, size):
+        """Whether an error is about this table, one of these limits, and this size."""
+        told = re.search(r"holds (at least |at most |about )?(\d+) row", error.get("D", ""))
+        rows = int(told[2]) if told else size
+        true = {None: rows == size, "at least ": rows <= size, "at most ": rows >= size}.get(told and told[1], False)
+        return error["t"] == name.removeprefix("ONLY ") and int(re.search(r"limit of (\d+) row", error["M"])[1]) in limits and true
+
+    def fail(self, what):
+        self.problems.append(what)
+        raise Abandoned("failed")
+
+    def compare(self):
+        for base in ("t", "c"):
+            rows = self.model.rows[base].values()
+            own = [len(rows), sum(r.id for r in rows), sum(r.k for r in rows), sum(r.v for r in rows)]
+            held = [int(n) for n in self.session.query(
+                f"SELECT count(*), coalesce(sum(id), 0), coalesce(sum(k), 0), coalesce(sum(v), 0) FROM {base}").rows[0]]
+            if own != held:
+                self.fail(f"rows: {base} holds {held}, and has to hold {own}")
 
     def close(self):
         self.session.close()
         self.other.close()
 
 
+def live(database, seeds, histories, until, only, results):
+    """A process: lives of these seeds, as long as histories are wanted and there is time."""
+    done = 0
+    for seed in seeds:
+        if done >= histories or time.monotonic() > until:
+            break
+        life, told = None, None
+        try:
+            life = Life(seed, database)
+            for number in range(only or HISTORIES):
+                life.history()
+                done += 1
+                if life.writer.fresh > 8000:
+                    break
+        except Abandoned as why:
+            told = str(why)
+            done += 1
+        except (Exception, SystemExit) as error:
+            why = str(error) if isinstance(error, (Lost, SystemExit)) else traceback.format_exc()
+            results.put((seed, [why], 1, 0, 0, None, life.log[-40:] if life else []))
+            break
+        results.put((f"{seed}/{number + 1} ({life.shape.kind})", life.problems, number + 1, life.judged, life.refused, told,
+                     life.log[-40:]))
+        life.close()
+    results.put(None)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seed", type=int, default=int(time.time()))
-    parser.add_argument("--count", type=int, default=600, help="writes that are judged")
+    parser.add_argument("--seed", type=int, default=int(time.time()) % 10**8)
+    parser.add_argument("--count", type=int, default=600, help="histories")
+    parser.add_argument("--seconds", type=float, default=3600, help="and for so long at most")
+    parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--only", help="a history: SEED/NUMBER")
     options = parser.parse_args()
+    seed, only, jobs = options.seed, None, options.jobs
+    if options.only:
+        seed, only = map(int, options.only.split("/"))
+        jobs = 1
     first = Session("postgres", "postgres")
-    first.query("DROP DATABASE IF EXISTS fuzz_sizes WITH (FORCE)")
-    first.query("CREATE DATABASE fuzz_sizes")
+    for job in range(jobs):
+        first.query(f"CREATE DATABASE fuzz_sizes_{job}")
+        one = Session("postgres", f"fuzz_sizes_{job}")
+        one.query("CREATE EXTENSION safedelete")
+        one.close()
+    first.query("SET allow_in_place_tablespaces = on")
+    first.query("CREATE TABLESPACE fuzz_elsewhere LOCATION ''")
     first.close()
-    print(f"seed {options.seed}")
-    judged = refused = failed = number = 0
-    while judged < options.count:
-        number += 1
-        history = History(options.only or f"{options.seed}/{number}", "fuzz_sizes")
-        for _ in range(history.rng.randrange(3, 12)):
-            for _ in range(history.rng.randrange(1, 4)):
-                history.step()
-            over, problems = history.check()
-            judged, refused = judged + 1, refused + over
-            if problems:
-                failed += 1
-                print(
-                    f"not ok - {history.seed} ({history.kind})", *problems, *history.log[-25:], sep="\n    ", flush=True
-                )
-                break
-        history.close()
-        if options.only:
-            break
-    print(f"{refused} of {judged} writes were to be refused")
-    print(f"{judged - failed} passed, {failed} failed")
-    sys.exit(failed > 0)
+    print(f"seed {seed}")
+    until = time.monotonic() + options.seconds
+    results, total = multiprocessing.Queue(), {"histories": 0, "writes": 0, "refused": 0, "failed": 0}
+    for job in range(jobs):
+        seeds = [seed] if only else range(seed + job, seed + 10**7, jobs)
+        wanted = 1 if only else -(-options.count // jobs)
+        args = (f"fuzz_sizes_{job}", seeds, wanted, until, only, results)
+        multiprocessing.Process(target=live, args=args, daemon=True).start()
+    left, abandoned = jobs, {}
+    while left:
+        came = results.get()
+        if came is None:
+            left -= 1
+            continue
+        name, problems, histories, judged, refused, told, log = came
+        total["histories"] += histories
+        total["writes"] += judged
+        total["refused"] += refused
+        if problems:
+            total["failed"] += 1
+            print(f"not ok - {name}", *problems, *(log if only else log[-12:]), sep="\n    ", flush=True)
+        elif told:
+            abandoned[told] = abandoned.get(told, 0) + 1
+    print(f"{total['refused']} of {total['writes']} writes were to be refused; abandoned: {abandoned or 'none'}")
+    print(f"{total['histories'] - total['failed']} passed, {total['failed']} failed")
+    sys.exit(total["failed"] > 0)
 
 
-main()
+if __name__ == "__main__":
+    main()
