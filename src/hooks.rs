@@ -116,6 +116,7 @@ unsafe fn run_utility(
         {
             report::raise(&frozen);
         }
+        let first = backend::command_id();
         next_utility(
             statement,
             query_string,
@@ -126,6 +127,12 @@ unsafe fn run_utility(
             destination,
             completion,
         );
+        let end = backend::command_id();
+        let counts = !settings::is_off() || policy::in_use();
+        if counts && end > first && nodes::tag(utility) == NodeTag::T_AlterTableStmt {
+            // Rows of a table that is rewritten look as if they were inserted.
+            frame::guarded(|| ledger::note_rewritten(first, end));
+        }
         if truncate.is_some()
             && let Some(frozen) = frame::guarded(|| objects::truncate::settle().err())
         {

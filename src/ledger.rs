@@ -16,6 +16,7 @@ mod summed;
 mod written;
 
 pub use summed::Summed;
+pub use written::Fresh;
 
 /// A table in a sum.
 type Key = (Owner, Summed);
@@ -266,19 +267,32 @@ pub fn free_until(of: Summed, commands: Commands, sum: u64) {
 
 /// Notes that a command has written rows that were there, and that nobody's sum has counted, or only the
 /// one of this name of a tree.
-pub fn note_written(of: Option<Summed>, command: pg_sys::CommandId) {
+pub fn note_written(of: Option<Summed>, fresh: Fresh, command: pg_sys::CommandId) {
     let owner = owner();
     // So that it is forgotten with its statement.
     change(|ledger| {
         let none = Summed { relation: pg_sys::InvalidOid, only: false };
         ledger.sums.entry((owner, of.unwrap_or(none))).or_default();
     });
-    written::note(owner, of, command);
+    written::note(owner, of, fresh, command);
 }
 
-/// Whether the sum has not counted what a command of its own wrote. Owns and allocates nothing.
-pub fn is_uncounted(of: Summed, command: pg_sys::CommandId) -> bool {
-    written::is_uncounted(owner(), of, command)
+/// Notes the commands from `first` to before `end`, which have rewritten tables whole.
+pub fn note_rewritten(first: pg_sys::CommandId, end: pg_sys::CommandId) {
+    for command in first..end {
+        note_written(None, Fresh::Rewritten, command);
+    }
+}
+
+/// Whether a command of the transaction has rewritten a table whole. Owns and allocates nothing.
+pub fn has_rewritten(command: pg_sys::CommandId) -> bool {
+    written::has_rewritten(command)
+}
+
+/// Whether the sum has not counted what a command of its own wrote, as a version that updates another one or as
+/// one that updates none. Owns and allocates nothing.
+pub fn is_uncounted(of: Summed, command: pg_sys::CommandId, updates: bool) -> bool {
+    written::is_uncounted(owner(), of, command, updates)
 }
 
 /// What the sum has learned of the table's size.

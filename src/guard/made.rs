@@ -40,7 +40,11 @@ unsafe fn is_made(header: pg_sys::HeapTupleHeader, of: Summed) -> Made {
         if command < ledger::began() {
             return Made::default();
         }
-        Made { by_sum: !ledger::is_uncounted(of, command), by_own: !settings::ceiling::was_none(command) }
+        let updates = (*header).t_infomask & pg_sys::HEAP_UPDATED as u16 != 0;
+        Made {
+            by_sum: !ledger::is_uncounted(of, command, updates),
+            by_own: !settings::ceiling::was_none(command) && (updates || !ledger::has_rewritten(command)),
+        }
     }
 }
 

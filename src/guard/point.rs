@@ -9,7 +9,7 @@ use super::task::Task;
 use super::{made, measure, state};
 use crate::analysis::target;
 use crate::authority::Writer;
-use crate::ledger::Summed;
+use crate::ledger::{Fresh, Summed};
 use crate::levels::{self, Level};
 use crate::pg::execution::Execution;
 use crate::pg::local::Local;
@@ -207,10 +207,10 @@ unsafe fn note(query: *mut pg_sys::QueryDesc, write: Write, guarded: bool) {
         frame::guarded(|| {
             if !counts {
                 if !policy::of(write.relation).is_exempt() {
-                    ledger::note_written(None, command);
+                    ledger::note_written(None, fresh(write), command);
                 }
             } else if target::is_in_tree(write.relation) {
-                ledger::note_written(Some(target::summed(write)), command);
+                ledger::note_written(Some(target::summed(write)), fresh(write), command);
             }
         });
     }
@@ -237,11 +237,17 @@ unsafe fn note_beside(query: *mut pg_sys::QueryDesc) {
                     && !policy::of(write.relation).is_exempt()
                 {
                     let of = measure::counts_at(modify).then(|| target::summed(write));
-                    ledger::note_written(of, (*estate).es_output_cid);
+                    ledger::note_written(of, fresh(write), (*estate).es_output_cid);
                 }
             }
         });
     }
+}
+
+/// What versions of a write's are that update none: an upsert moves no row.
+fn fresh(write: Write) -> Fresh {
+    let moves = write.command != Command::Upsert && target::is_in_tree(write.relation);
+    if moves { Fresh::Moved } else { Fresh::Inserted }
 }
 
 /// What a write without a guard has written.
@@ -265,13 +271,13 @@ fn count(written: &Written, eflags: i32) -> Result<(), Frozen> {
     let bypassed = !settings::BYPASS_ROLE.is_empty() && Writer::now(referential).bypassed;
     if !guarded || levels::current().is_postgres() || bypassed {
         if deleted == 0 {
-            ledger::note_written(None, by);
+            ledger::note_written(None, fresh(write), by);
         }
         if !bypassed || !guarded {
             return Ok(());
         }
     } else if target::is_in_tree(write.relation) && deleted == 0 {
-        ledger::note_written(Some(of), by);
+        ledger::note_written(Some(of), fresh(write), by);
     }
     if settings::BYPASS_ROLE.is_empty() {
         let sum = ledger::add(of, rows, deleted, referential);

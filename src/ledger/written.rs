@@ -8,11 +8,23 @@ use crate::levels::Owner;
 use crate::pg::local::Lent;
 use crate::pg::pg_sys;
 
+/// What versions of a command's are that update no other one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Fresh {
+    /// New rows.
+    Inserted,
+    /// Perhaps rows that were there, moved to another partition.
+    Moved,
+    /// Rows of a table that was rewritten whole.
+    Rewritten,
+}
+
 /// Commands in a row, of one statement of the client's.
 struct Written {
     owner: Owner,
     /// For what they were counted, if they were.
     of: Option<Summed>,
+    fresh: Fresh,
     first: pg_sys::CommandId,
     last: pg_sys::CommandId,
 }
@@ -21,12 +33,12 @@ struct Written {
 static WRITTEN: Lent<Vec<Written>> = Lent::new(Vec::new());
 
 /// Notes a command that has written rows: for nobody's sum, or for one name of a tree.
-pub(super) fn note(owner: Owner, of: Option<Summed>, command: pg_sys::CommandId) {
+pub(super) fn note(owner: Owner, of: Option<Summed>, fresh: Fresh, command: pg_sys::CommandId) {
     WRITTEN.with(|written| {
         let mut at = written.len();
         if let Some(last) = written.last_mut() {
             if last.owner == owner
-                && last.of == of
+                && (last.of, last.fresh) == (of, fresh)
                 && (last.last..=last.last.saturating_add(1)).contains(&command)
             {
                 last.last = command;
@@ -36,20 +48,30 @@ pub(super) fn note(owner: Owner, of: Option<Summed>, command: pg_sys::CommandId)
             at = written.partition_point(|one| one.first <= command);
         }
         if written.try_reserve(1).is_ok() {
-            written.insert(at, Written { owner, of, first: command, last: command });
+            written.insert(at, Written { owner, of, fresh, first: command, last: command });
         }
     });
 }
 
-/// Whether a sum has not counted what a command wrote. Owns and allocates nothing.
-pub(super) fn is_uncounted(owner: Owner, of: Summed, command: pg_sys::CommandId) -> bool {
+/// Whether a sum has not counted what a command wrote, as a version that updates another one or as one that
+/// updates none. Owns and allocates nothing.
+pub(super) fn is_uncounted(owner: Owner, of: Summed, command: pg_sys::CommandId, updates: bool) -> bool {
     let uncounted = WRITTEN.try_with(|written| {
         let until = written.partition_point(|one| one.first <= command);
-        let mut noted = written[..until].iter().rev().take_while(|one| one.last >= command).peekable();
+        let noted = written[..until].iter().rev().take_while(|one| one.last >= command);
+        let mut noted = noted.filter(|one| updates || one.fresh != Fresh::Inserted).peekable();
         noted.peek().is_some() && !noted.any(|one| one.owner == owner && one.of == Some(of))
     });
     // Then it counts.
     uncounted != Some(false)
+}
+
+/// Whether a command has rewritten a table whole. Owns and allocates nothing.
+pub(super) fn has_rewritten(command: pg_sys::CommandId) -> bool {
+    let rewritten = WRITTEN.try_with(|written| {
+        written.iter().any(|one| one.fresh == Fresh::Rewritten && (one.first..=one.last).contains(&command))
+    });
+    rewritten != Some(false)
 }
 
 /// A statement of the client's has ended.

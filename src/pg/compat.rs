@@ -429,6 +429,21 @@ pub unsafe fn may_have_made(relation: pg_sys::Relation) -> bool {
     }
 }
 
+/// Whether the running transaction has given a table a new file. Owns nothing.
+///
+/// # Safety
+/// `relation` is open.
+pub unsafe fn has_new_file(relation: pg_sys::Relation) -> bool {
+    // SAFETY: by contract. InvalidSubTransactionId is 0.
+    unsafe {
+        #[cfg(not(since_16))]
+        let replaced = (*relation).rd_firstRelfilenodeSubid;
+        #[cfg(since_16)]
+        let replaced = (*relation).rd_firstRelfilelocatorSubid;
+        replaced != 0
+    }
+}
+
 /// An instrument for a plan's node.
 pub fn instrument(options: core::ffi::c_int) -> *mut NodeInstrumentation {
     #[cfg(not(since_19))]

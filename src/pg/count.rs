@@ -10,7 +10,7 @@ use super::pg_sys;
 use super::inheritance::members;
 use super::relations::kind;
 use super::sizes::{self, Look, Uncounted};
-use super::{frame, heap, raw, remote};
+use super::{compat, frame, heap, raw, remote};
 
 /// A count that can go on where it stopped. All of it is under one snapshot: that of the statement
 /// that is judged, which stays active while it runs, or under the tables' locks.
@@ -29,7 +29,7 @@ pub struct Count {
     since: Option<pg_sys::CommandId>,
     gone_before: u64,
     gone_here: u64,
-    /// Only a heap tells of such rows.
+    /// Only a heap tells of such rows, and not one whose file this transaction has replaced.
     blind: bool,
     /// Foreign servers are asked with this role's user mappings; `None` where they are not asked.
     asks_as: Option<pg_sys::Oid>,
@@ -226,6 +226,8 @@ impl Count {
                     Place { file, block: 0, blocks: now }
                 }
             };
+            // What was deleted before did not come along into the new file.
+            self.blind |= self.since.is_some() && compat::has_new_file(opened);
             let snapshot = self.snapshot();
             let to = u64::from(place.block).saturating_add(pages).min(place.blocks.into()) as u32;
             let (from, wanted) = (place.block, enough.saturating_sub(self.here));

@@ -3,7 +3,7 @@ versions, statistics or plans, and asks the server nothing.
 
 A row keeps its number wherever it is moved, so that rows are told apart whatever is updated."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import count
 from math import floor
@@ -42,10 +42,11 @@ class Sum:
     counted: dict = field(default_factory=dict)
     gone: dict = field(default_factory=dict)
     made: set = field(default_factory=set)  # rows that it has inserted
+    unsure: dict = field(default_factory=dict)  # of those, or counted ones, what was last written for nobody, or whom
 
     def copy(self):
-        return Sum({n: set(s) for n, s in self.counted.items()}, {n: set(s) for n, s in self.gone.items()},
-                   set(self.made))
+        counted, gone = ({n: set(s) for n, s in of.items()} for of in (self.counted, self.gone))
+        return Sum(counted, gone, set(self.made), dict(self.unsure))
 
 
 class Refused(Exception):
@@ -54,6 +55,10 @@ class Refused(Exception):
     def __init__(self, over):
         super().__init__(str(over))
         self.over = over
+
+
+class Unsure(Exception):
+    """limitations.md says that such rows may count once more."""
 
 
 class Model:
@@ -123,7 +128,10 @@ class Model:
         rows = self.rows[base]
         old = {number: rows[number] for number in changes}
         self.touched |= set(changes)
-        if command in self.commands:
+        counts = command in self.commands
+        if counts:
+            if any(self.sum.unsure.get(n, name) != name for n in changes):
+                raise Unsure
             new = {n for n in changes if n not in self.sum.made and n not in self.sum.counted.get(name, ())}
             targets = [(name, new)]
             for part in self.labels:
@@ -135,6 +143,11 @@ class Model:
                 taken = {n for n, row in changes.items() if n not in self.sum.made and self.leaves(target, old[n], row)}
                 self.sum.gone.setdefault(target, set()).update(taken)
         for number, row in changes.items():
+            if not counts and command != "truncate" and (number in self.sum.made or any(
+                    number in of for of in self.sum.counted.values())):
+                self.sum.unsure[number] = None
+            elif counts and number not in self.sum.made:
+                self.sum.unsure[number] = name
             if row is None:
                 del rows[number]
             else:
@@ -193,4 +206,4 @@ def changed(rows, **values):
     return {n: row._replace(**{f: v(row) if callable(v) else v for f, v in values.items()}) for n, row in rows.items()}
 
 
-__all__ = ["COMMANDS", "Model", "Refused", "Row", "Settings", "Sum", "changed", "replace"]
+__all__ = ["COMMANDS", "Model", "Refused", "Row", "Settings", "Sum", "Unsure", "changed"]

@@ -168,7 +168,7 @@ class Writer:
         if self.shape.keyed:
             makers += [self.upsert] * 2
         makers += [self.loop] * 3 + [self.truncate]
-        if rng.random() < 0.0:
+        if rng.random() < 0.05:
             return self.rewrite()
         return rng.choice(makers)()
 
