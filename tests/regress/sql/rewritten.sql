@@ -34,6 +34,11 @@ SAVEPOINT s;
 UPDATE t SET v = 3 WHERE id <= 501;
 ROLLBACK;
 
+-- Nor does a session's own ceiling take them for its own.
+SET safedelete.own_max_rows = 100;
+DO $$ BEGIN ALTER TABLE t ALTER v TYPE bigint; DELETE FROM t WHERE id <= 101; END $$;
+RESET safedelete.own_max_rows;
+
 -- What was taken away counts for the size, also where the new file does not know of it.
 BEGIN;
 DELETE FROM t WHERE id <= 300;
