@@ -236,6 +236,7 @@ class Life:
         base = "t" if set(model.rows["t"]) != before[0] else "c"
         added = {n: r for n, r in model.rows[base].items() if n not in before[base == "c"]}
         model.restore(saved)
+        model.touched -= set(added)
         if base == "c":
             return
         if self.is_held(insert.sql):

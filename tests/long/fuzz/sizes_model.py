@@ -121,6 +121,7 @@ class Model:
             number = next(NUMBERS)
             self.rows[base][number] = row
             self.sum.made.add(number)
+            self.touched.add(number)
 
     def write(self, name, command, changes):
         """Rows by number, with what they become; None for those that go."""
