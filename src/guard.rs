@@ -1,30 +1,31 @@
-//! The guard: one plan node between a ModifyTable and its input. It is where rules are enforced,
-//! rows counted and refusals decided, once for every way a statement reaches the executor.
+//! The guard: it stands between a ModifyTable and its input while a statement runs, and in no plan. It is where
+//! rules are enforced, rows counted and refusals decided, once for every way a statement reaches the executor.
 //!
 //! When the statement is planned:
-//! * attach.rs puts the node into finished plans (planner hook), orders.rs is what the plan remembers of it;
+//! * attach.rs gives finished plans their orders (planner hook), orders.rs is what a plan remembers;
 //! * split.rs takes out of an input what the guard has to evaluate row by row;
 //! * repeats.rs tells which plans may bring a row twice, unique.rs which index scans find at most one.
 //!
 //! When an execution starts, and whenever a count passes a threshold:
+//! * place.rs puts the guard in its place (ExecutorStart hook);
 //! * execution.rs starts one, task.rs decides, parts.rs counts by itself a part of the table that has a policy
 //!   of its own;
 //! * expected.rs holds a statement to the number of rows that it says itself;
 //! * table.rs asks for the table's size, as far as a verdict hangs on it.
 //!
 //! While rows come:
-//! * node.rs is the node as the executor sees it, state.rs what it keeps, flow.rs how rows come through it, and
-//!   input.rs how they come to it;
+//! * state.rs is what a guard keeps and how it is found, flow.rs how rows come through it, input.rs how they come to
+//!   it;
 //! * spool.rs keeps the rows that are collected before the first is written, packed.rs and runs.rs in memory;
 //! * identity.rs tells which row one is for, rows.rs the rows apart, beyond.rs those that memory has no room for;
 //! * tally.rs tells counts, threshold.rs has one judged, measure.rs reads those that are kept elsewhere (MERGE,
 //!   upserts; direct.rs foreign servers), made.rs tells rows that the running sum has made itself;
 //! * slots.rs is what PostgreSQL does inline.
 //!
-//! Beside the node:
+//! Beside it:
 //! * given.rs has sizes that `check` was given in place of the tables' own;
-//! * point.rs accounts for writes of at most one row, which carry no node;
-//! * explain.rs shows the node, and volatile.rs what it runs earlier than PostgreSQL would.
+//! * point.rs accounts for writes of at most one row, which have no guard;
+//! * explain.rs shows it, and volatile.rs what it runs earlier than PostgreSQL would.
 
 pub mod attach;
 mod beyond;
@@ -37,11 +38,11 @@ pub mod given;
 mod identity;
 mod input;
 mod made;
-pub mod measure;
-pub mod node;
-pub mod orders;
+mod measure;
+mod orders;
 mod packed;
 mod parts;
+pub mod place;
 pub mod point;
 mod repeats;
 pub mod rows;

@@ -170,6 +170,7 @@ unsafe fn next_utility(
 #[inline]
 fn forget_own(own: Option<levels::Owner>) {
     if ledger::is_in_use()
+        && !ledger::forget_all_of(|| own)
         && let Some(own) = own
     {
         frame::guarded(|| ledger::forget(own));

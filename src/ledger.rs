@@ -95,7 +95,7 @@ static LEDGER: Lent<Ledger> =
 /// Whether there is a sum or an open subtransaction.
 static IN_USE: Local<bool> = Local::new(false);
 
-/// Rows that have been added one by one to the same sum, and are not in the ledger yet.
+/// Rows that have been added write by write to the same sum, and are not in the ledger yet.
 #[derive(Clone, Copy)]
 struct Run {
     key: Key,
@@ -104,12 +104,23 @@ struct Run {
     free: Free,
     rows: u64,
     deleted: u64,
+    by_foreign_key: u64,
+    /// There is nothing else in the ledger.
+    is_all: bool,
 }
 
 const NO_RUN: Run = {
     let none = Summed { relation: pg_sys::InvalidOid, only: false };
     let free = Free { as_of: 0, commands: Commands::DEFAULT, until: 0 };
-    Run { key: (Owner::TRANSACTION, none), named: none, free, rows: 0, deleted: 0 }
+    Run {
+        key: (Owner::TRANSACTION, none),
+        named: none,
+        free,
+        rows: 0,
+        deleted: 0,
+        by_foreign_key: 0,
+        is_all: false,
+    }
 };
 
 static RUN: Local<Run> = Local::new(NO_RUN);
@@ -231,8 +242,113 @@ pub fn add_free(command: Command, named: Summed, of: Summed, rows: u64, deleted:
         Some(Free { until: free.until - sum, ..free })
     });
     let Some(Some(free)) = free else { return false };
-    RUN.set(Run { key, named, free, rows: 0, deleted: 0 });
+    RUN.set(Run { key, named, free, ..NO_RUN });
     true
+}
+
+/// A sum that a guarded write joins, as far as bare frames know it.
+#[derive(Clone, Copy)]
+pub struct Joined {
+    pub of: Summed,
+    /// As a write of one row may name the table to be counted by [`add_again`]; `None` where more has to be kept.
+    pub named: Option<Summed>,
+    /// Where it may be counted so, these are the commands that need not be judged up to `within`.
+    pub commands: Commands,
+    pub within: u64,
+}
+
+/// How many rows a guarded write may have before it has to be judged. Owns and allocates nothing.
+#[inline]
+pub fn left(joined: &Joined, command: Command) -> u64 {
+    if !is_in_use() {
+        return joined.within;
+    }
+    let key = (owner(), joined.of);
+    let run = RUN.get();
+    if run.key == key && run.is_free(command) {
+        return run.free.until - run.rows;
+    }
+    let left = LEDGER.try_with(|ledger| {
+        ledger.take_in();
+        ledger
+            .sums
+            .get(&key)
+            .map_or(joined.within, |entry| entry.free_for(command, joined).saturating_sub(entry.rows))
+    });
+    left.unwrap_or(0)
+}
+
+/// Counts a guarded write's rows where they need not be judged; whether they were counted. For bare frames.
+#[inline]
+pub fn add_within(joined: &Joined, command: Command, rows: u64, deleted: u64, by_foreign_key: bool) -> bool {
+    let key = (owner(), joined.of);
+    let by_foreign_key = if by_foreign_key { rows } else { 0 };
+    let run = RUN.get();
+    if is_in_use() {
+        if run.key == key && run.is_free(command) && rows <= run.free.until - run.rows {
+            RUN.set(Run {
+                rows: run.rows + rows,
+                deleted: run.deleted + deleted,
+                by_foreign_key: run.by_foreign_key + by_foreign_key,
+                ..run
+            });
+            return true;
+        }
+        return add_to_sum(key, joined, command, rows, deleted, by_foreign_key);
+    }
+    if rows > joined.within || joined.within == 0 {
+        return false;
+    }
+    let free = Free { as_of: settings::generation(), commands: joined.commands, until: joined.within };
+    let named = joined.named.unwrap_or(NO_RUN.named);
+    RUN.set(Run { key, named, free, rows, deleted, by_foreign_key, is_all: true });
+    IN_USE.set(true);
+    true
+}
+
+/// The same, of a sum among others; the next write may go on without.
+#[inline(never)]
+fn add_to_sum(
+    key: Key,
+    joined: &Joined,
+    command: Command,
+    rows: u64,
+    deleted: u64,
+    by_foreign_key: u64,
+) -> bool {
+    let free = LEDGER.try_with(|ledger| {
+        ledger.take_in();
+        let entry = ledger.sums.get_mut(&key)?;
+        let until = entry.free_for(command, joined);
+        let sum = entry.rows + rows;
+        if !ledger.undo.is_empty() || sum > until {
+            return None;
+        }
+        entry.rows = sum;
+        entry.deleted += deleted;
+        entry.by_foreign_key += by_foreign_key;
+        Some(Free { as_of: settings::generation(), commands: joined.commands, until: until - sum })
+    });
+    let Some(Some(free)) = free else { return false };
+    let named = joined.named.unwrap_or(NO_RUN.named);
+    RUN.set(Run { key, named, free, ..NO_RUN });
+    true
+}
+
+impl Run {
+    #[inline]
+    fn is_free(&self, command: Command) -> bool {
+        self.free.as_of == settings::generation() && self.free.commands.contains(command)
+    }
+}
+
+impl Entry {
+    /// Up to which sum writes by a command need not be judged.
+    fn free_for(&self, command: Command, joined: &Joined) -> u64 {
+        let Free { as_of, commands, until } = self.free;
+        let holds = as_of == settings::generation() && commands.contains(command);
+        if holds { until.max(joined.within) } else { joined.within }
+    }
 }
 
 /// Whether a write of one row can be counted by [`add_again`], for what sum.
@@ -341,6 +457,18 @@ pub fn reached_by_foreign_keys() -> Vec<(pg_sys::Oid, u64)> {
     reached
 }
 
+/// The same at a glance, for bare frames: whether all that there was has been this statement's.
+#[inline]
+pub fn forget_all_of(owner: impl FnOnce() -> Option<Owner>) -> bool {
+    let run = RUN.get();
+    let is_its = run.is_all && owner() == Some(run.key.0);
+    if is_its {
+        RUN.set(NO_RUN);
+        IN_USE.set(false);
+    }
+    is_its
+}
+
 /// A client statement begins or ends: its sum is no more.
 pub fn forget(owner: Owner) {
     written::forget(owner);
@@ -388,9 +516,16 @@ impl Ledger {
             return;
         }
         RUN.set(NO_RUN);
-        if let Some(entry) = self.sums.get_mut(&run.key) {
+        // It was forgotten with its sum, or it begins one.
+        let entry = if run.is_all {
+            Some(self.sums.entry(run.key).or_default())
+        } else {
+            self.sums.get_mut(&run.key)
+        };
+        if let Some(entry) = entry {
             entry.rows += run.rows;
             entry.deleted += run.deleted;
+            entry.by_foreign_key += run.by_foreign_key;
         }
     }
 
@@ -422,6 +557,8 @@ impl Ledger {
         for entry in self.sums.values_mut() {
             if entry.learned.by >= own {
                 entry.learned.size = None;
+                // It was worked out from that.
+                entry.free = Free::default();
             }
         }
         while let Some((id, counted)) = self.undo.pop() {

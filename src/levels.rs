@@ -241,6 +241,12 @@ pub fn ended(query: Execution) -> Option<Owner> {
     outermost::ended(query)
 }
 
+/// The same where that is plain: of a portal of one statement. Owns and allocates nothing.
+#[inline]
+pub fn usually_ended(query: Execution) -> Option<Owner> {
+    outermost::usual_owner().filter(|_| portal::is_last(query.statement()))
+}
+
 /// Enters EXECUTE by reading and writing variables alone; not, where it takes more to say whose it is. The
 /// query that it runs is all that there is, so nothing is left for those below; [`leave`] ends it.
 #[inline(always)]

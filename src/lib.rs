@@ -41,7 +41,6 @@ pub extern "C-unwind" fn _PG_init() {
     pg::frame::keep_panics();
     pg::frame::guarded(|| {
         settings::define();
-        guard::node::register();
         policy::label::register();
         record::install();
         hooks::install();

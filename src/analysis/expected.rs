@@ -39,10 +39,12 @@ pub fn may_be_in(query: Query) -> bool {
     }
 }
 
+/// What is expected, as a plan carries it: the argument, ready to be run, and the word by its number.
+pub type Said<'t> = Node<'t, pg_sys::TargetEntry>;
+
 /// Takes what is expected out of the condition of a write, which is ours to change: its WHERE, MERGE's ON, the WHERE
-/// of ON CONFLICT DO UPDATE. The calls, whose arguments are ready to be run. Raises 22023 for an argument that is not
-/// one number for the whole statement.
-pub fn take(query: Query) -> Nodes<pg_sys::FuncExpr> {
+/// of ON CONFLICT DO UPDATE. Raises 22023 for an argument that is not one number for the whole statement.
+pub fn take(query: Query) -> Nodes<pg_sys::TargetEntry> {
     let condition = match query.commandType {
         pg_sys::CmdType::CMD_MERGE => compat::merge_condition(query),
         pg_sys::CmdType::CMD_INSERT => query.onConflict().and_then(|conflict| conflict.onConflictWhere()),
@@ -63,7 +65,7 @@ pub fn take(query: Query) -> Nodes<pg_sys::FuncExpr> {
             _ => query.set_condition(left),
         }
     }
-    calls.into_iter().map(|(word, call)| prepared(word, call)).collect()
+    calls.into_iter().filter_map(|(word, call)| prepared(word, call)).collect()
 }
 
 /// Takes out what a rule that adds to a statement copies of that statement's condition: it is of that statement, which
@@ -133,8 +135,8 @@ pub fn word(call: Call) -> Option<Word> {
 }
 
 /// A call of `word` as a plan carries it.
-fn prepared(word: Word, call: Call) -> Call {
-    let Some(argument) = call.args().first() else { return call };
+fn prepared(word: Word, call: Call) -> Option<Said> {
+    let argument = call.args().first()?;
     // PostgreSQL takes the name off a whole call only.
     let argument = match argument.kind() {
         Kind::NamedArgExpr(named) => named.arg().unwrap_or(argument),
@@ -143,37 +145,42 @@ fn prepared(word: Word, call: Call) -> Call {
     if argument.has_columns() || argument.has_sub_selects() || argument.is_volatile() {
         report::raise_here(&expectation::bad_number(word, BadNumber::Varies));
     }
-    call.set_args(Nodes::from_iter([argument.planned()]));
-    call
+    let number = Word::ALL.iter().position(|other| *other == word)?;
+    Some(expressions::target_entry(argument.planned(), number as i16))
 }
 
-/// The number of a call, where it is a constant.
-fn constant(call: Call) -> Option<u64> {
-    let constant = call.args().first()?.as_a::<pg_sys::Const>().filter(|constant| !constant.constisnull)?;
+/// Which word was said. Owns and allocates nothing, so bare frames may call it.
+pub fn word_of(said: Said) -> Option<Word> {
+    Word::ALL.get(said.resno as usize).copied()
+}
+
+/// The number that was said, where it is a constant.
+fn constant(said: Said) -> Option<u64> {
+    let constant = said.expr()?.as_a::<pg_sys::Const>().filter(|constant| !constant.constisnull)?;
     u64::try_from(constant.constvalue.value() as i64).ok()
 }
 
-/// Which of them is called first.
-pub fn first(calls: Nodes<pg_sys::FuncExpr>) -> Option<Word> {
-    word(calls.first()?)
+/// Which word was said first.
+pub fn first(said: Nodes<pg_sys::TargetEntry>) -> Option<Word> {
+    word_of(said.first()?)
 }
 
 /// What is expected whatever is bound.
-pub fn constants(calls: Nodes<pg_sys::FuncExpr>) -> Expectation {
-    calls.iter().fold(Expectation::default(), |all, call| match (word(call), constant(call)) {
+pub fn constants(said: Nodes<pg_sys::TargetEntry>) -> Expectation {
+    said.iter().fold(Expectation::default(), |all, said| match (word_of(said), constant(said)) {
         (Some(word), Some(count)) => all.and(word, count),
         _ => all,
     })
 }
 
 /// Up to how many rows all expectations are met whatever is bound, where that is so of any number.
-pub fn surely_met_up_to(calls: Nodes<pg_sys::FuncExpr>) -> Option<u64> {
+pub fn surely_met_up_to(said: Nodes<pg_sys::TargetEntry>) -> Option<u64> {
     let mut most = u64::MAX;
-    for call in calls.iter() {
-        if word(call) != Some(Word::AtMost) {
+    for said in said.iter() {
+        if word_of(said) != Some(Word::AtMost) {
             return None;
         }
-        most = most.min(constant(call)?);
+        most = most.min(constant(said)?);
     }
     Some(most)
 }

@@ -44,7 +44,7 @@ pub struct Finding {
     /// Where deferred, what `kept` makes: the conditions of each way to a row (one for DELETE and UPDATE, one
     /// for each action of MERGE), each of which must restrict.
     pub conditions: *mut pg_sys::List,
-    /// What the statement itself says of its number of rows: the calls that `expected::take` gives.
+    /// What the statement itself says of its number of rows: what `expected::take` gives.
     pub expected: *mut pg_sys::List,
 }
 

@@ -271,8 +271,8 @@ fn of_write(found: &analysis::Finding, estimate: Estimate) -> Forecast {
 fn by_expectation(found: &analysis::Finding, estimate: Estimate) -> Option<Report> {
     let rows = estimate.rows?.round() as u64;
     // SAFETY: a finding's list, of calls.
-    let calls = unsafe { Nodes::of(found.expected) };
-    let unmet = expected::constants(calls).broken_by(rows)?;
+    let said = unsafe { Nodes::of(found.expected) };
+    let unmet = expected::constants(said).broken_by(rows)?;
     let Write { command, relation, .. } = found.write;
     Some(expectation::may_be_unmet(command, &relations::name(relation), unmet, rows))
 }

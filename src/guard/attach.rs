@@ -1,13 +1,13 @@
-//! Puts guard nodes into a finished plan. Nothing is attached to a plan that cannot write two rows
-//! where that decides nothing: point writes run the plan that PostgreSQL made.
+//! Gives orders to the ModifyTables of a finished plan; guards stand by them when it is run. Nothing is attached to a
+//! plan that cannot write two rows where that decides nothing.
 
 use crate::pg::pg_sys;
 use pgrx::pg_sys::NodeTag;
 use safedelete_core::command::Command;
 use safedelete_core::expectation::{self, NotEnforced};
 
-use super::orders::{Flow, Orders};
-use super::{node, repeats, split, unique};
+use super::orders::{Facts, Flow};
+use super::{repeats, split, unique};
 use crate::analysis::{self, Finding, Qualification, expected};
 use crate::levels;
 use crate::pg::nodes::{self, Node, Nodes};
@@ -16,7 +16,7 @@ use crate::pg::{compat, frame, inheritance, raw, relations, report};
 use crate::policy;
 use crate::settings::{self, SumOver};
 
-/// Puts a guard above the input of each ModifyTable that has a finding.
+/// Gives orders to each ModifyTable that has a finding.
 ///
 /// # Safety
 /// `plan` is what the planner made of the Query that `findings` describe.
@@ -34,7 +34,6 @@ pub unsafe fn attach(plan: *mut pg_sys::PlannedStmt, findings: &[Option<Finding>
             return;
         }
         let targets = modify_tables(plan);
-        let mut next_id = None;
         for (place, finding) in findings.iter().enumerate() {
             let Some(finding) = *finding else { continue };
             let is_its_own = |modify: &&*mut pg_sys::ModifyTable| writes(plan, **modify, &finding);
@@ -49,9 +48,7 @@ pub unsafe fn attach(plan: *mut pg_sys::PlannedStmt, findings: &[Option<Finding>
             };
             let parts = parts_with_policy(plan, modify, &finding);
             if finding.guarded || counts_all || !parts.is_empty() || !finding.expected.is_null() {
-                let id = next_id.get_or_insert_with(|| highest_id(plan) + 1);
-                wrap(plan, modify, finding, &parts, *id);
-                *id += 1;
+                instruct(plan, modify, finding, &parts);
             }
         }
     }
@@ -120,6 +117,15 @@ unsafe fn modify_tables(plan: *mut pg_sys::PlannedStmt) -> Vec<*mut pg_sys::Modi
     found
 }
 
+/// The ModifyTable of a plan that sets the command tag.
+///
+/// # Safety
+/// `plan` is a finished plan.
+pub unsafe fn main_modify_table(plan: *mut pg_sys::PlannedStmt) -> Option<*mut pg_sys::ModifyTable> {
+    // SAFETY: by contract.
+    unsafe { modify_tables(plan).into_iter().rfind(|modify| (**modify).canSetTag) }
+}
+
 /// # Safety
 /// `plan` is NULL or a plan node.
 unsafe fn find_modify_tables(plan: *mut pg_sys::Plan, found: &mut Vec<*mut pg_sys::ModifyTable>) {
@@ -167,9 +173,9 @@ unsafe fn meets_expectation(finding: &Finding, most: u64) -> bool {
     if finding.expected.is_null() {
         return true;
     }
-    // SAFETY: by contract, a list of calls.
-    let calls = unsafe { Nodes::of(finding.expected) };
-    expected::surely_met_up_to(calls).is_some_and(|met| most <= met)
+    // SAFETY: by contract.
+    let said = unsafe { Nodes::of(finding.expected) };
+    expected::surely_met_up_to(said).is_some_and(|met| most <= met)
 }
 
 /// How many rows the plan writes at most, where that is one, or no more than are free whatever the table's
@@ -306,12 +312,11 @@ unsafe fn parts_with_policy(
 
 /// # Safety
 /// `modify` is of `plan`, a finished plan.
-unsafe fn wrap(
+unsafe fn instruct(
     plan: *mut pg_sys::PlannedStmt,
     modify: *mut pg_sys::ModifyTable,
     finding: Finding,
     parts: &[pg_sys::Oid],
-    id: i32,
 ) {
     // SAFETY: a finished plan, ours to change; every ModifyTable has an input.
     unsafe {
@@ -336,7 +341,7 @@ unsafe fn wrap(
                 Flow::Direct { .. } => tableoid > 0,
                 Flow::Parent => false,
             };
-        let orders = Orders {
+        let facts = Facts {
             write: finding.write,
             qualification: finding.qualification,
             target_index: finding.target_index,
@@ -352,13 +357,13 @@ unsafe fn wrap(
             projects: given.is_some_and(|given| !given.is_null()),
             evaluates_early: given.is_none(),
             leaf: leaves(plan, modify).next().unwrap_or(finding.write.relation),
-            conditions: finding.conditions,
-            parts: nodes::oid_list(parts),
         };
-        (*modify).plan.lefttree = {
-            let given = given.unwrap_or(std::ptr::null_mut());
-            frame::call(|| node::make(input, given, orders.as_list(), finding.expected, id)).cast()
-        };
+        let lists = [finding.conditions, nodes::oid_list(parts), finding.expected];
+        if let Some(given) = given.filter(|given| !given.is_null()) {
+            let id = highest_id(plan) + 1;
+            (*modify).plan.lefttree = frame::call(|| split::above(input, given, id));
+        }
+        frame::call(|| facts.give(modify, lists));
     }
 }
 

@@ -6,7 +6,7 @@
 use core::ffi::c_int;
 
 use super::identity::Identity;
-use super::orders::{Flow, Orders};
+use super::orders::{Facts, Flow};
 use super::rows::Added;
 use super::state::GuardState;
 use super::tally::count_in_parts;
@@ -50,7 +50,7 @@ unsafe fn put(guard: *mut GuardState, key: u64) {
     unsafe {
         if (*guard).beyond.is_null() {
             let previous = pg_sys::CurrentMemoryContext;
-            pg_sys::CurrentMemoryContext = (*(*guard).scan.ss.ps.state).es_query_cxt;
+            pg_sys::CurrentMemoryContext = (*(*guard).estate).es_query_cxt;
             (*guard).beyond = raw::tuplesort_begin_datum(
                 pg_sys::INT8OID,
                 pg_sys::Oid::from(pg_sys::Int8LessOperator),
@@ -118,7 +118,7 @@ unsafe fn count_sorted(guard: *mut GuardState) {
 unsafe fn add(guard: *mut GuardState, key: u64, rows: u64) {
     // SAFETY: by contract.
     unsafe {
-        let Some(Orders { flow, tableoid, leaf, .. }) = (*guard).orders else { return };
+        let Facts { flow, tableoid, leaf, .. } = *(*guard).orders;
         if flow == Flow::Rows {
             (*guard).count += rows;
         } else {

@@ -65,7 +65,7 @@ pub unsafe fn sent(guard: *mut GuardState) -> u64 {
     // SAFETY: `settle` gave the scans instruments.
     unsafe {
         let rows = (0..nodes::length((*guard).direct)).map(|i| written_by(scan(guard, i)) as u64).sum();
-        (*guard).orders.as_ref().map_or(0, |orders| orders.write.deletes(rows))
+        (&(*guard).orders).write.deletes(rows)
     }
 }
 

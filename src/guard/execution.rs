@@ -1,20 +1,62 @@
 //! One execution of a guarded write. Everything that can change between two executions of a plan is read
 //! when it starts: settings, role, override, bound parameters.
 
+use safedelete_core::command::Command;
 use safedelete_core::event::{Counter, Verdict};
 use safedelete_core::expectation::Expectation;
 use safedelete_core::limit::Budget;
+use safedelete_core::mode::Mode;
+use safedelete_core::policy::Effective;
 use safedelete_core::standing::Ruling;
+use std::rc::Rc;
 
 use super::orders::{Flow, Orders};
 use super::parts::Parts;
 use super::rows::DistinctRows;
 use super::task::{Task, own_ceiling};
-use crate::analysis::{self, Qualification};
+use crate::analysis::{self, Qualification, target};
+use crate::ledger::{self, Joined, Summed};
 use crate::levels;
+use crate::pg::compat;
 use crate::pg::pg_sys;
 use crate::pg::report::Frozen;
-use crate::{policy, record, rehearsal};
+use crate::policy::{self, InForce};
+use crate::settings;
+use crate::{record, rehearsal};
+
+/// What nearly every execution of a guarded write needs, until a count passes what need not be judged: then it is
+/// made whole. What it holds is given back by `into_execution` or `give_back`.
+#[derive(Clone, Copy)]
+pub struct Light {
+    in_force: *const InForce,
+    pub referential: bool,
+    pub joined: Joined,
+}
+
+impl Light {
+    /// # Safety
+    /// Once; `estate` is the execution's.
+    pub unsafe fn into_execution(self, orders: &Orders, estate: *const pg_sys::EState) -> Execution {
+        // SAFETY: `start_light` took this share.
+        let (in_force, written_as) =
+            unsafe { (Rc::from_raw(self.in_force), compat::written_as(estate, orders.write.relation)) };
+        let mut task = Task::of(orders.write, in_force, self.referential, None).written_as(written_as);
+        task.modifies = false;
+        Execution { task, distinct: None, parts: None, joined: Some(self.joined) }
+    }
+
+    /// These rows join the sum, where they need not be judged; whether they have.
+    pub fn finish(&self, command: Command, count: u64, deleted: u64) -> bool {
+        ledger::add_within(&self.joined, command, count, deleted, self.referential)
+    }
+
+    /// # Safety
+    /// Once.
+    pub unsafe fn give_back(self) {
+        // SAFETY: `start_light` took this share.
+        drop(unsafe { Rc::from_raw(self.in_force) });
+    }
+}
 
 /// How an execution goes on.
 #[derive(Clone, Copy)]
@@ -22,6 +64,12 @@ pub enum Start {
     /// Unguarded: as if the node were not there.
     Pass,
     Refuse(Frozen),
+    /// Watched as below, but for what a verdict takes.
+    Light {
+        light: Light,
+        threshold: u64,
+        spool: bool,
+    },
     /// Counted; `spool` collects the rows before the first is written.
     Watch {
         execution: *mut Execution,
@@ -36,24 +84,56 @@ pub struct Execution {
     /// The rows that came, where one may come twice.
     pub distinct: Option<DistinctRows>,
     pub parts: Option<Parts>,
+    /// Of an execution that began light: what it joins.
+    joined: Option<Joined>,
+}
+
+/// Starts an execution that rule `where` and everything but the rules has nothing to say of: no budget, no roles,
+/// no expectation, nothing that counts by itself.
+fn start_light(orders: &Orders, in_force: &Rc<InForce>, eflags: i32) -> Option<Start> {
+    let &Orders { parts, expected, .. } = orders;
+    let write = orders.write;
+    let is_plain = orders.qualification == Qualification::Qualified
+        && orders.flow == Flow::Rows
+        && !orders.repeats
+        && parts.is_null()
+        && expected.is_null()
+        && settings::allow_rows() == 0
+        && settings::BYPASS_ROLE.is_empty()
+        && !analysis::looks_at_all();
+    let Effective { mode, commands, bounds, .. } = in_force.effective();
+    if !is_plain || mode != Mode::Enforce || bounds.unlimited() {
+        return None;
+    }
+    record::count(Counter::Guarded, 1);
+    let referential = levels::is_referential(eflags);
+    let (of, within) = (target::summed(write), bounds.surely_within());
+    let named = (!target::is_in_tree(write.relation))
+        .then_some(Summed { relation: write.relation, only: write.only });
+    let joined = Joined { of, named, commands, within };
+    let light = Light { in_force: Rc::into_raw(Rc::clone(in_force)), referential, joined };
+    Some(Start::Light { light, threshold: ledger::left(&joined, write.command), spool: !referential })
 }
 
 /// Starts an execution.
 ///
 /// # Safety
-/// `parameters` are the execution's; it writes as `written_as`, or as the current user.
+/// `estate` is the execution's.
 pub unsafe fn start(
     orders: &Orders,
-    parameters: pg_sys::ParamListInfo,
-    eflags: i32,
-    written_as: pg_sys::Oid,
+    estate: *const pg_sys::EState,
     expectation: Option<Expectation>,
 ) -> Start {
+    // SAFETY: by contract.
+    let (parameters, eflags) = unsafe { ((*estate).es_param_list_info, (*estate).es_top_eflags) };
     let in_force = policy::of(orders.write.relation);
     // What PostgreSQL does itself is nobody's to refuse, but the author of an extension's script may have a word.
     let is_postgres = levels::starts_postgres();
     let guarded = in_force.guards(orders.write.command) && !is_postgres;
     let rehearses = rehearsal::is_on();
+    if guarded && let Some(light) = start_light(orders, &in_force, eflags) {
+        return light;
+    }
     let own = if is_postgres { None } else { own_ceiling(orders.write.relation) };
     let expects = expectation.is_some() || own.is_some();
     if !expects && (is_postgres || (!guarded && !rehearses && orders.parts.is_null())) {
@@ -63,8 +143,9 @@ pub unsafe fn start(
         record::count(Counter::Guarded, 1);
     }
     let referential = levels::is_referential(eflags);
-    let mut task = Task::new(orders.write, in_force, referential).written_as(written_as);
-    task.own = own;
+    // SAFETY: by contract.
+    let written_as = unsafe { compat::written_as(estate, orders.write.relation) };
+    let mut task = Task::of(orders.write, in_force, referential, own).written_as(written_as);
     if !guarded {
         task = task.unguarded();
     } else if !referential
@@ -92,7 +173,7 @@ pub unsafe fn start(
     let threshold = task.first_threshold();
     let spool = orders.flow == Flow::Rows && (may_refuse || expects) && !referential && !rehearses;
     let distinct = orders.repeats.then(DistinctRows::default);
-    let execution = Box::into_raw(Box::new(Execution { task, distinct, parts }));
+    let execution = Box::into_raw(Box::new(Execution { task, distinct, parts, joined: None }));
     Start::Watch { execution, threshold, spool }
 }
 
@@ -116,6 +197,12 @@ impl Execution {
         if let Some(parts) = &mut self.parts {
             parts.finish()?;
         }
-        self.task.join_sum(count, deleted)
+        let free = self.task.join_sum(count, deleted)?;
+        if let Some(Joined { of, named: Some(_), commands, within }) = self.joined {
+            // Where a budget is a role's, another role's next write has to be judged by itself.
+            let until = if settings::OVERRIDE_ROLE.is_empty() { free } else { within };
+            ledger::free_until(of, commands, until);
+        }
+        Ok(())
     }
 }

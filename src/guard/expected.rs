@@ -1,7 +1,8 @@
 //! What a statement expects of its own number of rows (analysis/expected.rs), at execution: the numbers, once,
-//! and the error where they are not met. Bare frames, as node.rs.
+//! and the error where they are not met. Bare frames, as place.rs.
 
 use crate::pg::pg_sys;
+use pgrx::pg_sys::NodeTag;
 use safedelete_core::expectation::{self, BadNumber, Expectation, Selected, Word};
 
 use super::beyond;
@@ -9,7 +10,7 @@ use super::input::count_to_the_end;
 use super::measure;
 use super::orders::{Flow, Orders};
 use super::slots;
-use super::state::{GuardState, Stage, as_guard};
+use super::state::{self, GuardState, Stage};
 use crate::analysis::expected;
 use crate::pg::local::Local;
 use crate::pg::nodes::{self, Node};
@@ -43,18 +44,16 @@ pub fn stop_awaiting() {
 pub unsafe fn settle(query: *mut pg_sys::QueryDesc) {
     // SAFETY: by contract; casts follow tags. What a guard has started with lives as long as the guard.
     unsafe {
-        let modify = measure::main(query);
-        if modify.is_null() || !(*modify).canSetTag {
-            return;
-        }
-        let guard = as_guard((*modify).ps.lefttree);
+        let modify = measure::main_of(query);
+        let guard = state::below(modify);
         if guard.is_null() || (*guard).execution.is_null() {
             return;
         }
         let task = &raw mut (*(*guard).execution).task;
         let found = || (*guard).count + (*guard).made;
-        let broken: Option<Frozen> = match (*guard).orders {
-            Some(Orders { flow: Flow::Rows, whole_row: 0, .. }) => {
+        let facts = *(*guard).orders;
+        let broken: Option<Frozen> = match facts.flow {
+            Flow::Rows if facts.whole_row == 0 => {
                 let (found, written) = (found(), (*(*query).estate).es_processed);
                 if written >= found || passes_over(modify, (*query).estate) {
                     return;
@@ -62,7 +61,7 @@ pub unsafe fn settle(query: *mut pg_sys::QueryDesc) {
                 frame::guarded(|| (*task).missed(found, written))
             }
             // Whoever runs it wanted no more of the rows that it returns, so its input has not ended.
-            Some(Orders { flow: Flow::Parent, .. }) if (*guard).stage == Stage::Count => {
+            Flow::Parent if (*guard).stage == Stage::Count => {
                 measure::count(guard);
                 frame::guarded(|| (*task).meets(found()).err())
             }
@@ -103,26 +102,18 @@ unsafe fn passes_over(modify: *mut pg_sys::ModifyTableState, estate: *mut pg_sys
 /// what is no number of rows.
 ///
 /// # Safety
-/// `guard` is about to start; no frame above owns anything.
+/// `modify` has started and carries `orders`; the memory is its execution's; no frame above owns anything.
 #[allow(ffi_unwind_calls, reason = "called by a bare frame, which owns nothing")]
-pub unsafe fn evaluate(guard: *mut GuardState) -> Option<Expectation> {
-    // SAFETY: by contract; ExecInitCustomScan has made the expression context.
+pub unsafe fn evaluate(orders: &Orders, modify: *mut pg_sys::ModifyTableState) -> Option<Expectation> {
+    // SAFETY: by contract.
     unsafe {
-        let ps = &raw mut (*guard).scan.ss.ps;
-        let calls = (*(*ps).plan.cast::<pg_sys::CustomScan>()).custom_exprs;
-        if calls.is_null() {
+        if orders.expected.is_null() {
             return None;
         }
         let mut expectation = Expectation::default();
-        let mut i = 0;
-        while i < nodes::length(calls) {
-            let call = (*(*calls).elements.add(i)).ptr_value.cast::<pg_sys::FuncExpr>();
-            i += 1;
-            let Some(word) = frame::guarded(|| expected::word(Node::of(call)?)) else { continue };
-            let argument = (*(*(*call).args).elements).ptr_value.cast::<pg_sys::Expr>();
-            let state = raw::ExecInitExpr(argument, ps);
-            let mut is_null = false;
-            let value = slots::evaluate(state, (*ps).ps_ExprContext, &mut is_null).value() as i64;
+        for said in nodes::items::<pg_sys::TargetEntry>(orders.expected) {
+            let Some(word) = Node::of(said).and_then(expected::word_of) else { continue };
+            let (value, is_null) = number((*said).expr, modify);
             let bad = if is_null {
                 Some(BadNumber::Null)
             } else if value < 0 {
@@ -140,6 +131,23 @@ pub unsafe fn evaluate(guard: *mut GuardState) -> Option<Expectation> {
     }
 }
 
+/// # Safety
+/// `argument` is ready to be run; as `evaluate`.
+#[allow(ffi_unwind_calls, reason = "called by a bare frame, which owns nothing")]
+unsafe fn number(argument: *mut pg_sys::Expr, modify: *mut pg_sys::ModifyTableState) -> (i64, bool) {
+    // SAFETY: by contract; the cast follows the tag.
+    unsafe {
+        if let Some(known) = nodes::cast::<pg_sys::Const, _>(argument, NodeTag::T_Const) {
+            return ((*known).constvalue.value() as i64, (*known).constisnull);
+        }
+        let ps = &raw mut (*modify).ps;
+        let mut is_null = false;
+        let state = raw::ExecInitExpr(argument, ps);
+        let value = slots::evaluate(state, raw::CreateExprContext((*ps).state), &mut is_null);
+        (value.value() as i64, is_null)
+    }
+}
+
 /// Raises the error of an expectation that the rows counted so far break.
 ///
 /// # Safety
@@ -149,6 +157,10 @@ pub unsafe fn evaluate(guard: *mut GuardState) -> Option<Expectation> {
 pub unsafe fn check(guard: *mut GuardState) {
     // SAFETY: by contract; what it has started with lives as long as the guard.
     unsafe {
+        if (*guard).execution.is_null() {
+            // It began light: nothing is expected.
+            return;
+        }
         let task = &raw mut (*(*guard).execution).task;
         let Some(unmet) = (*task).breaks((*guard).count + (*guard).made) else { return };
         let selected = if unmet.word == Word::Exactly && (*guard).stage == Stage::Collect {

@@ -1,4 +1,4 @@
-//! How EXPLAIN shows the guard: its limit and where that comes from, what is wrong with the WHERE
+//! How EXPLAIN shows the guard, which no plan has: its limit and where that comes from, what is wrong with the WHERE
 //! clause, and with ANALYZE what was counted, also in the tables that foreign keys reached.
 
 use core::ffi::CStr;
@@ -8,35 +8,132 @@ use safedelete_core::limit::Size;
 use safedelete_core::{explain, message};
 
 use super::orders::{Flow, Orders};
-use super::state::GuardState;
+use super::state::{self, GuardState};
 use super::task::own_ceiling;
 use super::volatile;
 use crate::analysis::{Qualification, expected};
 use crate::authority::Writer;
 use crate::pg::nodes::{self, Kind, Nodes};
 use crate::pg::relations;
-use crate::pg::{frame, text};
+use crate::pg::{compat, frame, raw, text};
 use crate::{ledger, policy};
+use pgrx::pg_sys::NodeTag;
+
+/// A guard as EXPLAIN sees it: a node that stands in the tree of states when nothing is run any more, above the
+/// input and with its numbers.
+#[repr(C)]
+struct Shown {
+    scan: pg_sys::CustomScanState,
+    orders: Orders,
+    /// What is evaluated of its rows when they are handed on.
+    given: *mut pg_sys::List,
+    /// NULL where the plan was not run, or not watched.
+    guard: *mut GuardState,
+}
+
+struct Methods<T>(T);
+// SAFETY: tables of function pointers and names, never written.
+unsafe impl<T> Sync for Methods<T> {}
+
+static NAME: [u8; 11] = *b"SafeDelete\0";
+
+static SCAN_METHODS: Methods<pg_sys::CustomScanMethods> =
+    Methods(pg_sys::CustomScanMethods { CustomName: (&raw const NAME).cast(), CreateCustomScanState: None });
+
+static EXEC_METHODS: Methods<pg_sys::CustomExecMethods> = Methods(pg_sys::CustomExecMethods {
+    CustomName: (&raw const NAME).cast(),
+    BeginCustomScan: None,
+    ExecCustomScan: None,
+    EndCustomScan: Some(end),
+    ReScanCustomScan: None,
+    MarkPosCustomScan: None,
+    RestrPosCustomScan: None,
+    EstimateDSMCustomScan: None,
+    InitializeDSMCustomScan: None,
+    ReInitializeDSMCustomScan: None,
+    InitializeWorkerCustomScan: None,
+    ShutdownCustomScan: None,
+    ExplainCustomScan: Some(explain),
+});
+
+/// Puts a node for the guard of `modify` below `above`, where the guard stands.
+///
+/// # Safety
+/// `modify` carries `orders`, and its query is not run from here on; the memory is its execution's; no frame above
+/// owns anything.
+#[allow(ffi_unwind_calls, reason = "called by a bare frame, which owns nothing")]
+pub unsafe fn stand_in(above: *mut pg_sys::PlanState, modify: *mut pg_sys::ModifyTableState, orders: Orders) {
+    // SAFETY: zeroed nodes, whose fields are as the executor's and EXPLAIN's functions look for them.
+    unsafe {
+        let child = (*above).lefttree;
+        let plan = raw::palloc0(size_of::<pg_sys::CustomScan>()).cast::<pg_sys::CustomScan>();
+        // Costs, rows and width are the input's.
+        (*plan).scan.plan = *(*child).plan;
+        (*plan).scan.plan.type_ = NodeTag::T_CustomScan;
+        (*plan).scan.plan.targetlist = std::ptr::null_mut();
+        (*plan).scan.plan.qual = std::ptr::null_mut();
+        (*plan).scan.plan.initPlan = std::ptr::null_mut();
+        (*plan).scan.plan.lefttree = (*child).plan;
+        (*plan).scan.plan.righttree = std::ptr::null_mut();
+        (*plan).scan.plan.parallel_aware = false;
+        (*plan).scan.plan.async_capable = false;
+        (*plan).methods = &SCAN_METHODS.0;
+        let shown = raw::palloc0(size_of::<Shown>()).cast::<Shown>();
+        (&raw mut (*shown).orders).write(orders);
+        if orders.projects {
+            (*shown).given = (*(*above).plan).targetlist;
+        }
+        (*shown).guard = state::below(modify);
+        (*shown).scan.methods = &EXEC_METHODS.0;
+        let ps = &raw mut (*shown).scan.ss.ps;
+        (*ps).type_ = NodeTag::T_CustomScanState;
+        (*ps).plan = plan.cast();
+        (*ps).state = (*child).state;
+        (*ps).instrument = (*child).instrument;
+        (*ps).lefttree = child;
+        // ExecEndCustomScan clears them.
+        let slot = compat::alloc_table_slot(
+            &raw mut (*(*child).state).es_tupleTable,
+            raw::ExecGetResultType(child),
+            &raw const pg_sys::TTSOpsVirtual,
+        );
+        (*ps).ps_ResultTupleSlot = slot;
+        (*shown).scan.ss.ss_ScanTupleSlot = slot;
+        (*above).lefttree = ps;
+    }
+}
+
+/// A bare frame: EndCustomScan.
+#[allow(ffi_unwind_calls, reason = "a bare frame: it owns nothing and cannot panic")]
+unsafe extern "C-unwind" fn end(node: *mut pg_sys::CustomScanState) {
+    // SAFETY: PostgreSQL ends a state once.
+    unsafe { raw::ExecEndNode((*node).ss.ps.lefttree) };
+}
 
 /// A bare frame: ExplainCustomScan.
-pub unsafe extern "C-unwind" fn explain(
+unsafe extern "C-unwind" fn explain(
     node: *mut pg_sys::CustomScanState,
     _: *mut pg_sys::List,
     es: *mut pg_sys::ExplainState,
 ) {
-    let guard = node.cast::<GuardState>();
     frame::guarded(|| {
-        // SAFETY: PostgreSQL explains a started state.
+        // SAFETY: `stand_in` made it, of a query that has not ended.
         unsafe {
-            if let Some(orders) = &(*guard).orders {
-                let execution = (*guard).execution;
-                let counted = if execution.is_null() { None } else { (*execution).task.counted() };
-                show_expected((*(*guard).scan.ss.ps.plan.cast::<pg_sys::CustomScan>()).custom_exprs, es);
-                show(orders, (*guard).count, counted, es);
-                if orders.flow == Flow::Rows && is_guarded(orders) {
-                    let statement = (*(*guard).scan.ss.ps.state).es_plannedstmt;
-                    show_early(orders, (*guard).scan.ss.ps.plan, statement, es);
-                }
+            let Shown { orders, guard, given, .. } = &*node.cast::<Shown>();
+            let (count, counted) = match guard.as_ref() {
+                Some(guard) => (guard.count, guard.execution.as_ref().and_then(|whole| whole.task.counted())),
+                None => (0, None),
+            };
+            show_expected(orders.expected, es);
+            show(orders, count, counted, es);
+            if orders.flow == Flow::Rows && is_guarded(orders) {
+                show_early(
+                    orders,
+                    (*(*node).ss.ps.lefttree).plan,
+                    *given,
+                    (*(*node).ss.ps.state).es_plannedstmt,
+                    es,
+                );
             }
         }
     });
@@ -45,12 +142,12 @@ pub unsafe extern "C-unwind" fn explain(
 /// What the statement says of its number of rows.
 ///
 /// # Safety
-/// `calls` are the guard's `custom_exprs`; `es` is EXPLAIN's state.
-unsafe fn show_expected(calls: *mut pg_sys::List, es: *mut pg_sys::ExplainState) {
-    // SAFETY: by contract; a call has one argument, which names no column.
+/// `said` is of orders; `es` is EXPLAIN's state.
+unsafe fn show_expected(said: *mut pg_sys::List, es: *mut pg_sys::ExplainState) {
+    // SAFETY: by contract; an argument names no column.
     unsafe {
-        let said = Nodes::<pg_sys::FuncExpr>::of(calls).iter().filter_map(|call| {
-            let argument = call.args().first()?;
+        let said = Nodes::<pg_sys::TargetEntry>::of(said).iter().filter_map(|said| {
+            let argument = said.expr()?;
             let number = match argument.kind() {
                 Kind::Const(known) if !known.constisnull => (known.constvalue.value() as i64).to_string(),
                 _ => {
@@ -58,7 +155,7 @@ unsafe fn show_expected(calls: *mut pg_sys::List, es: *mut pg_sys::ExplainState)
                     text::from_server(pg_sys::deparse_expression(argument, nothing, false, false))?
                 }
             };
-            Some(expected::word(call)?.of(&number))
+            Some(expected::word_of(said)?.of(&number))
         });
         let said = said.collect::<Vec<_>>().join(", ");
         if !said.is_empty() {
@@ -115,10 +212,11 @@ unsafe fn show(orders: &Orders, count: u64, counted: Option<(Size, u64)>, es: *m
 /// What PostgreSQL alone would evaluate between the writes, and the guard has evaluated before the first.
 ///
 /// # Safety
-/// `plan` is the guard's, of `statement`; `es` is EXPLAIN's state.
+/// `input` is the guard's, of `statement`; `es` is EXPLAIN's state.
 unsafe fn show_early(
     orders: &Orders,
-    plan: *mut pg_sys::Plan,
+    input: *mut pg_sys::Plan,
+    given: *mut pg_sys::List,
     statement: *mut pg_sys::PlannedStmt,
     es: *mut pg_sys::ExplainState,
 ) {
@@ -128,7 +226,7 @@ unsafe fn show_early(
         if orders.evaluates_early {
             early.push(c_string("SET"));
         }
-        if volatile::is_input(plan, statement, !orders.evaluates_early) {
+        if volatile::is_input(input, given, statement, !orders.evaluates_early) {
             early.push(c_string("input"));
         }
         if !early.is_empty() {

@@ -1,5 +1,5 @@
-//! How rows come through the node: collected or handed on, counted, judged when a count passes its
-//! threshold. Bare frames, as node.rs; per row a function pointer call, an increment and a compare.
+//! How rows come through the guard: collected or handed on, counted, judged when a count passes its
+//! threshold. Bare frames, as place.rs; per row a function pointer call, an increment and a compare.
 
 use crate::pg::pg_sys;
 use safedelete_core::command::Command;
@@ -7,8 +7,8 @@ use safedelete_core::event::Counter;
 
 use super::input::{is_new, next_row};
 use super::orders::{Flow, Orders};
-use super::slots::{self, clear, fill, is_empty};
-use super::state::{GuardState, Stage};
+use super::slots::is_empty;
+use super::state::{self, GuardState, Stage};
 use super::tally::{count_in_parts, note_made_in_parts, note_own};
 use super::threshold::check;
 use super::{beyond, direct, expected, identity, made, measure};
@@ -16,32 +16,28 @@ use crate::pg::report::{self, Frozen};
 use crate::pg::{frame, raw};
 use crate::record;
 
-pub unsafe extern "C-unwind" fn execute(node: *mut pg_sys::CustomScanState) -> *mut pg_sys::TupleTableSlot {
-    let guard = node.cast::<GuardState>();
-    // SAFETY: a state that `create` made and `begin` started.
-    unsafe {
-        let slot = next(guard);
-        if (*guard).projects && !is_empty(slot) { project(guard, slot) } else { slot }
+/// The next row of a guarded input.
+#[allow(ffi_unwind_calls, reason = "a bare frame: it owns nothing and cannot panic")]
+pub unsafe extern "C-unwind" fn execute(child: *mut pg_sys::PlanState) -> *mut pg_sys::TupleTableSlot {
+    let guard = state::above(child);
+    if guard.is_null() {
+        return std::ptr::null_mut();
     }
-}
-
-/// # Safety
-/// As `execute`.
-#[inline(always)]
-unsafe fn next(guard: *mut GuardState) -> *mut pg_sys::TupleTableSlot {
-    // SAFETY: by contract.
+    // SAFETY: a guard at work.
     unsafe {
         loop {
             match (*guard).stage {
-                Stage::Pass => return next_row((*guard).scan.ss.ps.lefttree),
                 Stage::Count => return count_row(guard),
                 Stage::Collect => collect(guard),
                 Stage::Replay => {
-                    let slot = (*guard).spool.next_identity((*guard).orders.as_ref());
+                    if pg_sys::InterruptPending != 0 {
+                        raw::ProcessInterrupts();
+                    }
+                    let slot = (*guard).spool.next_identity(&(*guard).orders);
                     if !slot.is_null() {
                         return slot;
                     }
-                    let slot = (*guard).spool.replay((*guard).orders.as_ref(), (*guard).scan.ss.ps.state);
+                    let slot = (*guard).spool.replay(&(*guard).orders, (*guard).estate);
                     if !slot.is_null() {
                         return slot;
                     }
@@ -53,42 +49,6 @@ unsafe fn next(guard: *mut GuardState) -> *mut pg_sys::TupleTableSlot {
     }
 }
 
-/// Evaluates the node's target list for a row of the child, as ExecProject does.
-///
-/// # Safety
-/// As `execute`; `slot` holds a row of the child.
-#[inline(never)]
-#[allow(ffi_unwind_calls, reason = "called by a bare frame, which owns nothing")]
-unsafe fn project(guard: *mut GuardState, slot: *mut pg_sys::TupleTableSlot) -> *mut pg_sys::TupleTableSlot {
-    // SAFETY: by contract; ExecInitCustomScan has compiled the target list for a virtual row of the
-    // child's columns.
-    unsafe {
-        let ps = &mut (*guard).scan.ss.ps;
-        let (context, projection) = (ps.ps_ExprContext, ps.ps_ProjInfo);
-        let mut row = slot;
-        if !std::ptr::eq((*slot).tts_ops, &raw const pg_sys::TTSOpsVirtual) {
-            // A virtual row that points to the same values.
-            row = (*guard).scan.ss.ss_ScanTupleSlot;
-            let columns = (*(*row).tts_tupleDescriptor).natts;
-            if i32::from((*slot).tts_nvalid) < columns {
-                raw::slot_getsomeattrs_int(slot, columns);
-            }
-            clear(row);
-            std::ptr::copy_nonoverlapping((*slot).tts_values, (*row).tts_values, columns as usize);
-            std::ptr::copy_nonoverlapping((*slot).tts_isnull, (*row).tts_isnull, columns as usize);
-            fill(row);
-        }
-        raw::MemoryContextReset((*context).ecxt_per_tuple_memory);
-        (*context).ecxt_scantuple = row;
-        let state = &raw mut (*projection).pi_state;
-        let result = (*state).resultslot;
-        clear(result);
-        slots::evaluate(state, context, &mut false);
-        fill(result);
-        result
-    }
-}
-
 /// Counts one row and hands it on.
 ///
 /// # Safety
@@ -97,11 +57,11 @@ unsafe fn project(guard: *mut GuardState, slot: *mut pg_sys::TupleTableSlot) -> 
 unsafe fn count_row(guard: *mut GuardState) -> *mut pg_sys::TupleTableSlot {
     // SAFETY: by contract.
     unsafe {
-        let kept_elsewhere = !matches!((*guard).orders, Some(Orders { flow: Flow::Rows, .. }));
+        let kept_elsewhere = (&(*guard).orders).flow != Flow::Rows;
         if kept_elsewhere {
             measure::count(guard);
         }
-        let slot = next_row((*guard).scan.ss.ps.lefttree);
+        let slot = next_row(guard);
         if is_empty(slot) {
             count_beyond(guard);
             if kept_elsewhere {
@@ -120,17 +80,14 @@ unsafe fn count_row(guard: *mut GuardState) -> *mut pg_sys::TupleTableSlot {
             }
             if (*guard).looks {
                 (*guard).last_is_made = made::came(guard, slot);
-                if (*guard).last_is_made.by_sum
-                    && matches!((*guard).orders, Some(Orders { flow: Flow::Direct { .. }, .. }))
-                {
+                if (*guard).last_is_made.by_sum && matches!((&(*guard).orders).flow, Flow::Direct { .. }) {
                     (*guard).made += 1;
                     return slot;
                 }
             }
             (*guard).passed += 1;
-            if (*guard).counts_parts
-                && let Some(orders) = &(*guard).orders
-            {
+            if (*guard).counts_parts {
+                let orders = &(*guard).orders;
                 (*guard).last_leaf = if orders.write.command == Command::Upsert {
                     measure::partition_of(guard, slot)
                 } else {
@@ -164,15 +121,14 @@ unsafe fn count(guard: *mut GuardState, slot: *mut pg_sys::TupleTableSlot) {
             note_own(guard, made, 1);
             if made.by_sum {
                 (*guard).made += 1;
-                if made.by_own {
-                    expected::check(guard)
+                // What began light has no ceiling of its own.
+                if made.by_own || (*guard).execution.is_null() {
+                    expected::check(guard);
                 } else {
-                    check(guard)
+                    check(guard);
                 }
-                if (*guard).counts_parts
-                    && let Some(orders) = &(*guard).orders
-                {
-                    note_made_in_parts(guard, identity::leaf(slot, orders));
+                if (*guard).counts_parts {
+                    note_made_in_parts(guard, identity::leaf(slot, &(*guard).orders));
                 }
                 return;
             }
@@ -181,10 +137,8 @@ unsafe fn count(guard: *mut GuardState, slot: *mut pg_sys::TupleTableSlot) {
         if (*guard).count > (*guard).threshold {
             check(guard);
         }
-        if (*guard).counts_parts
-            && let Some(orders) = &(*guard).orders
-        {
-            count_in_parts(guard, identity::leaf(slot, orders), 1);
+        if (*guard).counts_parts {
+            count_in_parts(guard, identity::leaf(slot, &(*guard).orders), 1);
         }
     }
 }
@@ -200,9 +154,7 @@ unsafe fn count_beyond(guard: *mut GuardState) {
             return;
         }
         beyond::count(guard);
-        if matches!((*guard).orders, Some(Orders { flow: Flow::Rows, .. }))
-            && (*guard).count > (*guard).threshold
-        {
+        if (&(*guard).orders).flow == Flow::Rows && (*guard).count > (*guard).threshold {
             check(guard);
         }
     }
@@ -217,13 +169,16 @@ unsafe fn finish(guard: *mut GuardState) {
     // SAFETY: as in `check`.
     unsafe {
         let refused: Option<Frozen> = frame::guarded(|| {
-            let execution = (*guard).execution;
-            if execution.is_null() {
+            let (count, deleted) = ((*guard).count, measure::deleted(guard));
+            if let Some(light) = &(*guard).light
+                && light.finish((&(*guard).orders).write.command, count, deleted)
+            {
                 return None;
             }
-            (*execution).task.note_sent(direct::sent(guard));
-            let met = (*execution).task.meets((*guard).count + (*guard).made);
-            met.and_then(|()| (*execution).finish((*guard).count, measure::deleted(guard))).err()
+            let execution = state::execution(guard);
+            execution.task.note_sent(direct::sent(guard));
+            let met = execution.task.meets(count + (*guard).made);
+            met.and_then(|()| execution.finish(count, deleted)).err()
         });
         if let Some(frozen) = refused {
             report::raise(&frozen);
@@ -238,15 +193,14 @@ unsafe fn finish(guard: *mut GuardState) {
 unsafe fn collect_rows(guard: *mut GuardState) {
     // SAFETY: by contract. The spool belongs to the execution, whatever memory is current now.
     unsafe {
-        let child = (*guard).scan.ss.ps.lefttree;
-        let estate = (*guard).scan.ss.ps.state;
+        let (child, estate) = ((*guard).child, (*guard).estate);
         loop {
-            let slot = next_row(child);
+            let slot = next_row(guard);
             if is_empty(slot) {
                 return;
             }
             count(guard, slot);
-            (*guard).spool.keep((*guard).orders.as_ref(), child, estate, slot);
+            (*guard).spool.keep(&(*guard).orders, child, estate, slot);
             if (*guard).threshold == u64::MAX && !(*guard).counts_parts {
                 (*guard).unfinished = true;
                 return;
@@ -264,14 +218,13 @@ unsafe fn collect_rows(guard: *mut GuardState) {
 unsafe fn collect_identities(guard: *mut GuardState, orders: &Orders) -> bool {
     // SAFETY: by contract; the input has the columns that the orders name.
     unsafe {
-        let child = (*guard).scan.ss.ps.lefttree;
-        let estate = (*guard).scan.ss.ps.state;
+        let estate = (*guard).estate;
         let last = orders.ctid.max(orders.tableoid);
         loop {
             if !(*guard).spool.has_room(estate) {
                 return false;
             }
-            let slot = next_row(child);
+            let slot = next_row(guard);
             if is_empty(slot) {
                 return true;
             }
@@ -300,15 +253,9 @@ unsafe fn collect(guard: *mut GuardState) {
     // SAFETY: by contract.
     unsafe {
         (*guard).unfinished = false;
-        let ended = match &(*guard).orders {
-            Some(orders)
-                if orders.tids_only && !orders.repeats && !(*guard).counts_parts && !(*guard).looks =>
-            {
-                collect_identities(guard, orders)
-            }
-            _ => false,
-        };
-        if !ended {
+        let orders = &(*guard).orders;
+        let are_identities = orders.tids_only && !orders.repeats && !(*guard).counts_parts && !(*guard).looks;
+        if !are_identities || !collect_identities(guard, orders) {
             collect_rows(guard);
         }
         if !(*guard).unfinished {
@@ -319,7 +266,9 @@ unsafe fn collect(guard: *mut GuardState) {
         frame::guarded(|| {
             let (rows, bytes) = (*guard).spool.totals();
             record::count(Counter::RowsSpooled, rows);
-            record::count(Counter::SpoolBytes, bytes);
+            if bytes > 0 {
+                record::count(Counter::SpoolBytes, bytes);
+            }
         });
         (*guard).stage = Stage::Replay;
     }

@@ -1,24 +1,21 @@
-//! The rows of a guard's input: the next, and whether it has come by before. Bare frames, as node.rs.
+//! The rows of a guard's input: the next, and whether it has come by before. Bare frames, as place.rs.
 
 use super::slots::is_empty;
 use super::state::GuardState;
 use super::{beyond, identity};
-use crate::pg::{pg_sys, raw};
+use crate::pg::pg_sys;
 
-/// The next row of the child, as the macro ExecProcNode.
+/// The next row of the child, by its own function.
 ///
 /// # Safety
-/// `child` is a plan state.
+/// `guard` runs; no frame above owns anything.
 #[inline(always)]
 #[allow(ffi_unwind_calls, reason = "called by bare frames, which own nothing")]
-pub unsafe fn next_row(child: *mut pg_sys::PlanState) -> *mut pg_sys::TupleTableSlot {
+pub unsafe fn next_row(guard: *mut GuardState) -> *mut pg_sys::TupleTableSlot {
     // SAFETY: by contract; every plan state has the function.
     unsafe {
-        if !(*child).chgParam.is_null() {
-            raw::ExecReScan(child);
-        }
-        match (*child).ExecProcNode {
-            Some(next) => next(child),
+        match (*guard).pull {
+            Some(next) => next((*guard).child),
             None => std::ptr::null_mut(),
         }
     }
@@ -32,9 +29,8 @@ pub unsafe fn next_row(child: *mut pg_sys::PlanState) -> *mut pg_sys::TupleTable
 pub unsafe fn is_new(guard: *mut GuardState, slot: *mut pg_sys::TupleTableSlot) -> bool {
     // SAFETY: by contract; what it has started with lives as long as the guard.
     unsafe {
-        if let Some(orders) = &(*guard).orders
-            && orders.repeats
-            && let Some(identity) = identity::identity(slot, orders)
+        if (&(*guard).orders).repeats
+            && let Some(identity) = identity::identity(slot, &(*guard).orders)
             && let Some(rows) = &mut (*(*guard).execution).distinct
         {
             if rows.has_room() {
@@ -54,7 +50,7 @@ pub unsafe fn count_to_the_end(guard: *mut GuardState) {
     // SAFETY: by contract.
     unsafe {
         loop {
-            let slot = next_row((*guard).scan.ss.ps.lefttree);
+            let slot = next_row(guard);
             if is_empty(slot) {
                 return;
             }

@@ -181,7 +181,7 @@ unsafe fn fetch(
 pub(super) unsafe fn came(guard: *mut GuardState, slot: *mut pg_sys::TupleTableSlot) -> Made {
     // SAFETY: by contract.
     unsafe {
-        let Some(orders) = &(*guard).orders else { return Made::default() };
+        let orders = &(*guard).orders;
         if orders.ctid == 0 {
             return Made::default();
         }
@@ -191,7 +191,7 @@ pub(super) unsafe fn came(guard: *mut GuardState, slot: *mut pg_sys::TupleTableS
             return Made::default();
         }
         if (*guard).looked_at.is_null() {
-            let estate = (*guard).scan.ss.ps.state;
+            let estate = (*guard).estate;
             let previous = pg_sys::CurrentMemoryContext;
             pg_sys::CurrentMemoryContext = (*estate).es_query_cxt;
             (*guard).looked_at = compat::alloc_table_slot(
@@ -219,7 +219,7 @@ pub(super) unsafe fn came(guard: *mut GuardState, slot: *mut pg_sys::TupleTableS
 pub(super) unsafe fn was_upserted(guard: *mut GuardState) -> Made {
     // SAFETY: by contract.
     unsafe {
-        let Some(orders) = &(*guard).orders else { return Made::default() };
+        let orders = &(*guard).orders;
         let result = (*(*guard).parent).resultRelInfo;
         let relation = (*result).ri_RelationDesc;
         let on_conflict = (*result).ri_onConflict;
@@ -246,7 +246,7 @@ pub(super) unsafe fn was_upserted(guard: *mut GuardState) -> Made {
 unsafe fn written(guard: *mut GuardState, leaf: pg_sys::Oid) -> pg_sys::Relation {
     // SAFETY: by contract; result relations are open while the plan runs.
     unsafe {
-        let opened = (*(*guard).scan.ss.ps.state).es_opened_result_relations;
+        let opened = (*(*guard).estate).es_opened_result_relations;
         let mut i = 0;
         while i < nodes::length(opened) {
             let result = (*(*opened).elements.add(i)).ptr_value.cast::<pg_sys::ResultRelInfo>();
@@ -264,14 +264,14 @@ unsafe fn written(guard: *mut GuardState, leaf: pg_sys::Oid) -> pg_sys::Relation
 /// written holds any. The statement's snapshot is taken, and sees nothing that is written later.
 ///
 /// # Safety
-/// `guard` is about to start in `estate`, whose result relations are open.
-pub(super) unsafe fn settle(guard: *mut GuardState, estate: *mut pg_sys::EState) {
+/// `guard` is about to start; the result relations are open.
+pub(super) unsafe fn settle(guard: *mut GuardState) {
     // SAFETY: by contract.
     unsafe {
         if levels::starts_whole_statement() && settings::scope() == SumOver::Statement {
             return;
         }
-        let opened = (*estate).es_opened_result_relations;
+        let opened = (*(*guard).estate).es_opened_result_relations;
         let mut i = 0;
         while i < nodes::length(opened) {
             let result = (*(*opened).elements.add(i)).ptr_value.cast::<pg_sys::ResultRelInfo>();

@@ -8,94 +8,12 @@ use safedelete_core::command::Command;
 
 use super::made::Made;
 use super::orders::{Flow, Orders};
-use super::state::{GuardState, Stage, as_guard};
+use super::state::{self, GuardState};
 use super::tally::{count_in_parts, count_more, note_own};
 use super::threshold::check;
 use super::{direct, made};
 use crate::pg::write::Write;
-use crate::pg::{compat, frame, nodes, raw};
-
-/// Tells the guards of a started query which ModifyTable is above them: only it knows what MERGE
-/// and upserts write. Called by the ExecutorStart hook, since a plan state has no way up.
-///
-/// # Safety
-/// `query` has been started; no frame above owns anything.
-#[inline]
-pub unsafe fn adopt(query: *mut pg_sys::QueryDesc) {
-    // SAFETY: by contract. A ModifyTable that does not set the tag is listed, wherever it stands.
-    unsafe {
-        let state = (*query).planstate;
-        let secondary = (*(*query).estate).es_auxmodifytables;
-        let is_bare = nodes::tag(state) == NodeTag::T_ModifyTableState
-            && nodes::tag((*state).lefttree) != NodeTag::T_CustomScanState
-            && nodes::length(secondary) == 0;
-        if is_bare {
-            // Nearly every write.
-            return;
-        }
-        adopt_all(query);
-    }
-}
-
-/// # Safety
-/// As `adopt`.
-#[inline(never)]
-unsafe fn adopt_all(query: *mut pg_sys::QueryDesc) {
-    // SAFETY: as the caller says.
-    unsafe {
-        let state = (*query).planstate;
-        let secondary = (*(*query).estate).es_auxmodifytables;
-        if (*query).operation != pg_sys::CmdType::CMD_SELECT {
-            adopt_from(state, std::ptr::null_mut());
-        }
-        let mut i = 0;
-        while i < nodes::length(secondary) {
-            adopt_from((*(*secondary).elements.add(i)).ptr_value.cast(), std::ptr::null_mut());
-            i += 1;
-        }
-    }
-}
-
-/// A bare frame: planstate_tree_walker calls it for what other extensions have put a ModifyTable below.
-#[allow(ffi_unwind_calls, reason = "a bare frame: it owns nothing and cannot panic")]
-unsafe extern "C-unwind" fn adopt_from(
-    state: *mut pg_sys::PlanState,
-    nothing: *mut core::ffi::c_void,
-) -> bool {
-    // SAFETY: NULL or a plan state; casts follow tags.
-    unsafe {
-        if nodes::tag(state) == NodeTag::T_ModifyTableState {
-            become_parent(state.cast());
-            return false;
-        }
-        !state.is_null() && raw::planstate_tree_walker(state, adopt_from, nothing)
-    }
-}
-
-/// # Safety
-/// `modify` has been started; no frame above owns anything.
-unsafe fn become_parent(modify: *mut pg_sys::ModifyTableState) {
-    // SAFETY: by contract.
-    unsafe {
-        let guard = as_guard((*modify).ps.lefttree);
-        if guard.is_null() || (*guard).stage != Stage::Count {
-            return;
-        }
-        let Some(Orders { flow: Flow::Parent, write, .. }) = (*guard).orders else { return };
-        (*guard).parent = modify;
-        if write.command == Command::Upsert && (*modify).ps.instrument.is_null() {
-            // InstrCountTuples2 counts the conflicts, where there is an instrument.
-            (*modify).ps.instrument = frame::guarded(|| {
-                // It lives as long as the execution; a caller's memory may live longer.
-                let previous = pg_sys::CurrentMemoryContext;
-                pg_sys::CurrentMemoryContext = (*(*modify).ps.state).es_query_cxt;
-                let instrument = compat::instrument(0);
-                pg_sys::CurrentMemoryContext = previous;
-                instrument
-            });
-        }
-    }
-}
+use crate::pg::{nodes, raw};
 
 /// The partition that a row of an INSERT goes to, as the ModifyTable above is about to find it;
 /// InvalidOid where the table has none. An error is the one that PostgreSQL would raise next.
@@ -107,7 +25,7 @@ pub unsafe fn partition_of(guard: *mut GuardState, slot: *mut pg_sys::TupleTable
     // SAFETY: by contract; the parent has been started.
     unsafe {
         let parent = (*guard).parent;
-        if parent.is_null() || (*parent).mt_partition_tuple_routing.is_null() {
+        if (*parent).mt_partition_tuple_routing.is_null() {
             return pg_sys::InvalidOid;
         }
         let leaf = raw::ExecFindPartition(
@@ -115,7 +33,7 @@ pub unsafe fn partition_of(guard: *mut GuardState, slot: *mut pg_sys::TupleTable
             (*parent).rootResultRelInfo,
             (*parent).mt_partition_tuple_routing,
             slot,
-            (*guard).scan.ss.ps.state,
+            (*guard).estate,
         );
         (*(*leaf).ri_RelationDesc).rd_id
     }
@@ -128,14 +46,9 @@ pub unsafe fn partition_of(guard: *mut GuardState, slot: *mut pg_sys::TupleTable
 pub unsafe fn deleted(guard: *mut GuardState) -> u64 {
     // SAFETY: by contract; the parent outlives its input.
     unsafe {
-        match &(*guard).orders {
-            Some(Orders { write: Write { command: Command::Merge, .. }, .. })
-                if !(*guard).parent.is_null() =>
-            {
-                (*(*guard).parent).mt_merge_deleted as u64
-            }
-            Some(orders) => orders.write.deletes((*guard).count + (*guard).made),
-            None => 0,
+        match (&(*guard).orders).write {
+            Write { command: Command::Merge, .. } => (*(*guard).parent).mt_merge_deleted as u64,
+            write => write.deletes((*guard).count + (*guard).made),
         }
     }
 }
@@ -148,12 +61,9 @@ pub unsafe fn count(guard: *mut GuardState) {
     // SAFETY: the parent outlives its input; an upsert's parent has an instrument.
     unsafe {
         let parent = (*guard).parent;
-        let direct = matches!((*guard).orders, Some(Orders { flow: Flow::Direct { .. }, .. }));
+        let direct = matches!((&(*guard).orders).flow, Flow::Direct { .. });
         let count = if direct {
             direct_count(guard)
-        } else if parent.is_null() {
-            // Below a node that hides its children: at most every row that came by is written.
-            (*guard).passed as f64
         } else if (*parent).operation == pg_sys::CmdType::CMD_MERGE {
             (*parent).mt_merge_updated + (*parent).mt_merge_deleted
         } else {
@@ -195,13 +105,10 @@ pub unsafe fn count(guard: *mut GuardState) {
 unsafe fn last_was_made(guard: *mut GuardState) -> Made {
     // SAFETY: by contract.
     unsafe {
-        match (*guard).orders {
-            Some(Orders { write: Write { command: Command::Upsert, .. }, .. })
-                if !(*guard).parent.is_null() =>
-            {
-                made::was_upserted(guard)
-            }
-            _ => (*guard).last_is_made,
+        if (&(*guard).orders).write.command == Command::Upsert {
+            made::was_upserted(guard)
+        } else {
+            (*guard).last_is_made
         }
     }
 }
@@ -214,10 +121,10 @@ unsafe fn last_was_made(guard: *mut GuardState) -> Made {
 pub unsafe fn count_foreign_parts(guard: *mut GuardState) {
     // SAFETY: by contract; a foreign scan that writes names its result relation.
     unsafe {
-        if !matches!((*guard).orders, Some(Orders { flow: Flow::Direct { returning: false }, .. })) {
+        if (&(*guard).orders).flow != (Flow::Direct { returning: false }) {
             return;
         }
-        let table = (*(*guard).scan.ss.ps.state).es_range_table;
+        let table = (*(*guard).estate).es_range_table;
         let mut i = 0;
         while i < nodes::length((*guard).direct) {
             let scan = direct::scan(guard, i);
@@ -238,7 +145,7 @@ unsafe fn direct_count(guard: *mut GuardState) -> f64 {
     // SAFETY: `settle` gave the scans instruments.
     unsafe {
         let mut count = (*guard).passed as f64;
-        if matches!((*guard).orders, Some(Orders { flow: Flow::Direct { returning: false }, .. })) {
+        if (&(*guard).orders).flow == (Flow::Direct { returning: false }) {
             let mut i = 0;
             while i < nodes::length((*guard).direct) {
                 count += direct::written_by(direct::scan(guard, i));
@@ -246,6 +153,27 @@ unsafe fn direct_count(guard: *mut GuardState) -> f64 {
             }
         }
         count
+    }
+}
+
+/// Whether a guard has counted all that a query has written, and its sum knows it as nearly every sum does. For a
+/// bare frame.
+///
+/// # Safety
+/// `query` may change rows that were there, and has been run.
+#[inline]
+pub unsafe fn has_counted(query: *mut pg_sys::QueryDesc) -> bool {
+    // SAFETY: by contract; casts follow tags.
+    unsafe {
+        let (modify, estate) = ((*query).planstate, (*query).estate);
+        if nodes::tag(modify) != NodeTag::T_ModifyTableState
+            || !Orders::may_be_in((*modify).plan.cast())
+            || !(*estate).es_auxmodifytables.is_null()
+        {
+            return false;
+        }
+        let guard = state::below(modify.cast());
+        !guard.is_null() && (*guard).is_known && (*estate).es_processed <= (*guard).count + (*guard).made
     }
 }
 
@@ -268,8 +196,8 @@ pub unsafe fn counts_at(modify: *mut pg_sys::PlanState) -> bool {
         if nodes::tag(modify) != NodeTag::T_ModifyTableState {
             return false;
         }
-        let guard = as_guard((*modify).lefttree);
-        !guard.is_null() && !(*guard).execution.is_null() && (*(*guard).execution).task.joins_sum()
+        let guard = state::below(modify.cast());
+        !guard.is_null() && ((*guard).execution.is_null() || (*(*guard).execution).task.joins_sum())
     }
 }
 
@@ -284,14 +212,9 @@ pub unsafe fn counts_at(modify: *mut pg_sys::PlanState) -> bool {
 pub unsafe fn count_rest(query: *mut pg_sys::QueryDesc) {
     // SAFETY: by contract; casts follow tags.
     unsafe {
-        let modify = main(query);
-        if modify.is_null() {
-            return;
-        }
-        let guard = as_guard((*modify).ps.lefttree);
+        let guard = state::below(main_of(query));
         // A view's triggers are called again for a row that comes again.
-        let again = !guard.is_null() && matches!((*guard).orders, Some(Orders { whole_row: 1.., .. }));
-        if !guard.is_null() && !again && !(*guard).execution.is_null() {
+        if !guard.is_null() && (&(*guard).orders).whole_row == 0 {
             let rest = (*(*query).estate).es_processed.saturating_sub((*guard).count + (*guard).made);
             if rest > 0 {
                 count_more(guard, rest);
@@ -300,22 +223,21 @@ pub unsafe fn count_rest(query: *mut pg_sys::QueryDesc) {
     }
 }
 
-/// The main ModifyTable of a query, wherever it stands; NULL where it has none.
+/// The ModifyTable that sets the command tag, and below which other extensions' nodes it stands; NULL where there
+/// is none.
 ///
 /// # Safety
-/// As `count_rest`.
-#[allow(ffi_unwind_calls, reason = "called by bare frames, which own nothing")]
-pub unsafe fn main(query: *mut pg_sys::QueryDesc) -> *mut pg_sys::ModifyTableState {
-    // SAFETY: by contract; casts follow tags.
+/// `query` has started; no frame above owns anything.
+#[inline]
+pub unsafe fn main_of(query: *mut pg_sys::QueryDesc) -> *mut pg_sys::ModifyTableState {
+    let mut found: *mut pg_sys::PlanState = std::ptr::null_mut();
+    // SAFETY: by contract.
     unsafe {
-        let modify = (*query).planstate;
-        if nodes::tag(modify) == NodeTag::T_ModifyTableState {
-            return modify.cast();
+        if (*query).operation != pg_sys::CmdType::CMD_SELECT {
+            find_main((*query).planstate, (&raw mut found).cast());
         }
-        let mut found: *mut pg_sys::PlanState = std::ptr::null_mut();
-        find_main(modify, (&raw mut found).cast());
-        found.cast()
     }
+    found.cast()
 }
 
 /// A bare frame: planstate_tree_walker calls it for what another extension has put above the main

@@ -7,6 +7,7 @@
 use crate::pg::pg_sys;
 use pgrx::varlena;
 
+use super::slots::point;
 use crate::pg::{compat, raw};
 
 /// A piece of memory that rows are packed into, one after another.
@@ -215,8 +216,7 @@ unsafe fn learn(packed: &mut Packed, descriptor: pg_sys::TupleDesc, context: pg_
 #[inline]
 #[allow(ffi_unwind_calls, reason = "called by bare frames, which own nothing")]
 pub unsafe fn hand_on(packed: &mut Packed, slot: *mut pg_sys::TupleTableSlot) -> bool {
-    // SAFETY: by contract; rows stand where `keep` put them. A slot whose descriptor is fixed never
-    // frees its arrays, so they may be pointed elsewhere.
+    // SAFETY: by contract; rows stand where `keep` put them.
     unsafe {
         let mut chunk = packed.reading;
         if chunk.is_null() {
@@ -232,16 +232,8 @@ pub unsafe fn hand_on(packed: &mut Packed, slot: *mut pg_sys::TupleTableSlot) ->
         }
         let row = chunk.add(1).cast::<u8>().add(packed.offset).cast::<Row>();
         packed.offset += (*row).size;
-        if (*slot).tts_flags & pg_sys::TTS_FLAG_SHOULDFREE as u16 != 0
-            && let Some(clear) = (*(*slot).tts_ops).clear
-        {
-            // Somebody has materialized the row before.
-            clear(slot);
-        }
-        (*slot).tts_values = row.add(1).cast();
-        (*slot).tts_isnull = (*slot).tts_values.add(packed.columns).cast();
-        (*slot).tts_flags &= !(pg_sys::TTS_FLAG_EMPTY as u16);
-        (*slot).tts_nvalid = packed.columns as pg_sys::AttrNumber;
+        let values = row.add(1).cast::<pg_sys::Datum>();
+        point(slot, values, values.add(packed.columns).cast());
         true
     }
 }

@@ -1,12 +1,13 @@
-//! Writes of one row, or of a few by key, carry no guard. Run by functions and triggers, they still
+//! Writes of one row, or of a few by key, have no guard. Run by functions and triggers, they still
 //! belong to the client statement's sum: the ExecutorFinish hook counts them.
 
 use crate::pg::pg_sys;
 use pgrx::pg_sys::NodeTag;
 use safedelete_core::command::Command;
 
+use super::orders::Orders;
 use super::task::Task;
-use super::{made, measure, state};
+use super::{attach, made, measure};
 use crate::analysis::target;
 use crate::authority::Writer;
 use crate::ledger::{Fresh, Summed};
@@ -49,7 +50,7 @@ pub unsafe fn look_for_changes(query: *mut pg_sys::QueryDesc) {
     }
 }
 
-/// Counts what an unguarded write has written that fires no triggers. For a bare frame. One row that is
+/// Counts what a write has written without a guard that fires no triggers. For a bare frame. One row that is
 /// the client's whole statement decides nothing, for nothing can add to it: this returns at once. More
 /// than one were free when the write was planned, and may not be now.
 ///
@@ -60,6 +61,10 @@ pub unsafe fn account_alone(query: *mut pg_sys::QueryDesc) {
     let level = levels::current();
     // SAFETY: as the caller says.
     unsafe {
+        if measure::has_counted(query) {
+            PLANNED_BEFORE.set(std::ptr::null_mut());
+            return;
+        }
         if level.is_below() {
             if account_again(query, level) {
                 return;
@@ -111,7 +116,7 @@ unsafe fn account_again(query: *mut pg_sys::QueryDesc, level: Level) -> bool {
             || (*estate).es_top_eflags & pg_sys::EXEC_FLAG_SKIP_TRIGGERS as i32 != 0
             || level.starts_postgres()
             || nodes::tag(plan) != NodeTag::T_ModifyTable
-            || nodes::tag((*plan).lefttree) == NodeTag::T_CustomScan
+            || Orders::may_be_in(plan.cast())
         {
             return false;
         }
@@ -143,6 +148,9 @@ pub unsafe fn account(query: *mut pg_sys::QueryDesc, fires: bool) {
             let counts = operation == pg_sys::CmdType::CMD_DELETE || operation == pg_sys::CmdType::CMD_UPDATE;
             if counts && rows > 0 && (!settings::is_off() || policy::in_use()) {
                 measure::count_rest(query);
+                if measure::main_of(query).is_null() {
+                    account_hidden(query);
+                }
             }
             return;
         }
@@ -152,7 +160,7 @@ pub unsafe fn account(query: *mut pg_sys::QueryDesc, fires: bool) {
         }
         // What MERGE and upserts write without a guard is nobody's sum.
         let counts = matches!(write.command, Command::Delete | Command::Update);
-        let guarded = state::is_guard((*modify).plan.lefttree);
+        let guarded = Orders::may_be_in(modify);
         if guarded && counts {
             measure::count_rest(query);
         }
@@ -187,6 +195,29 @@ pub unsafe fn account(query: *mut pg_sys::QueryDesc, fires: bool) {
         let by = (*(*query).estate).es_output_cid;
         let written = Written { write, rows: counted, deleted, by };
         let refused: Option<Frozen> = frame::guarded(|| count(&written, eflags).err());
+        if let Some(frozen) = refused {
+            report::raise(&frozen);
+        }
+    }
+}
+
+/// Judges what a ModifyTable has written that stands where no guard could be placed: a node of another extension
+/// keeps it.
+///
+/// # Safety
+/// `query` has been run and is the current level; no frame above owns anything.
+#[cold]
+unsafe fn account_hidden(query: *mut pg_sys::QueryDesc) {
+    // SAFETY: by contract.
+    unsafe {
+        let (plan, estate) = ((*query).plannedstmt, (*query).estate);
+        let refused: Option<Frozen> = frame::guarded(|| {
+            let modify = attach::main_modify_table(plan).filter(|modify| Orders::may_be_in(*modify))?;
+            let write = Write::of_plan((*plan).rtable, modify)?;
+            let rows = (*estate).es_processed;
+            let (deleted, by) = (write.deletes(rows), (*estate).es_output_cid);
+            count(&Written { write, rows, deleted, by }, (*estate).es_top_eflags).err()
+        });
         if let Some(frozen) = refused {
             report::raise(&frozen);
         }
@@ -295,5 +326,5 @@ fn count(written: &Written, eflags: i32) -> Result<(), Frozen> {
         }
         return Ok(());
     }
-    Task::new(write, in_force, referential).join_sum(rows, deleted)
+    Task::new(write, in_force, referential).join_sum(rows, deleted).map(drop)
 }

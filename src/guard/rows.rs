@@ -14,6 +14,9 @@ type Other = (pg_sys::Oid, u32, u16);
 
 #[derive(Default)]
 pub struct DistinctRows {
+    /// The page of the last row: rows of a page come together as a rule. It is among `pages`, too, with less.
+    last: Option<Page>,
+    bits: [u64; WORDS],
     pages: FxHashMap<Page, [u64; WORDS]>,
     /// Of larger pages, and of table access methods that number rows in their own way.
     others: FxHashSet<Other>,
@@ -47,12 +50,32 @@ impl DistinctRows {
         if offset >= OFFSETS {
             return self.others.insert((table, block, tid.ip_posid));
         }
-        set(self.pages.entry((table, block)).or_default(), offset)
+        if self.last != Some((table, block)) {
+            self.turn_to((table, block));
+        }
+        set(&mut self.bits, offset)
+    }
+
+    #[inline(never)]
+    fn turn_to(&mut self, page: Page) {
+        self.put_back();
+        self.bits = *self.pages.entry(page).or_default();
+        self.last = Some(page);
+    }
+
+    /// All pages are up to date.
+    fn put_back(&mut self) {
+        if let Some(last) = self.last.take()
+            && let Some(bits) = self.pages.get_mut(&last)
+        {
+            *bits = self.bits;
+        }
     }
 
     /// Adds a row within `most` bytes; `None` where memory has run out.
     pub fn add(&mut self, table: pg_sys::Oid, tid: pg_sys::ItemPointerData, most: usize) -> Option<Added> {
         let added = |is_new| if is_new { Added::New } else { Added::Known };
+        self.put_back();
         let (pages, others) = (self.pages.len().max(16), self.others.len().max(1));
         let bytes = table_bytes::<(Page, [u64; WORDS])>(self.pages.len() + pages)
             + table_bytes::<Other>(self.others.len() + others);

@@ -4,7 +4,7 @@
 
 use crate::pg::{pg_sys, raw};
 
-/// Zeroed, it is empty.
+/// Zeroed, it is empty. It stays where it is.
 #[repr(C)]
 pub struct Runs {
     /// Runs, one behind another: a head, and then the place on its page of each row.
@@ -24,6 +24,7 @@ pub struct Runs {
     /// The row that is handed on.
     pub tid: pg_sys::ItemPointerData,
     pub table: pg_sys::Oid,
+    here: [u16; HERE],
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -40,8 +41,9 @@ const NO_PAGE: Page = Page { high: u16::MAX, low: u16::MAX, table: pg_sys::Inval
 /// A head: the page's block and table, in two units each, and how many rows follow.
 const HEAD: usize = 5;
 
-/// The units of the first piece of memory.
-const FIRST: usize = 128;
+/// The units that stand here, and of the first piece of memory beside them: statements of few rows ask for none.
+const HERE: usize = 64;
+const FIRST: usize = 512;
 
 impl Runs {
     pub fn is_empty(&self) -> bool {
@@ -74,19 +76,23 @@ impl Runs {
         // SAFETY: by contract.
         unsafe {
             self.end_run();
-            if self.used + HEAD >= self.room {
+            if self.units.is_null() {
+                self.units = self.here.as_mut_ptr();
+                self.room = HERE;
+            } else if self.used + HEAD >= self.room {
                 let most = (most / size_of::<u16>()).max(FIRST);
                 if self.room >= most {
                     return false;
                 }
                 let room = (self.room * 2).clamp(FIRST, most);
                 let bytes = room * size_of::<u16>();
-                self.units = if self.units.is_null() {
-                    raw::MemoryContextAllocHuge(context, bytes)
+                self.units = if self.room == HERE {
+                    let units = raw::MemoryContextAllocHuge(context, bytes).cast::<u16>();
+                    std::ptr::copy_nonoverlapping(self.units, units, self.used);
+                    units
                 } else {
-                    raw::repalloc_huge(self.units.cast(), bytes)
-                }
-                .cast();
+                    raw::repalloc_huge(self.units.cast(), bytes).cast()
+                };
                 self.room = room;
             }
         }

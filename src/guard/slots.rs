@@ -23,14 +23,20 @@ pub unsafe fn clear(slot: *mut pg_sys::TupleTableSlot) {
     }
 }
 
-/// What ExecStoreVirtualTuple does.
+/// Has a slot hold a row whose columns stand elsewhere, which has to stay as it is for as long.
 ///
 /// # Safety
-/// `slot` is virtual, and its values are set.
+/// `slot` is virtual, of a fixed descriptor; the arrays have its columns.
 #[inline(always)]
-pub unsafe fn fill(slot: *mut pg_sys::TupleTableSlot) {
-    // SAFETY: by contract.
+pub unsafe fn point(slot: *mut pg_sys::TupleTableSlot, values: *mut pg_sys::Datum, nulls: *mut bool) {
+    // SAFETY: by contract; such a slot never frees its arrays, so they may be pointed elsewhere.
     unsafe {
+        if (*slot).tts_flags & pg_sys::TTS_FLAG_SHOULDFREE as u16 != 0 {
+            // Somebody has materialized the row before.
+            clear(slot);
+        }
+        (*slot).tts_values = values;
+        (*slot).tts_isnull = nulls;
         (*slot).tts_flags &= !(pg_sys::TTS_FLAG_EMPTY as u16);
         (*slot).tts_nvalid = (*(*slot).tts_tupleDescriptor).natts as pg_sys::AttrNumber;
     }

@@ -1,8 +1,8 @@
 //! Where a SET list is evaluated. An UPDATE's input computes the new values of a row when it gives the
 //! row, and the guard pulls all rows before the first is written: `nextval` in SET would run for all rows
 //! before the first RETURNING or row trigger. So the parts of a SET list that may see what is
-//! written meanwhile are taken out of the input, which gives the columns that they need instead, and the
-//! guard evaluates them when it hands a row on, as the input would have without it.
+//! written meanwhile are taken out of the input, which gives the columns that they need instead, and a
+//! Result above the guard evaluates them when it gets a row, as the input would have without it.
 //!
 //! Called when a plan is finished. A plan is changed only where all of it is understood: a scan, a join
 //! or a Result at the top, or an Append of such.
@@ -13,8 +13,7 @@ use pgrx::pg_sys::NodeTag;
 use crate::pg::nodes::{self, Nodes};
 use crate::pg::{compat, frame, raw};
 
-/// What the guard gives above an input that was split, as a target list over the input's columns
-/// (INDEX_VAR). NULL where nothing has to be taken out, `None` where the input is not understood; it
+/// What a Result gives above an input that was split, as a target list over the input's columns. NULL where nothing has to be taken out, `None` where the input is not understood; it
 /// stays as it is then.
 ///
 /// # Safety
@@ -107,7 +106,7 @@ unsafe fn passes_columns(columns: *mut pg_sys::List) -> bool {
     })
 }
 
-/// A target list in two: what the input gives, and what the guard makes of it.
+/// A target list in two: what the input gives, and what the Result makes of it.
 #[derive(Clone, Copy)]
 struct Split {
     taken: *mut pg_sys::List,
@@ -115,7 +114,7 @@ struct Split {
     given: *mut pg_sys::List,
 }
 
-/// What the mutator below collects: the columns that the guard's expressions need.
+/// What the mutator below collects: the columns that the Result's expressions need.
 struct Pieces {
     list: *mut pg_sys::List,
     /// The columns that stand before them.
@@ -140,7 +139,7 @@ unsafe fn take_apart(columns: *mut pg_sys::List, names: *mut pg_sys::List) -> Sp
         for (entry, name) in named() {
             let name: *mut pg_sys::TargetEntry = name;
             if !depends_on_time((*entry).expr.cast(), std::ptr::null_mut()) {
-                let copy = super::node::like(name, raw::copyObjectImpl((*entry).expr.cast()));
+                let copy = like(name, raw::copyObjectImpl((*entry).expr.cast()));
                 (*copy).resno = nodes::length(split.taken) as pg_sys::AttrNumber + 1;
                 split.taken = raw::lappend(split.taken, copy.cast());
             }
@@ -159,7 +158,7 @@ unsafe fn take_apart(columns: *mut pg_sys::List, names: *mut pg_sys::List) -> Sp
                 stayed += 1;
                 column_of(column, stayed).cast()
             };
-            split.given = raw::lappend(split.given, super::node::like(name, made.cast()).cast());
+            split.given = raw::lappend(split.given, like(name, made.cast()).cast());
         }
         for piece in nodes::items::<pg_sys::Expr>(pieces.list) {
             let number = nodes::length(split.taken) as pg_sys::AttrNumber + 1;
@@ -237,13 +236,13 @@ unsafe fn is_column(mut node: *mut pg_sys::Node) -> bool {
     }
 }
 
-/// Column `number` of the input as the guard sees it.
+/// Column `number` of the input as the node above sees it.
 ///
 /// # Safety
 /// `column` is its expression; no frame above owns anything.
 unsafe fn column_of(column: *mut pg_sys::Node, number: usize) -> *mut pg_sys::Var {
     // SAFETY: by contract.
-    unsafe { super::node::column(column, pg_sys::INDEX_VAR, number as pg_sys::AttrNumber) }
+    unsafe { self::column(column, number as pg_sys::AttrNumber) }
 }
 
 /// The target list of a node that hands columns on.
@@ -256,9 +255,79 @@ unsafe fn pass_on(columns: *mut pg_sys::List) -> *mut pg_sys::List {
     // SAFETY: makes nodes in the current memory context.
     unsafe {
         for entry in nodes::items::<pg_sys::TargetEntry>(columns) {
-            let column = super::node::column((*entry).expr.cast(), pg_sys::OUTER_VAR, (*entry).resno);
-            passed = raw::lappend(passed, super::node::like(entry, column.cast()).cast());
+            let column = column((*entry).expr.cast(), (*entry).resno);
+            passed = raw::lappend(passed, like(entry, column.cast()).cast());
         }
     }
     passed
+}
+
+/// The Result that makes `given` of the rows of `input`.
+///
+/// # Safety
+/// `input` is a node of a finished plan, `given` a target list over its columns; runs in `frame::call` and owns
+/// nothing.
+#[allow(ffi_unwind_calls, reason = "runs in frame::call and owns nothing")]
+pub unsafe fn above(
+    input: *mut pg_sys::Plan,
+    given: *mut pg_sys::List,
+    id: core::ffi::c_int,
+) -> *mut pg_sys::Plan {
+    // SAFETY: a zeroed node.
+    unsafe {
+        let node = raw::palloc0(size_of::<pg_sys::Result>()).cast::<pg_sys::Result>();
+        // Costs, rows, width, extParam and allParam are the input's.
+        (*node).plan = *input;
+        let plan = &mut (*node).plan;
+        plan.type_ = NodeTag::T_Result;
+        plan.plan_node_id = id;
+        plan.targetlist = given;
+        plan.qual = std::ptr::null_mut();
+        plan.initPlan = std::ptr::null_mut();
+        plan.lefttree = input;
+        plan.righttree = std::ptr::null_mut();
+        plan.parallel_aware = false;
+        plan.async_capable = false;
+        node.cast()
+    }
+}
+
+/// Column `number` of the node below, whose expression there is `expression`.
+///
+/// # Safety
+/// Runs in `frame::call` and owns nothing.
+#[allow(ffi_unwind_calls, reason = "runs in frame::call and owns nothing")]
+unsafe fn column(expression: *mut pg_sys::Node, number: pg_sys::AttrNumber) -> *mut pg_sys::Var {
+    // SAFETY: makes a node in the current memory context.
+    unsafe {
+        let var = raw::palloc0(size_of::<pg_sys::Var>()).cast::<pg_sys::Var>();
+        (*var).xpr.type_ = NodeTag::T_Var;
+        (*var).varno = pg_sys::OUTER_VAR as _;
+        (*var).varattno = number;
+        (*var).vartype = raw::exprType(expression);
+        (*var).vartypmod = raw::exprTypmod(expression);
+        (*var).varcollid = raw::exprCollation(expression);
+        (*var).varnosyn = pg_sys::OUTER_VAR as _;
+        (*var).varattnosyn = number;
+        (*var).location = -1;
+        var
+    }
+}
+
+/// A target entry of the same name and number.
+///
+/// # Safety
+/// As `column`.
+#[allow(ffi_unwind_calls, reason = "runs in frame::call and owns nothing")]
+unsafe fn like(
+    entry: *mut pg_sys::TargetEntry,
+    expression: *mut core::ffi::c_void,
+) -> *mut pg_sys::TargetEntry {
+    // SAFETY: makes a node in the current memory context.
+    unsafe {
+        let made =
+            raw::makeTargetEntry(expression.cast(), (*entry).resno, (*entry).resname, (*entry).resjunk);
+        (*made).ressortgroupref = (*entry).ressortgroupref;
+        made
+    }
 }

@@ -8,7 +8,7 @@ use super::identity::identity;
 use super::orders::Orders;
 use super::packed::{self, Packed};
 use super::runs::Runs;
-use super::slots::clear;
+use super::slots::{clear, point};
 use crate::pg::{compat, heap, raw};
 
 #[repr(C)]
@@ -20,7 +20,7 @@ pub struct Spool {
     heap: pg_sys::Relation,
     pinned: pg_sys::Buffer,
     packed: Packed,
-    /// For identities and packed rows.
+    /// What is handed on.
     pub slot: *mut pg_sys::TupleTableSlot,
     store: *mut pg_sys::Tuplestorestate,
     store_slot: *mut pg_sys::TupleTableSlot,
@@ -48,7 +48,7 @@ impl Spool {
     #[allow(ffi_unwind_calls, reason = "called by bare frames, which own nothing")]
     pub unsafe fn keep(
         &mut self,
-        orders: Option<&Orders>,
+        orders: &Orders,
         child: *mut pg_sys::PlanState,
         estate: *mut pg_sys::EState,
         slot: *mut pg_sys::TupleTableSlot,
@@ -56,9 +56,7 @@ impl Spool {
         // SAFETY: by contract.
         unsafe {
             if self.store.is_null() {
-                if let Some(orders) = orders
-                    && orders.tids_only
-                {
+                if orders.tids_only {
                     if let Some(identity) = identity(slot, orders)
                         && self.has_room(estate)
                     {
@@ -72,6 +70,12 @@ impl Spool {
             if self.store.is_null() {
                 let previous = pg_sys::CurrentMemoryContext;
                 pg_sys::CurrentMemoryContext = (*estate).es_query_cxt;
+                // The input's own slot may have been good for identities.
+                self.slot = compat::alloc_table_slot(
+                    &raw mut (*estate).es_tupleTable,
+                    raw::ExecGetResultType(child),
+                    &raw const pg_sys::TTSOpsVirtual,
+                );
                 self.store_slot = compat::alloc_table_slot(
                     &raw mut (*estate).es_tupleTable,
                     raw::ExecGetResultType(child),
@@ -127,7 +131,7 @@ impl Spool {
     /// # Safety
     /// The execution that it belongs to goes on, by `orders`.
     #[inline(always)]
-    pub unsafe fn next_identity(&mut self, orders: Option<&Orders>) -> *mut pg_sys::TupleTableSlot {
+    pub unsafe fn next_identity(&mut self, orders: &Orders) -> *mut pg_sys::TupleTableSlot {
         // SAFETY: by contract; `replay` has prepared the slot when it gave the first.
         unsafe {
             let owns = (pg_sys::TTS_FLAG_SHOULDFREE | pg_sys::TTS_FLAG_EMPTY) as u16;
@@ -135,7 +139,6 @@ impl Spool {
                 return std::ptr::null_mut();
             }
             if !self.identities.step() {
-                let Some(orders) = orders else { return std::ptr::null_mut() };
                 if !self.turn_page() {
                     return std::ptr::null_mut();
                 }
@@ -156,7 +159,7 @@ impl Spool {
     #[allow(ffi_unwind_calls, reason = "a bare frame: it owns nothing and cannot panic")]
     pub unsafe fn replay(
         &mut self,
-        orders: Option<&Orders>,
+        orders: &Orders,
         estate: *mut pg_sys::EState,
     ) -> *mut pg_sys::TupleTableSlot {
         // SAFETY: by contract.
@@ -168,9 +171,7 @@ impl Spool {
                     self.find_heap(orders, estate);
                 }
                 let slot = self.slot;
-                if (self.identities.step() || self.turn_page())
-                    && let Some(orders) = orders
-                {
+                if self.identities.step() || self.turn_page() {
                     clear(slot);
                     let at = orders.ctid as usize - 1;
                     *(*slot).tts_values.add(at) = pg_sys::Datum::from(&raw mut self.identities.tid);
@@ -190,7 +191,11 @@ impl Spool {
             }
             if !self.store.is_null() && raw::tuplestore_gettupleslot(self.store, true, false, self.store_slot)
             {
-                return self.store_slot;
+                // Compiled expressions above may know the input's kind of slot; a virtual one does for each.
+                let (stored, columns) = (self.store_slot, (*(*self.store_slot).tts_tupleDescriptor).natts);
+                raw::slot_getsomeattrs_int(stored, columns);
+                point(self.slot, (*stored).tts_values, (*stored).tts_isnull);
+                return self.slot;
             }
             self.release();
             std::ptr::null_mut()
@@ -203,10 +208,9 @@ impl Spool {
     /// # Safety
     /// As `replay`.
     #[allow(ffi_unwind_calls, reason = "called by bare frames, which own nothing")]
-    unsafe fn find_heap(&mut self, orders: Option<&Orders>, estate: *mut pg_sys::EState) {
+    unsafe fn find_heap(&mut self, orders: &Orders, estate: *mut pg_sys::EState) {
         // SAFETY: by contract; the ModifyTable above has opened what it writes.
         unsafe {
-            let Some(orders) = orders else { return };
             if orders.tableoid > 0 {
                 return;
             }

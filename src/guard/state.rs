@@ -1,47 +1,47 @@
-//! What a guard keeps while its plan runs, which all that works for it takes, and how one is known.
+//! What a guard keeps while its plan runs, which all that works for it takes, and how one is found.
 
-use core::ffi::c_char;
-
-use pgrx::pg_sys::NodeTag;
-
-use super::execution::Execution;
+use super::execution::{Execution, Light};
 use super::made::Made;
 use super::orders::Orders;
 use super::spool::Spool;
-use crate::pg::{nodes, pg_sys};
+use crate::pg::local::Local;
+use crate::pg::pg_sys;
 
-static NAME: [u8; 11] = *b"SafeDelete\0";
-
-/// The node's name, by whose place a guard is known.
-pub(super) const fn name() -> *const c_char {
-    (&raw const NAME).cast()
-}
-
-/// What the node does with the next row.
+/// What becomes of the next row.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
-    /// Hands rows on, uncounted.
-    Pass,
-    /// Counts rows (or what the parent and foreign servers count) and hands them on.
+    /// Rows (or what the parent and foreign servers count) are counted and handed on.
     Count,
-    /// Has to collect its input first.
+    /// The input has to be collected first.
     Collect,
-    /// Hands on what it collected.
+    /// What was collected is handed on.
     Replay,
     /// The input has ended.
     Done,
 }
 
+/// A guard at work. It lives in the memory of its execution.
 #[repr(C)]
 pub struct GuardState {
-    pub(super) scan: pg_sys::CustomScanState,
+    /// The guard that was placed before this one.
+    next: *mut GuardState,
+    /// The state whose rows it takes, and the function that gives them.
+    pub(super) child: *mut pg_sys::PlanState,
+    pub(super) pull: pg_sys::ExecProcNodeMtd,
+    /// The ModifyTable above.
+    pub(super) parent: *mut pg_sys::ModifyTableState,
+    pub(super) estate: *mut pg_sys::EState,
+    /// An error skips the end of an execution: this goes with its memory.
+    pub(super) callback: pg_sys::MemoryContextCallback,
     pub(super) stage: Stage,
-    pub orders: Option<Orders>,
+    pub orders: Orders,
     pub count: u64,
     pub(super) threshold: u64,
+    /// NULL where it began light, and has not been made whole.
     pub(super) execution: *mut Execution,
-    /// The ModifyTable above, where its counts are needed; see `measure::adopt`.
-    pub(super) parent: *mut pg_sys::ModifyTableState,
+    pub(super) light: Option<Light>,
+    /// It began light, of a table whose sum needs to know no more than how many rows were written.
+    pub(super) is_known: bool,
     /// Rows that came by, of a flow whose count is kept elsewhere; once each where they can be told apart.
     pub(super) passed: u64,
     /// The foreign scans below that write, each with an instrument.
@@ -49,8 +49,6 @@ pub struct GuardState {
     /// Parts of the table count by themselves; where a row lies is known when it passes.
     pub(super) counts_parts: bool,
     pub(super) last_leaf: pg_sys::Oid,
-    /// A row is evaluated when it is handed on, whatever the stage.
-    pub(super) projects: bool,
     /// Rows that come may have been made by the sum itself.
     pub(super) looks: bool,
     pub(super) looked_at: *mut pg_sys::TupleTableSlot,
@@ -65,30 +63,89 @@ pub struct GuardState {
     pub(super) beyond: *mut pg_sys::Tuplesortstate,
 }
 
-/// The guard that a plan state is, if it is one.
+/// The guards at work, the newest first: those of nested statements, and of several writes of one.
+static GUARDS: Local<*mut GuardState> = Local::new(std::ptr::null_mut());
+
+/// A guard goes to work.
 ///
 /// # Safety
-/// `state` is NULL or a plan state.
-pub unsafe fn as_guard(state: *mut pg_sys::PlanState) -> *mut GuardState {
-    // SAFETY: by contract; the cast follows the tag and the name.
-    unsafe {
-        if nodes::tag(state) == NodeTag::T_CustomScanState
-            && std::ptr::eq((*(*state.cast::<pg_sys::CustomScanState>()).methods).CustomName, name())
-        {
-            return state.cast();
-        }
-        std::ptr::null_mut()
+/// `guard` lives until `unlink`.
+pub(super) unsafe fn link(guard: *mut GuardState) {
+    // SAFETY: by contract.
+    unsafe { (*guard).next = GUARDS.get() };
+    GUARDS.set(guard);
+}
+
+/// It is at work no more.
+///
+/// # Safety
+/// `guard` has been linked, or not.
+pub(super) unsafe fn unlink(guard: *mut GuardState) {
+    if GUARDS.get() == guard {
+        // SAFETY: it lives still.
+        GUARDS.set(unsafe { (*guard).next });
+        return;
+    }
+    let before = find(|other| {
+        // SAFETY: those that are linked live.
+        unsafe { (*other).next == guard }
+    });
+    if !before.is_null() {
+        // SAFETY: likewise.
+        unsafe { (*before).next = (*guard).next };
     }
 }
 
-/// Whether a plan node is a guard.
+/// The newest guard at work that is so; NULL where none is.
+#[inline(always)]
+fn find(is_so: impl Fn(*mut GuardState) -> bool) -> *mut GuardState {
+    let mut guard = GUARDS.get();
+    while !guard.is_null() && !is_so(guard) {
+        // SAFETY: those that are linked live.
+        guard = unsafe { (*guard).next };
+    }
+    guard
+}
+
+/// The guard that takes the rows of a state; there is one, where its function gives them.
+#[inline(always)]
+pub(super) fn above(child: *mut pg_sys::PlanState) -> *mut GuardState {
+    // SAFETY: those that are linked live.
+    find(|guard| unsafe { (*guard).child == child })
+}
+
+/// The guard at work below a ModifyTable; NULL where there is none.
+pub fn below(modify: *mut pg_sys::ModifyTableState) -> *mut GuardState {
+    // SAFETY: likewise.
+    find(|guard| unsafe { (*guard).parent == modify })
+}
+
+/// Does something with each guard of an execution.
 ///
 /// # Safety
-/// `plan` is NULL or a plan node.
-pub unsafe fn is_guard(plan: *mut pg_sys::Plan) -> bool {
-    // SAFETY: by contract; the cast follows the tag.
+/// What is done neither places a guard nor ends one.
+#[inline]
+pub(super) unsafe fn each_of(estate: *mut pg_sys::EState, does: impl Fn(*mut GuardState)) {
+    find(|guard| {
+        // SAFETY: those that are linked live.
+        if unsafe { (*guard).estate == estate } {
+            does(guard);
+        }
+        false
+    });
+}
+
+/// The execution of a guard, made whole where it began light.
+///
+/// # Safety
+/// `guard` is at work, and nobody else has this.
+pub(super) unsafe fn execution<'g>(guard: *mut GuardState) -> &'g mut Execution {
+    // SAFETY: by contract; one or the other is there until the guard ends.
     unsafe {
-        nodes::tag(plan) == NodeTag::T_CustomScan
-            && std::ptr::eq((*(*plan.cast::<pg_sys::CustomScan>()).methods).CustomName, name())
+        if let Some(light) = (*guard).light.take() {
+            (*guard).execution =
+                Box::into_raw(Box::new(light.into_execution(&(*guard).orders, (*guard).estate)));
+        }
+        &mut *(*guard).execution
     }
 }

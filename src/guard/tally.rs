@@ -1,7 +1,7 @@
-//! Counts that are the parts' or the sum's, told to the execution; a refusal is raised. Bare frames, as node.rs.
+//! Counts that are the parts' or the sum's, told to the execution; a refusal is raised. Bare frames, as place.rs.
 
 use super::made::Made;
-use super::state::GuardState;
+use super::state::{self, GuardState};
 use crate::pg::frame;
 use crate::pg::pg_sys;
 use crate::pg::report::{self, Frozen};
@@ -71,8 +71,8 @@ pub unsafe fn count_more(guard: *mut GuardState, rows: u64) {
     // SAFETY: by contract; what it has started with lives as long as the guard.
     unsafe {
         (*guard).count += rows;
-        let deleted = (*guard).orders.as_ref().map_or(0, |orders| orders.write.deletes(rows));
-        if let Some(frozen) = frame::guarded(|| (*(*guard).execution).task.join_sum(rows, deleted).err()) {
+        let deleted = (&(*guard).orders).write.deletes(rows);
+        if let Some(frozen) = frame::guarded(|| state::execution(guard).task.join_sum(rows, deleted).err()) {
             report::raise(&frozen);
         }
     }

@@ -86,6 +86,11 @@ pub fn own_ceiling(relation: pg_sys::Oid) -> Option<u64> {
 impl Task {
     /// The task of a write that is guarded.
     pub fn new(write: Write, in_force: Rc<InForce>, referential: bool) -> Task {
+        Task::of(write, in_force, referential, own_ceiling(write.relation))
+    }
+
+    /// The same, under this ceiling of the session's own.
+    pub fn of(write: Write, in_force: Rc<InForce>, referential: bool, own: Option<u64>) -> Task {
         let Effective { mode, require_where, bounds, .. } = in_force.effective();
         Task {
             write,
@@ -102,7 +107,7 @@ impl Task {
             not_honoured: None,
             rehearses: rehearsal::is_on(),
             expectation: None,
-            own: own_ceiling(write.relation),
+            own,
             over_own: None,
             own_beyond: 0,
             guarded: true,
@@ -252,8 +257,8 @@ impl Task {
         Ok(threshold.min(self.expected_at_most()).min(self.own_left()))
     }
 
-    /// These rows join the sum, and what went through is told.
-    pub fn join_sum(&mut self, count: u64, deleted: u64) -> Result<(), Frozen> {
+    /// These rows join the sum, and what went through is told; up to which sum there is nothing more to judge.
+    pub fn join_sum(&mut self, count: u64, deleted: u64) -> Result<u64, Frozen> {
         self.within_own(count)?;
         if self.own.is_some() {
             ledger::add_own(self.table.of(), self.own_count(count));
@@ -264,7 +269,7 @@ impl Task {
         } else {
             ledger::add(self.table.of(), count, deleted, self.referential)
         };
-        self.finish_counted(count, sum).map(drop)
+        self.finish_counted(count, sum)
     }
 
     /// Rows have joined the sum, and what went through is told; up to which sum there is nothing more to judge.

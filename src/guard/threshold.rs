@@ -1,6 +1,6 @@
-//! A count has passed what was known to be allowed: the execution is asked again. A bare frame, as node.rs.
+//! A count has passed what was known to be allowed: the execution is asked again. A bare frame, as place.rs.
 
-use super::state::GuardState;
+use super::state::{self, GuardState};
 use super::{direct, expected};
 use crate::pg::frame;
 use crate::pg::report::{self, Frozen};
@@ -14,16 +14,11 @@ use crate::pg::report::{self, Frozen};
 pub unsafe fn check(guard: *mut GuardState) {
     // SAFETY: by contract; what it has started with lives as long as the guard.
     unsafe {
-        if !(*guard).execution.is_null() {
-            expected::check(guard);
-        }
+        expected::check(guard);
         let refused: Option<Frozen> = frame::guarded(|| {
-            let execution = (*guard).execution;
-            if execution.is_null() {
-                return None;
-            }
-            (*execution).task.note_sent(direct::sent(guard));
-            match (*execution).task.check((*guard).count) {
+            let task = &mut state::execution(guard).task;
+            task.note_sent(direct::sent(guard));
+            match task.check((*guard).count) {
                 Ok(threshold) => {
                     (*guard).threshold = threshold;
                     None

@@ -8,18 +8,21 @@ use pgrx::pg_sys::NodeTag;
 use crate::pg::compat;
 use crate::pg::nodes::{self, Kind, Node, Walk};
 
+/// `input` is a guard's, and `given` what is evaluated of its rows when they are handed on.
+///
 /// # Safety
-/// `guard` is a guard's plan in `statement`.
+/// A node of `statement` and NULL or the target list of one.
 pub unsafe fn is_input(
-    guard: *mut pg_sys::Plan,
+    input: *mut pg_sys::Plan,
+    given: *mut pg_sys::List,
     statement: *mut pg_sys::PlannedStmt,
     target_lists: bool,
 ) -> bool {
     // SAFETY: by contract.
     unsafe {
-        let mut pending = vec![(*guard).lefttree];
-        // Sub-selects and CTEs, but those that write, and those that the guard runs row by row.
-        let own = sub_selects_of(guard, statement);
+        let mut pending = vec![input];
+        // Sub-selects and CTEs, but those that write, and those that run row by row.
+        let own = sub_selects_of(given, statement);
         for (i, subplan) in nodes::items::<pg_sys::Plan>((*statement).subplans).enumerate() {
             if !own.contains(&(i as i32 + 1)) {
                 pending.push(subplan);
@@ -41,15 +44,15 @@ pub unsafe fn is_input(
     }
 }
 
-/// The sub-selects that a guard's own target list runs, by the number of their plan.
+/// The sub-selects that a target list runs, by the number of their plan.
 ///
 /// # Safety
 /// As `is_input`.
-unsafe fn sub_selects_of(guard: *mut pg_sys::Plan, statement: *mut pg_sys::PlannedStmt) -> Vec<i32> {
+unsafe fn sub_selects_of(given: *mut pg_sys::List, statement: *mut pg_sys::PlannedStmt) -> Vec<i32> {
     let mut found = Found { plans: Vec::new(), parameters: Vec::new() };
     // SAFETY: by contract; a plan's target list, and the sub-plans of its statement.
     unsafe {
-        if let Some(columns) = Node::of((*guard).targetlist.cast()) {
+        if let Some(columns) = Node::of(given.cast()) {
             nodes::walk(columns, &mut |node: Node| {
                 match node.kind() {
                     Kind::SubPlan(plan) => found.plans.push(plan.plan_id),

@@ -6,10 +6,14 @@ use core::ffi::c_int;
 use crate::pg::pg_sys;
 use pgrx::pg_sys::NodeTag;
 
-use crate::guard::{expected, measure, point};
+use crate::guard::{expected, place, point};
 use crate::pg::execution::Execution;
+use crate::pg::local::Local;
 use crate::pg::{frame, nodes, raw};
 use crate::{ledger, levels};
+
+/// The write that has started last: its guards are in place.
+static STARTED: Local<*mut pg_sys::QueryDesc> = Local::new(std::ptr::null_mut());
 
 static mut PREVIOUS_START: pg_sys::ExecutorStart_hook_type = None;
 static mut PREVIOUS_RUN: pg_sys::ExecutorRun_hook_type = None;
@@ -29,8 +33,7 @@ pub unsafe fn install() {
     }
 }
 
-/// Why this hook: a guard cannot see the ModifyTable above it, and MERGE's and upsert's counts are
-/// there.
+/// Why this hook: a query has its states, and nothing has run: here guards are placed.
 unsafe extern "C-unwind" fn executor_start(query: *mut pg_sys::QueryDesc, eflags: c_int) {
     // SAFETY: PostgreSQL's arguments, passed on as they came.
     unsafe {
@@ -55,7 +58,8 @@ unsafe fn start_write(query: *mut pg_sys::QueryDesc, eflags: c_int) {
             forget_starting(query);
         }
         start_next(query, eflags);
-        measure::adopt(query);
+        place::place(query);
+        STARTED.set(query);
     }
 }
 
@@ -127,6 +131,10 @@ unsafe extern "C-unwind" fn executor_run(
 ) {
     // SAFETY: PostgreSQL's arguments, passed on as they came.
     unsafe {
+        if STARTED.get() != query {
+            place_late(query);
+        }
+        STARTED.set(std::ptr::null_mut());
         let next = PREVIOUS_RUN.unwrap_or(raw::standard_ExecutorRun);
         run(query, || {
             next(
@@ -137,6 +145,20 @@ unsafe extern "C-unwind" fn executor_run(
                 once,
             );
         });
+    }
+}
+
+/// Places guards where another extension has started the query without us, or where others have started since.
+///
+/// # Safety
+/// As the hook.
+#[inline]
+unsafe fn place_late(query: *mut pg_sys::QueryDesc) {
+    // SAFETY: by contract.
+    unsafe {
+        if may_rewrite(query) {
+            place::place(query);
+        }
     }
 }
 
@@ -197,6 +219,10 @@ unsafe fn finish_write(query: *mut pg_sys::QueryDesc) {
             }
             finish_next(query);
         }
+        place::release(query);
+        if levels::current().is_explaining() {
+            place::show(query);
+        }
         if ledger::is_in_use() {
             forget_ended(query);
         }
@@ -256,10 +282,10 @@ unsafe fn finish_next(query: *mut pg_sys::QueryDesc) {
 /// `query` has finished; no frame above owns anything.
 #[inline(never)]
 unsafe fn forget_ended(query: *mut pg_sys::QueryDesc) {
-    if !levels::current().is_outside() {
-        return;
-    }
     // SAFETY: as the caller says.
     let query = unsafe { Execution::of(query) };
+    if !levels::current().is_outside() || ledger::forget_all_of(|| levels::usually_ended(query)) {
+        return;
+    }
     frame::guarded(|| levels::ended(query).into_iter().for_each(ledger::forget));
 }

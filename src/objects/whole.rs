@@ -65,7 +65,7 @@ pub fn count_now(command: Command, members: Vec<pg_sys::Oid>, enough: u64) -> Si
 pub fn finish(command: Command, relation: pg_sys::Oid, size: Size) -> Result<(), Frozen> {
     let task = Task::of_whole_table(command, relation, size);
     let mut task = if policy::of(relation).guards(command) { task } else { task.unguarded() };
-    task.join_sum(size.rows(), size.rows())
+    task.join_sum(size.rows(), size.rows()).map(drop)
 }
 
 /// What would become of a TRUNCATE or DROP of these tables, which are `relation` with what goes with it;

@@ -227,7 +227,6 @@ functions! {
         nomatch_varno: c_int, outer_has_sublinks: *mut bool
     ) -> *mut Node;
     fn register_label_provider(provider: *const c_char, hook: check_object_relabel_type);
-    fn RegisterCustomScanMethods(methods: *const CustomScanMethods);
     fn RegisterSubXactCallback(callback: SubXactCallback, arg: *mut c_void);
     fn RegisterXactCallback(callback: XactCallback, arg: *mut c_void);
     fn relation_close(relation: Relation, lockmode: LOCKMODE);

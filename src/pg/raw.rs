@@ -23,6 +23,7 @@ unsafe extern "C-unwind" {
 
     // executor/executor.h
     pub fn ExecInitExpr(node: *mut pg_sys::Expr, parent: *mut pg_sys::PlanState) -> *mut pg_sys::ExprState;
+    pub fn CreateExprContext(estate: *mut pg_sys::EState) -> *mut pg_sys::ExprContext;
     pub fn standard_ExecutorStart(query: *mut pg_sys::QueryDesc, eflags: c_int);
     pub fn standard_ExecutorRun(
         query: *mut pg_sys::QueryDesc,
@@ -43,13 +44,7 @@ unsafe extern "C-unwind" {
         options: c_int,
     ) -> *mut pg_sys::QueryDesc;
     pub fn FreeQueryDesc(query: *mut pg_sys::QueryDesc);
-    pub fn ExecInitNode(
-        node: *mut pg_sys::Plan,
-        estate: *mut pg_sys::EState,
-        eflags: c_int,
-    ) -> *mut pg_sys::PlanState;
     pub fn ExecEndNode(node: *mut pg_sys::PlanState);
-    pub fn ExecReScan(node: *mut pg_sys::PlanState);
     pub fn slot_getsomeattrs_int(slot: *mut pg_sys::TupleTableSlot, attnum: c_int);
     pub fn ExecStoreVirtualTuple(slot: *mut pg_sys::TupleTableSlot) -> *mut pg_sys::TupleTableSlot;
 
@@ -171,7 +166,6 @@ unsafe extern "C-unwind" {
     pub fn palloc0(size: usize) -> *mut c_void;
     pub fn MemoryContextAllocHuge(context: pg_sys::MemoryContext, size: usize) -> *mut c_void;
     pub fn repalloc_huge(pointer: *mut c_void, size: usize) -> *mut c_void;
-    pub fn MemoryContextReset(context: pg_sys::MemoryContext);
     pub fn MemoryContextRegisterResetCallback(
         context: pg_sys::MemoryContext,
         callback: *mut pg_sys::MemoryContextCallback,
@@ -220,10 +214,6 @@ unsafe extern "C-unwind" {
     pub fn GetUserIdAndSecContext(user: *mut pg_sys::Oid, context: *mut c_int);
 
     // executor/tuptable.h, executor/executor.h
-    pub fn ExecGetResultSlotOps(
-        state: *mut pg_sys::PlanState,
-        fixed: *mut bool,
-    ) -> *const pg_sys::TupleTableSlotOps;
     pub fn ExecFindJunkAttributeInTlist(list: *mut pg_sys::List, name: *const c_char) -> pg_sys::AttrNumber;
     pub fn ExecGetResultType(state: *mut pg_sys::PlanState) -> pg_sys::TupleDesc;
     pub fn ExecAllocTableSlot(

@@ -115,7 +115,6 @@ macro_rules! settable {
 }
 
 settable! {
-    FuncExpr set_args(args: list);
     BoolExpr set_args(args: list);
     FromExpr set_quals(quals: node);
     OnConflictExpr set_condition(onConflictWhere: node);
@@ -180,6 +179,13 @@ pub fn variable<'t>(relation: pg_sys::Oid, index: i32, column: i16) -> Node<'t> 
     }
 }
 
+/// An entry of a target list that is none of a result's.
+pub fn target_entry<'t>(expression: Node<'t>, number: i16) -> Node<'t, pg_sys::TargetEntry> {
+    let nothing = std::ptr::null_mut();
+    // SAFETY: makes a TargetEntry of an expression.
+    unsafe { made(pg_sys::makeTargetEntry(expression.as_ptr().cast(), number, nothing, true).cast()) }
+}
+
 /// `argument IS NULL`, or IS NOT NULL.
 pub fn null_test<'t>(argument: Node<'t>, kind: pg_sys::NullTestType::Type) -> Node<'t> {
     let test = make::<pg_sys::NullTest>();
@@ -204,7 +210,7 @@ pub fn boolean_test<'t>(argument: Node<'t>, kind: pg_sys::BoolTestType::Type) ->
 ///
 /// # Safety
 /// As [`Node::of`], and not NULL.
-unsafe fn made<'t>(node: *mut pg_sys::Node) -> Node<'t> {
+unsafe fn made<'t, T>(node: *mut T) -> Node<'t, T> {
     // SAFETY: by contract.
     unsafe { Node::of(node).unwrap_unchecked() }
 }

@@ -1,0 +1,243 @@
+//! Puts guards in their places: between a ModifyTable and its input, when a query has started. The plan is
+//! PostgreSQL's own, and so are its states: what changes is the function that gives the input's rows. Whoever
+//! starts from the plan (EvalPlanQual) never meets a guard. Bare frames: they own nothing, cannot panic, call our
+//! guarded code for decisions and `raw` for everything that may run other people's code.
+
+use crate::pg::pg_sys;
+use pgrx::pg_sys::NodeTag;
+use safedelete_core::command::Command;
+
+use super::execution::{self, Start};
+use super::orders::{Flow, Orders};
+use super::state::{self, GuardState, Stage};
+use super::{beyond, direct, expected, explain, flow, made, measure};
+use crate::pg::report;
+use crate::pg::{compat, frame, nodes, raw};
+
+/// Places the guards of a query that has started; those that are there stay. Rule `where` speaks here, before any
+/// trigger fires. Called by the ExecutorStart hook.
+///
+/// # Safety
+/// `query` has started and has not run; no frame above owns anything.
+#[inline]
+pub unsafe fn place(query: *mut pg_sys::QueryDesc) {
+    // SAFETY: by contract; casts follow tags.
+    unsafe {
+        let state = (*query).planstate;
+        let is_bare = nodes::tag(state) == NodeTag::T_ModifyTableState
+            && !Orders::may_be_in((*state).plan.cast())
+            && nodes::length((*(*query).estate).es_auxmodifytables) == 0;
+        // Nearly every write.
+        if !is_bare {
+            at_each(query, place_at);
+        }
+    }
+}
+
+/// Has EXPLAIN show the guards of a query that it has run. Called by the ExecutorFinish hook.
+///
+/// # Safety
+/// `query` has finished; no frame above owns anything.
+pub unsafe fn show(query: *mut pg_sys::QueryDesc) {
+    // SAFETY: by contract.
+    unsafe { at_each(query, show_at) };
+}
+
+/// Goes to each ModifyTable of a query, in the order in which they have started.
+///
+/// # Safety
+/// `query` has started; no frame above owns anything.
+#[inline(never)]
+unsafe fn at_each(query: *mut pg_sys::QueryDesc, at: unsafe fn(*mut pg_sys::ModifyTableState)) {
+    // SAFETY: by contract. A ModifyTable that does not set the tag is listed, wherever it stands, the last first.
+    unsafe {
+        let estate = (*query).estate;
+        if estate.is_null() || (*query).planstate.is_null() {
+            // Another extension runs it in a way of its own.
+            return;
+        }
+        let previous = pg_sys::CurrentMemoryContext;
+        pg_sys::CurrentMemoryContext = (*estate).es_query_cxt;
+        let mut left = nodes::length((*estate).es_auxmodifytables);
+        while left > 0 {
+            left -= 1;
+            at((*(*(*estate).es_auxmodifytables).elements.add(left)).ptr_value.cast());
+        }
+        let main = measure::main_of(query);
+        if !main.is_null() {
+            at(main);
+        }
+        pg_sys::CurrentMemoryContext = previous;
+    }
+}
+
+/// The state below which the guard of a ModifyTable stands: its own, or that of the Result which evaluates what
+/// the guard's input has to leave.
+///
+/// # Safety
+/// `modify` has started, and carries `orders`.
+unsafe fn place_of(modify: *mut pg_sys::ModifyTableState, orders: &Orders) -> *mut pg_sys::PlanState {
+    // SAFETY: by contract.
+    unsafe { if orders.projects { (*modify).ps.lefttree } else { &raw mut (*modify).ps } }
+}
+
+/// # Safety
+/// `modify` has started; the memory is its execution's; no frame above owns anything.
+unsafe fn place_at(modify: *mut pg_sys::ModifyTableState) {
+    // SAFETY: by contract; every ModifyTable has an input.
+    unsafe {
+        let Some(orders) = Orders::of((*modify).ps.plan.cast()) else { return };
+        if (*(*modify).ps.state).es_top_eflags & pg_sys::EXEC_FLAG_EXPLAIN_ONLY as i32 != 0 {
+            explain::stand_in(place_of(modify, &orders), modify, orders);
+        } else if state::below(modify).is_null() {
+            start(modify, orders);
+        }
+    }
+}
+
+/// Asks what this execution may do, and sets a guard where it is watched.
+///
+/// # Safety
+/// As `place_at`; `modify` carries `orders`.
+#[allow(ffi_unwind_calls, reason = "called by a bare frame, which owns nothing")]
+unsafe fn start(modify: *mut pg_sys::ModifyTableState, orders: Orders) {
+    // SAFETY: by contract; a zeroed state in the memory of the execution.
+    unsafe {
+        let estate = (*modify).ps.state;
+        let guard = raw::palloc0(size_of::<GuardState>()).cast::<GuardState>();
+        let expectation = expected::evaluate(&orders, modify);
+        match frame::guarded(|| execution::start(&orders, estate, expectation)) {
+            Start::Pass => {}
+            Start::Refuse(frozen) => report::raise(&frozen),
+            Start::Light { light, threshold, spool } => {
+                let in_tree = light.joined.named.is_none();
+                (*guard).is_known = !in_tree || orders.write.command == Command::Delete;
+                (&raw mut (*guard).light).write(Some(light));
+                watch(guard, modify, orders, threshold, spool);
+            }
+            Start::Watch { execution, threshold, spool } => {
+                (*guard).execution = execution;
+                (*guard).counts_parts = (*execution).parts.is_some();
+                (&raw mut (*guard).light).write(None);
+                watch(guard, modify, orders, threshold, spool);
+            }
+        }
+    }
+}
+
+/// # Safety
+/// As `place_at`; `guard` is zeroed but for what it has started with.
+#[allow(ffi_unwind_calls, reason = "called by a bare frame, which owns nothing")]
+unsafe fn watch(
+    guard: *mut GuardState,
+    modify: *mut pg_sys::ModifyTableState,
+    orders: Orders,
+    threshold: u64,
+    spool: bool,
+) {
+    // SAFETY: by contract. Registering raises nothing.
+    unsafe {
+        (*guard).threshold = threshold;
+        (*guard).stage = if spool { Stage::Collect } else { Stage::Count };
+        (&raw mut (*guard).orders).write(orders);
+        (*guard).parent = modify;
+        (*guard).estate = (*modify).ps.state;
+        (*guard).callback.func = Some(end);
+        (*guard).callback.arg = guard.cast();
+        raw::MemoryContextRegisterResetCallback((*(*guard).estate).es_query_cxt, &raw mut (*guard).callback);
+        settle(guard);
+    }
+}
+
+/// # Safety
+/// `guard` knows what it watches; as `place_at`.
+#[allow(ffi_unwind_calls, reason = "called by a bare frame, which owns nothing")]
+unsafe fn settle(guard: *mut GuardState) {
+    // SAFETY: by contract. ExecProcNodeFirst, which stands before the input's function, stays.
+    unsafe {
+        let modify = (*guard).parent;
+        let child = (*place_of(modify, &(*guard).orders)).lefttree;
+        made::settle(guard);
+        let own = (*child).ps_ResultTupleSlot;
+        if (&(*guard).orders).tids_only
+            && !own.is_null()
+            && std::ptr::eq((*own).tts_ops, &raw const pg_sys::TTSOpsVirtual)
+        {
+            // Nobody needs what the input has put there when identities are handed on.
+            (*guard).spool.slot = own;
+        } else if (*guard).stage == Stage::Collect {
+            (*guard).spool.slot = compat::alloc_table_slot(
+                &raw mut (*(*guard).estate).es_tupleTable,
+                raw::ExecGetResultType(child),
+                &raw const pg_sys::TTSOpsVirtual,
+            );
+        }
+        match (&(*guard).orders).flow {
+            Flow::Direct { .. } if (*guard).stage == Stage::Count => {
+                (*guard).direct = direct::scans(child);
+                frame::guarded(|| direct::instrument((*guard).direct));
+            }
+            Flow::Parent
+                if (&(*guard).orders).write.command == Command::Upsert
+                    && (*modify).ps.instrument.is_null() =>
+            {
+                // InstrCountTuples2 counts the conflicts, where there is an instrument.
+                (*modify).ps.instrument = frame::guarded(|| compat::instrument(0));
+            }
+            _ => {}
+        }
+        (*guard).child = child;
+        (*guard).pull = (*child).ExecProcNodeReal;
+        (*child).ExecProcNodeReal = Some(flow::execute);
+        if (*child).ExecProcNode.map(|next| next as usize) == (*guard).pull.map(|next| next as usize) {
+            // It stands there by itself.
+            (*child).ExecProcNode = Some(flow::execute);
+        }
+        state::link(guard);
+    }
+}
+
+/// The memory of an execution goes.
+unsafe extern "C-unwind" fn end(guard: *mut core::ffi::c_void) {
+    frame::undisturbed((), || {
+        // SAFETY: the state lives in the memory that is about to go; it is dropped once.
+        unsafe {
+            let guard = guard.cast::<GuardState>();
+            state::unlink(guard);
+            if let Some(light) = (*guard).light.take() {
+                light.give_back();
+            }
+            let execution = std::mem::replace(&mut (*guard).execution, std::ptr::null_mut());
+            if !execution.is_null() {
+                drop(Box::from_raw(execution));
+            }
+        }
+    });
+}
+
+/// Lets go of what the guards of a query hold, which may not have come to the end of their rows: pages, and files
+/// of their own. Called by the ExecutorFinish hook.
+///
+/// # Safety
+/// `query` has finished; no frame above owns anything.
+#[inline]
+pub unsafe fn release(query: *mut pg_sys::QueryDesc) {
+    // SAFETY: by contract; guards are of executions that have not ended.
+    unsafe {
+        state::each_of((*query).estate, |guard| {
+            (*guard).spool.release();
+            beyond::release(guard);
+        });
+    }
+}
+
+/// # Safety
+/// As `place_at`, of a query that only EXPLAIN looks at from here on.
+unsafe fn show_at(modify: *mut pg_sys::ModifyTableState) {
+    // SAFETY: by contract.
+    unsafe {
+        if let Some(orders) = Orders::of((*modify).ps.plan.cast()) {
+            explain::stand_in(place_of(modify, &orders), modify, orders);
+        }
+    }
+}
