@@ -16,7 +16,7 @@ INSERT INTO outbox (body) SELECT repeat('x', 100) FROM generate_series(1, 20000)
 ANALYZE outbox;
 BEGIN; SET LOCAL safedelete.allow_rows = -1; DELETE FROM outbox WHERE id <= 19995; COMMIT;
 VACUUM ANALYZE outbox;
-SELECT reltuples FROM pg_class WHERE relname = 'outbox';
+SELECT reltuples FROM pg_class WHERE oid = 'outbox'::regclass;
 INSERT INTO outbox (body) SELECT repeat('x', 100) FROM generate_series(1, 15000);
 -- A worker takes 200 of 15,005.
 BEGIN;
