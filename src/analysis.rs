@@ -25,6 +25,8 @@ pub mod target;
 mod values;
 mod way;
 
+use std::ffi::CStr;
+
 use safedelete_core::command::Command;
 use safedelete_core::mode::Mode;
 
@@ -32,7 +34,7 @@ use crate::pg::context::Context;
 use crate::pg::local::Local;
 use crate::pg::nodes::Node;
 use crate::pg::write::Write;
-use crate::pg::{compat, pg_sys};
+use crate::pg::{compat, parser, pg_sys};
 use crate::{policy, settings};
 pub use bound::judge_bound;
 pub use finding::{Finding, Qualification, looks_at_all};
@@ -62,10 +64,7 @@ static PLANNED_ONLY: Local<*mut pg_sys::Query> = Local::new(std::ptr::null_mut()
 
 /// Plans a Query whose findings are known, for its estimates: the plan never runs, so the planner hook neither
 /// analyses the Query again nor guards the plan.
-pub fn plan_only(
-    query: *mut pg_sys::Query,
-    plan: impl FnOnce() -> *mut pg_sys::PlannedStmt,
-) -> *mut pg_sys::PlannedStmt {
+pub fn plan_only<'t>(query: Query<'t>, text: &CStr) -> Node<'t, pg_sys::PlannedStmt> {
     /// An error of the planner's ends it as well: another Query may come to lie at the same place.
     struct Ends;
     impl Drop for Ends {
@@ -73,9 +72,9 @@ pub fn plan_only(
             PLANNED_ONLY.set(std::ptr::null_mut());
         }
     }
-    PLANNED_ONLY.set(query);
+    PLANNED_ONLY.set(query.as_ptr());
     let _ends = Ends;
-    plan()
+    parser::plan(query, text)
 }
 
 /// Whether a Query is being planned for its estimates alone.

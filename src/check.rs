@@ -8,12 +8,11 @@
 //! * statement.rs judges one statement: query.rs what PostgreSQL plans, whole.rs what takes tables whole,
 //!   unanalysed.rs by the bare parse tree what cannot be analysed; forecast.rs is what they say;
 //! * body.rs looks into what a statement carries along: DO blocks, function bodies;
-//! * plpgsql.rs has PL/pgSQL's own parser take a block apart, layouts.rs says how that looks;
+//! * plpgsql.rs goes through a block, as PL/pgSQL's own parser takes it apart;
 //! * parsed.rs is what the parse tree says by itself.
 
 mod body;
 mod forecast;
-mod layouts;
 mod parsed;
 mod plpgsql;
 mod query;

@@ -13,6 +13,7 @@ use pgrx::pg_sys::NodeTag;
 
 use crate::analysis;
 use crate::guard::unique;
+use crate::pg::copied::Copied;
 use crate::pg::nodes::Node;
 use crate::pg::{backend, frame, nodes, raw, report, roles};
 use crate::{ledger, levels, objects, policy, settings};
@@ -108,9 +109,10 @@ unsafe fn run_utility(
 ) {
     // SAFETY: as the caller says.
     unsafe {
-        let utility = (*statement).utilityStmt;
-        let outer = levels::enter_utility(utility, is_explain_analyze(utility));
-        let truncate = Node::of(utility).and_then(|utility| utility.as_a::<pg_sys::TruncateStmt>());
+        let utility = Node::of((*statement).utilityStmt);
+        let kept = utility.filter(|utility| levels::keeps(*utility)).and_then(|utility| Copied::of(utility));
+        let outer = levels::enter_utility(utility, kept, utility.is_some_and(is_explain_analyze));
+        let truncate = utility.and_then(|utility| utility.as_a::<pg_sys::TruncateStmt>());
         if let Some(truncate) = truncate
             && let Some(frozen) = frame::guarded(|| objects::truncate::prepare(truncate).err())
         {
@@ -129,7 +131,8 @@ unsafe fn run_utility(
         );
         let end = backend::command_id();
         let counts = !settings::is_off() || policy::in_use();
-        if counts && end > first && nodes::tag(utility) == NodeTag::T_AlterTableStmt {
+        if counts && end > first && utility.is_some_and(|utility| utility.tag() == NodeTag::T_AlterTableStmt)
+        {
             // Rows of a table that is rewritten look as if they were inserted.
             frame::guarded(|| ledger::note_rewritten(first, end));
         }
@@ -178,18 +181,10 @@ fn forget_own(own: Option<levels::Owner>) {
 }
 
 /// Whether a utility command is EXPLAIN with ANALYZE, which runs its statement.
-unsafe fn is_explain_analyze(utility: *mut pg_sys::Node) -> bool {
-    // SAFETY: a statement node; an EXPLAIN's options are DefElems.
-    unsafe {
-        nodes::tag(utility) == NodeTag::T_ExplainStmt && {
-            let options = (*utility.cast::<pg_sys::ExplainStmt>()).options;
-            frame::guarded(|| {
-                nodes::items::<pg_sys::DefElem>(options)
-                    .filter(|option| core::ffi::CStr::from_ptr((**option).defname) == c"analyze")
-                    .any(|option| pg_sys::defGetBoolean(option))
-            })
-        }
-    }
+fn is_explain_analyze(utility: Node) -> bool {
+    utility
+        .as_a::<pg_sys::ExplainStmt>()
+        .is_some_and(|explain| frame::guarded(|| explain.has_option(c"analyze")))
 }
 
 /// Why this hook: it alone sees every relation that DROP reaches, TRUNCATE however it is run, and that the

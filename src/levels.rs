@@ -7,9 +7,11 @@
 //! * background.rs keeps what utility commands and writes that fire triggers leave for those below;
 //! * plans.rs reads the plans of queries.
 
+use crate::pg::copied::Copied;
 use crate::pg::execution::Execution;
 use crate::pg::local::{Lent, Local};
-use crate::pg::{backend, nodes, pg_sys, portal};
+use crate::pg::nodes::Node;
+use crate::pg::{backend, pg_sys, portal};
 
 mod background;
 mod outermost;
@@ -178,9 +180,17 @@ pub fn starts_postgres() -> bool {
     CURRENT.get().starts_postgres()
 }
 
-/// The running utility command, where it is DROP TABLE or DROP SCHEMA; NULL in a query.
-pub fn utility() -> *mut pg_sys::Node {
-    if CURRENT.get().kind == Kind::Utility { background::utility() } else { std::ptr::null_mut() }
+/// The running utility command, where it is DROP TABLE or DROP SCHEMA, and not a query.
+pub fn utility<'t>() -> Option<Node<'t>> {
+    if CURRENT.get().kind == Kind::Utility { background::utility() } else { None }
+}
+
+/// Whether the names that a utility command has are looked at while it runs, so that it has to be kept.
+pub fn keeps(utility: Node) -> bool {
+    use pg_sys::ObjectType::*;
+    utility
+        .as_a::<pg_sys::DropStmt>()
+        .is_some_and(|drop| matches!(drop.removeType, OBJECT_TABLE | OBJECT_SCHEMA))
 }
 
 /// Enters a query's run, or its finish; give the outcome to [`leave`].
@@ -266,11 +276,8 @@ pub fn enter_execute() -> bool {
     true
 }
 
-/// Enters a utility command; give the outcome to [`leave_utility`]. Raises where memory runs out.
-///
-/// # Safety
-/// `utility` is NULL or a statement; no frame above owns anything.
-pub unsafe fn enter_utility(utility: *mut pg_sys::Node, explaining: bool) -> (Level, Background) {
+/// Enters a utility command, of which `kept` is a copy where it [`keeps`] one; give the outcome to [`leave_utility`].
+pub fn enter_utility(utility: Option<Node>, kept: Option<Copied>, explaining: bool) -> (Level, Background) {
     let outer = (CURRENT.get(), background::current());
     let serial = Owner::new();
     let owner = if outer.0.depth == 0 {
@@ -280,8 +287,7 @@ pub unsafe fn enter_utility(utility: *mut pg_sys::Node, explaining: bool) -> (Le
         outer.0.owner
     };
     use pg_sys::NodeTag::*;
-    // SAFETY: by contract.
-    let (kind, runs_others) = match unsafe { nodes::tag(utility) } {
+    let (kind, runs_others) = match utility.map_or(T_Invalid, Node::tag) {
         T_ExecuteStmt => (Kind::Execute, true),
         T_ExplainStmt if explaining => (Kind::ExplainAnalyze, true),
         T_CreateExtensionStmt | T_AlterExtensionStmt => (Kind::Extension, true),
@@ -290,8 +296,7 @@ pub unsafe fn enter_utility(utility: *mut pg_sys::Node, explaining: bool) -> (Le
     };
     let is_postgres = outer.0.starts_postgres();
     let hands_on = kind == Kind::Extension || (is_postgres && runs_others);
-    // SAFETY: as the caller says.
-    unsafe { background::enter(utility, serial) };
+    background::enter(kept, serial);
     let (depth, owns) = (outer.0.depth + 1, owner == serial);
     CURRENT.set(Level { owner, depth, kind, is_postgres, hands_on, owns });
     outer
@@ -306,8 +311,7 @@ pub fn own_sum() -> Option<Owner> {
 /// Enters a statement that counts as one of the client's, although another one runs it.
 pub fn enter_as_clients() -> Clients {
     let began = BEGAN.get();
-    // SAFETY: NULL is no statement, so nothing is copied, and no memory asked for.
-    let outer = unsafe { enter_utility(std::ptr::null_mut(), false) };
+    let outer = enter_utility(None, None, false);
     CURRENT.set(Level { owner: Owner::new(), ..CURRENT.get() });
     begin(backend::command_id());
     Clients { outer, began }

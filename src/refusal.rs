@@ -6,7 +6,7 @@ use safedelete_core::log::{self, Circumstances};
 use safedelete_core::message::Report;
 
 use crate::pg::report::{self, Frozen};
-use crate::pg::{backend, pg_sys, relations, roles};
+use crate::pg::{backend, context, pg_sys, relations, roles};
 use crate::{record, settings};
 
 /// What a report is about.
@@ -55,14 +55,7 @@ pub fn policy_lines(object: &str, label: Option<&str>, role: pg_sys::Oid) -> [Fr
     with_circumstances(role, |who| {
         [false, true].map(|prepared| {
             let line = Report::plain(*b"00000", log::policy_line(object, label, prepared, who), None, None);
-            // SAFETY: a transaction runs, for a label is written in it; an error puts the old context back.
-            unsafe {
-                let context = pg_sys::CurrentMemoryContext;
-                pg_sys::CurrentMemoryContext = pg_sys::TopTransactionContext;
-                let frozen = report::freeze(&line, None);
-                pg_sys::CurrentMemoryContext = context;
-                frozen
-            }
+            context::of_transaction(|| report::freeze(&line, None))
         })
     })
 }

@@ -8,16 +8,15 @@ mod generation;
 mod hooks;
 mod list;
 
-use std::ffi::c_char;
-
 use safedelete_core::command::Commands;
 use safedelete_core::limit::Bounds;
 use safedelete_core::mode::Mode;
 use safedelete_core::names::{self, TableName};
 use safedelete_core::policy::Effective;
 
+use crate::pg::guc::Text;
 use crate::pg::local::Local;
-use crate::pg::{pg_sys, text};
+use crate::pg::pg_sys;
 
 pub use define::define;
 pub use generation::{changed, forget_plans, generation};
@@ -39,7 +38,7 @@ static MIN_ROWS: Local<i32> = Local::new(1000);
 static SCOPE: Local<SumOver> = Local::new(SumOver::Statement);
 static ALLOW_ROWS: Local<i32> = Local::new(0);
 static OWN_MAX_ROWS: Local<i32> = Local::new(-1);
-static REASON: Local<*mut c_char> = Local::new(c"".as_ptr().cast_mut());
+static REASON: Text = Text::new(c"");
 static REQUIRE_REASON: Local<bool> = Local::new(false);
 static EVENTS_MAX: Local<i32> = Local::new(1000);
 
@@ -122,7 +121,7 @@ pub fn require_reason() -> bool {
 
 /// `reason`; empty where none is given.
 pub fn reason() -> String {
-    text::from_server(REASON.get()).unwrap_or_default()
+    REASON.get()
 }
 
 /// Whether a table stands in `exempt_tables`; its schema is asked for only where its name fits.

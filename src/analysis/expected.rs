@@ -126,7 +126,7 @@ pub fn word(call: Call) -> Option<Word> {
     if !looks_so || relations::schema_of_name(c"safedelete")? != pg_sys::get_func_namespace(call.funcid) {
         return None;
     }
-    let name = text::from_server(pg_sys::get_func_name(call.funcid))?;
+    let name = pg_sys::get_func_name(call.funcid).map(text::from_server)?;
     // The schema is the extension's alone, but a superuser may put an overload there.
     Word::ALL
         .into_iter()

@@ -4,15 +4,15 @@
 use std::ffi::CStr;
 
 use crate::pg::pg_sys;
-use pgrx::pg_sys::NodeTag;
 
 use super::forecast::{Forecast, Outcome};
 use super::plpgsql;
-use super::query::{self, Parameters};
-use super::script::{Script, Source};
+use super::query;
+use super::script::Script;
 use super::session::Session;
 use crate::pg::nodes::{Kind, Node, Nodes};
-use crate::pg::{growing, nodes, text};
+use crate::pg::parser::{Parameters, Source};
+use crate::pg::{self, growing, text};
 
 /// A DO block.
 pub fn of_do(session: &Session, block: Node<pg_sys::DoStmt>) -> Vec<Forecast> {
@@ -63,7 +63,7 @@ fn options<'t>(list: Nodes<'t, pg_sys::DefElem>) -> (Option<String>, Option<&'t 
     for option in list.iter() {
         let argument = option.arg();
         match option.defname().map(CStr::to_bytes) {
-            Some(b"language") => language = text::of(argument.and_then(string)),
+            Some(b"language") => language = argument.and_then(string).map(text::from_server),
             // Of a function a list of strings, of DO a string.
             Some(b"as") => {
                 body = match argument.map(Node::kind) {
@@ -80,19 +80,7 @@ fn options<'t>(list: Nodes<'t, pg_sys::DefElem>) -> (Option<String>, Option<&'t 
 /// A body in PL/pgSQL, looked into as a DO block: where it names its arguments, or returns a value, it
 /// is none, and PL/pgSQL says so.
 fn of_plpgsql(session: &Session, command: &str, body: &CStr) -> Vec<Forecast> {
-    // SAFETY: makes nodes in the current memory context.
-    let block = unsafe {
-        let option = pg_sys::makeDefElem(
-            c"as".as_ptr().cast_mut(),
-            pg_sys::makeString(body.as_ptr().cast_mut()).cast(),
-            -1,
-        );
-        let block = pg_sys::palloc0(size_of::<pg_sys::DoStmt>()).cast::<pg_sys::DoStmt>();
-        (*block).type_ = NodeTag::T_DoStmt;
-        (*block).args = nodes::list([option]);
-        Node::of(block)
-    };
-    let Some(block) = block else { return Vec::new() };
+    let block = pg::plpgsql::block(body);
     plpgsql::look_into(session, block).unwrap_or_else(|failure| {
         let reason = format!("the body is not looked into: {}", failure.message);
         vec![Forecast::unknown(command, &reason)]

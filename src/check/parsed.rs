@@ -18,13 +18,10 @@ pub fn carried(node: Node) -> Option<Node> {
 
 /// The command, as a command tag names it.
 pub fn command_name(node: Node) -> String {
-    // SAFETY: the parser's statement; a tag's name is a constant.
-    let name = unsafe { pg_sys::GetCommandTagName(pg_sys::CreateCommandTag(node.as_ptr())) };
-    text::from_server(name).unwrap_or_default()
+    text::from_server(node.command_name())
 }
 
+/// Where ANALYZE is no truth value, EXPLAIN is refused.
 fn is_analyze(explain: Node<pg_sys::ExplainStmt>) -> bool {
-    let mut options = explain.options().iter().filter(|option| option.defname() == Some(c"analyze"));
-    // SAFETY: a DefElem.
-    options.any(|option| attempt(|| unsafe { pg_sys::defGetBoolean(option.as_ptr()) }).unwrap_or(true))
+    attempt(|| explain.has_option(c"analyze")).unwrap_or(true)
 }

@@ -1,10 +1,7 @@
 //! A statement that PostgreSQL plans: what it writes, and what the guard would say.
 
-use core::ffi::c_void;
 use std::ffi::CStr;
 
-use crate::pg::pg_sys;
-use pgrx::pg_sys::NodeTag;
 use safedelete_core::command::Command;
 use safedelete_core::event;
 use safedelete_core::expectation;
@@ -13,7 +10,6 @@ use safedelete_core::message::{Report, Rule};
 
 use super::forecast::{Forecast, Outcome};
 use super::parsed::command_name;
-use super::script::Source;
 use super::session::Session;
 use super::unanalysed;
 use crate::analysis::{self, Qualification, expected};
@@ -22,23 +18,11 @@ use crate::guard::attach::{self, Estimate};
 use crate::guard::table;
 use crate::guard::task::Task;
 use crate::pg::attempt::attempt;
-use crate::pg::nodes::{Node, Nodes, Walk};
+use crate::pg::nodes::{self, Node, Nodes, Walk};
+use crate::pg::parser::{self, Parameters, Source};
 use crate::pg::write::Write;
-use crate::pg::{compat, frame, nodes, raw};
-use crate::pg::{inheritance, relations};
+use crate::pg::{frame, inheritance, pg_sys, relations};
 use crate::policy;
-
-/// What the parameters of a statement are.
-#[derive(Clone, Copy)]
-pub enum Parameters<'t> {
-    None,
-    /// `$1` and so on, of types that the statement tells.
-    Numbered,
-    /// `$1` and so on, of these types.
-    Typed(Nodes<'t, pg_sys::TypeName>),
-    /// PL/pgSQL's variables, as this expression of it sees them.
-    Variables(*mut c_void),
-}
 
 /// The forecasts of a statement that PostgreSQL plans, by itself or inside another: one, or one for each write.
 pub fn judge(session: &Session, node: Node, source: Source, parameters: Parameters) -> Vec<Forecast> {
@@ -58,78 +42,13 @@ pub fn judge(session: &Session, node: Node, source: Source, parameters: Paramete
 
 fn plannable(command: &str, node: Node, source: Source, parameters: Parameters) -> Vec<Forecast> {
     let mut forecasts = Vec::new();
-    for query in analyse(node, source, parameters).iter() {
+    for query in parser::analyse(node, source, parameters).iter() {
         forecasts.extend(of_query(query, source.text));
     }
     if forecasts.is_empty() {
         forecasts.push(Forecast::ok(command));
     }
     forecasts
-}
-
-/// Parse analysis and rewriting, PostgreSQL's own.
-fn analyse<'t>(node: Node<'t>, source: Source, parameters: Parameters) -> Nodes<'t, pg_sys::Query> {
-    // SAFETY: makes a node in the current memory context.
-    let statement = unsafe {
-        let statement = pg_sys::palloc0(size_of::<pg_sys::RawStmt>()).cast::<pg_sys::RawStmt>();
-        (*statement).type_ = NodeTag::T_RawStmt;
-        (*statement).stmt_location = source.location;
-        (*statement).stmt_len = source.length;
-        // Analysis may scribble on the tree.
-        (*statement).stmt = pg_sys::copyObjectImpl(node.as_ptr().cast()).cast();
-        statement
-    };
-    let declared: Vec<_> = match parameters {
-        Parameters::Typed(types) => types
-            .iter()
-            // SAFETY: the parser's TypeNames; an error is the script's.
-            .map(|name| unsafe { pg_sys::typenameTypeId(std::ptr::null_mut(), name.as_ptr()) })
-            .collect(),
-        _ => Vec::new(),
-    };
-    let setup = match parameters {
-        Parameters::Variables(_) => plpgsql_parser_setup(),
-        _ => std::ptr::null_mut(),
-    };
-    let text = source.text;
-    let rewritten = frame::call(|| {
-        let (mut types, mut count) = (std::ptr::null_mut(), 0);
-        #[allow(ffi_unwind_calls, reason = "inside frame::call; the closure owns nothing")]
-        // SAFETY: a statement of its own, and the text that its locations point into.
-        unsafe {
-            let none = std::ptr::null_mut();
-            match parameters {
-                Parameters::Numbered => raw::pg_analyze_and_rewrite_varparams(
-                    statement,
-                    text.as_ptr(),
-                    &mut types,
-                    &mut count,
-                    none,
-                ),
-                Parameters::None | Parameters::Typed(_) => raw::pg_analyze_and_rewrite_fixedparams(
-                    statement,
-                    text.as_ptr(),
-                    declared.as_ptr(),
-                    declared.len() as i32,
-                    none,
-                ),
-                Parameters::Variables(expression) => {
-                    raw::pg_analyze_and_rewrite_withcb(statement, text.as_ptr(), setup, expression, none)
-                }
-            }
-        }
-    });
-    // SAFETY: a list of Queries, made where the statement is.
-    unsafe { Nodes::of(rewritten) }
-}
-
-/// PL/pgSQL's function that lets the parser see its variables.
-fn plpgsql_parser_setup() -> *mut c_void {
-    // SAFETY: PL/pgSQL is loaded, for one of its functions runs, and exports the function.
-    unsafe {
-        let (library, name) = (c"$libdir/plpgsql".as_ptr(), c"plpgsql_parser_setup".as_ptr());
-        pg_sys::load_external_function(library, name, true, std::ptr::null_mut())
-    }
 }
 
 /// The forecasts of an analysed statement.
@@ -185,25 +104,10 @@ fn estimates(
     text: &CStr,
     written: &[Option<analysis::Finding>],
 ) -> Vec<Estimate> {
-    let query = query.as_ptr();
-    let plan = analysis::plan_only(query, || {
-        frame::call(|| {
-            #[allow(ffi_unwind_calls, reason = "inside frame::call; the closure owns nothing")]
-            // SAFETY: analysis's Query, which nobody needs any more.
-            unsafe {
-                compat::plan(query, text.as_ptr(), pg_sys::CURSOR_OPT_PARALLEL_OK as i32)
-            }
-        })
-    });
-    frame::call(|| {
-        #[allow(ffi_unwind_calls, reason = "inside frame::call; the closure owns nothing")]
-        // SAFETY: a finished plan.
-        unsafe {
-            compat::check_permissions(plan)
-        }
-    });
-    // SAFETY: the plan is that of the query.
-    unsafe { attach::estimates(plan, written) }
+    let plan = analysis::plan_only(query, text);
+    parser::check_permissions(plan);
+    // SAFETY: a finished plan.
+    unsafe { attach::estimates(plan.as_ptr(), written) }
 }
 
 /// What the guard would say of one write.

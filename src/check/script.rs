@@ -10,7 +10,8 @@ use safedelete_core::split;
 use crate::pg::attempt::{Failure, stop};
 use crate::pg::context::Context;
 use crate::pg::nodes::{Node, Nodes};
-use crate::pg::{frame, pg_sys, raw, text};
+use crate::pg::parser::{self, Source};
+use crate::pg::{pg_sys, text};
 
 /// A script that is read part by part.
 pub struct Script<'a> {
@@ -38,14 +39,6 @@ pub struct Place {
     pub line: usize,
     /// Characters from the line's begin, from 1.
     pub column: usize,
-}
-
-/// The text of a statement: of `length` bytes from `location` on, or as long as `text` is where that is 0.
-#[derive(Clone, Copy)]
-pub struct Source<'a> {
-    pub text: &'a CStr,
-    pub location: i32,
-    pub length: i32,
 }
 
 /// A statement of a script.
@@ -85,7 +78,7 @@ impl<'a> Script<'a> {
             let length = split::end_of_statement(self.rest, least);
             let is_last = length == self.rest.len();
             self.memory.empty();
-            let text = self.memory.within(|| copy(&self.rest[..length]));
+            let text = self.memory.within(|| text::copy(&self.rest[..length]));
             match self.memory.within(|| parse(text)) {
                 Ok(statements) if is_last || ends_with(statements, length) => {
                     break (length, (text, statements));
@@ -142,11 +135,9 @@ impl Place {
     /// The place behind a text that begins here.
     fn behind(self, text: &[u8]) -> Place {
         let line = text.iter().rposition(|byte| *byte == b'\n').map_or(text, |newline| &text[newline + 1..]);
-        // SAFETY: a text in the database's encoding; none is longer than 1 GB.
-        let characters =
-            unsafe { pg_sys::pg_mbstrlen_with_len(line.as_ptr().cast(), line.len() as i32) } as usize;
         let lines = newlines(text);
-        Place { line: self.line + lines, column: if lines > 0 { 1 } else { self.column } + characters }
+        let column = if lines > 0 { 1 } else { self.column } + text::characters(line);
+        Place { line: self.line + lines, column }
     }
 }
 
@@ -158,7 +149,7 @@ impl Source<'_> {
         let rest = &bytes[begin..];
         let length = if self.length > 0 { (self.length as usize).min(rest.len()) } else { rest.len() };
         let statement = &rest[..length];
-        copy(&statement[split::first_word(statement)..])
+        text::copy(&statement[split::first_word(statement)..])
     }
 }
 
@@ -166,31 +157,8 @@ fn newlines(text: &[u8]) -> usize {
     text.iter().filter(|byte| **byte == b'\n').count()
 }
 
-/// A text of its own in the current memory context.
-fn copy<'a>(text: &[u8]) -> &'a CStr {
-    // SAFETY: as long as asked for, and NUL-terminated.
-    unsafe {
-        let copy = pg_sys::palloc(text.len() + 1).cast::<u8>();
-        copy.copy_from_nonoverlapping(text.as_ptr(), text.len());
-        *copy.add(text.len()) = 0;
-        CStr::from_ptr(copy.cast())
-    }
-}
-
 fn parse(text: &CStr) -> Result<Nodes<'_, pg_sys::RawStmt>, Failure> {
-    let parsed = stop(|| {
-        frame::call(|| {
-            #[allow(ffi_unwind_calls, reason = "inside frame::call; the closure owns nothing")]
-            // SAFETY: NUL-terminated; the parser takes no locks and opens nothing. Whose query calls us
-            // would take the position for one in its own text (_SPI_error_callback); `call` puts it back.
-            unsafe {
-                pg_sys::error_context_stack = std::ptr::null_mut();
-                raw::raw_parser(text.as_ptr(), pg_sys::RawParseMode::RAW_PARSE_DEFAULT)
-            }
-        })
-    })?;
-    // SAFETY: the parser's list holds RawStmts, which are where the text is, or above.
-    Ok(unsafe { Nodes::of(parsed) })
+    stop(|| parser::parse(text, pg_sys::RawParseMode::RAW_PARSE_DEFAULT))
 }
 
 /// Whether the last byte of a text of this length is the semicolon that ends the last statement: then what
@@ -203,20 +171,14 @@ fn ends_with(statements: Nodes<pg_sys::RawStmt>, length: usize) -> bool {
         .is_some_and(|last| last.stmt_len > 0 && (last.stmt_location + last.stmt_len) as usize == length - 1)
 }
 
-/// How many bytes so many characters are.
-fn characters(text: &[u8], count: i32) -> usize {
-    // SAFETY: a text in the database's encoding; none is longer than 1 GB.
-    unsafe { pg_sys::pg_mbcharcliplen(text.as_ptr().cast(), text.len() as i32, count) as usize }
-}
-
 /// `line` is that of the text's begin.
 fn syntax_error(text: &CStr, line: usize, failure: Failure) -> Report {
     let bytes = text.to_bytes();
     // Positions count characters, from 1.
-    let before = if failure.position > 0 { characters(bytes, failure.position - 1) } else { 0 };
+    let before = if failure.position > 0 { text::bytes_of(bytes, failure.position - 1) } else { 0 };
     let begin = bytes[..before].iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
     let shown = bytes[begin..].split(|byte| matches!(byte, b'\n' | b'\r')).next().unwrap_or_default();
-    let shown = text::from_server(copy(&shown[..characters(shown, 80)]).as_ptr()).unwrap_or_default();
+    let shown = text::from_server(text::copy(&shown[..text::bytes_of(shown, 80)]));
     let place =
         (failure.position > 0).then(|| format!("Line {} is: {shown}", line + newlines(&bytes[..before])));
     if bytes.get(before) == Some(&b'\\') && failure.position > 0 {

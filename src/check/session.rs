@@ -11,7 +11,7 @@ use crate::pg::pg_sys;
 use crate::pg::attempt::{Failure, attempt};
 use crate::pg::context::Context;
 use crate::pg::nodes::{Node, Nodes};
-use crate::pg::{frame, growing, raw, text};
+use crate::pg::{growing, guc, text};
 
 /// What the script creates, by name.
 #[derive(Clone, Copy, PartialEq)]
@@ -36,13 +36,13 @@ impl<T> Kept<T> {
 
 /// Settings since BEGIN or SAVEPOINT: the last of each name, local or not.
 struct NestLevel {
-    nest: i32,
+    nest: guc::NestLevel,
     savepoint: Option<String>,
     set: Vec<Kept<pg_sys::VariableSetStmt>>,
 }
 
 pub struct Session {
-    whole: i32,
+    whole: guc::NestLevel,
     /// Empty outside BEGIN and COMMIT.
     levels: Vec<NestLevel>,
     prepared: HashMap<String, Kept<pg_sys::PrepareStmt>>,
@@ -51,20 +51,10 @@ pub struct Session {
     memory: Context,
 }
 
-fn new_level() -> i32 {
-    pg_sys::NewGUCNestLevel()
-}
-
-/// Undoes what was set since `new_level`.
-fn end_level(level: i32) {
-    // SAFETY: ends what `new_level` has begun.
-    unsafe { pg_sys::AtEOXact_GUC(false, level) }
-}
-
 impl Session {
     pub fn begin() -> Session {
         Session {
-            whole: new_level(),
+            whole: guc::NestLevel::begin(),
             levels: Vec::new(),
             prepared: HashMap::new(),
             created: HashMap::new(),
@@ -73,13 +63,13 @@ impl Session {
     }
 
     pub fn end(self) {
-        end_level(self.whole);
+        self.whole.undo();
     }
 
     /// BEGIN, COMMIT, ROLLBACK and savepoints of the script.
     pub fn transaction(&mut self, statement: Node<pg_sys::TransactionStmt>) {
         use pg_sys::TransactionStmtKind::*;
-        let (kind, name) = (statement.kind, text::of(statement.savepoint_name()));
+        let (kind, name) = (statement.kind, statement.savepoint_name().map(text::from_server));
         match kind {
             TRANS_STMT_BEGIN | TRANS_STMT_START if self.levels.is_empty() => self.push(None),
             TRANS_STMT_SAVEPOINT if !self.levels.is_empty() => self.push(name),
@@ -94,7 +84,7 @@ impl Session {
             TRANS_STMT_COMMIT | TRANS_STMT_ROLLBACK => {
                 let levels = std::mem::take(&mut self.levels);
                 if let Some(first) = levels.first() {
-                    end_level(first.nest);
+                    first.nest.undo();
                 }
                 if kind == TRANS_STMT_COMMIT {
                     let kept = levels.into_iter().flat_map(|level| level.set);
@@ -107,7 +97,10 @@ impl Session {
     }
 
     fn push(&mut self, savepoint: Option<String>) {
-        growing::push(&mut self.levels, NestLevel { nest: new_level(), savepoint, set: Vec::new() });
+        growing::push(
+            &mut self.levels,
+            NestLevel { nest: guc::NestLevel::begin(), savepoint, set: Vec::new() },
+        );
     }
 
     /// Undoes what was set since a savepoint; gives it.
@@ -115,14 +108,14 @@ impl Session {
         let Some(at) = self.levels.iter().rposition(|level| level.savepoint == *savepoint) else {
             return Vec::new();
         };
-        end_level(self.levels[at].nest);
+        self.levels[at].nest.undo();
         self.levels.drain(at..).flat_map(|level| level.set).collect()
     }
 
     /// A table or a view that the script creates.
     pub fn creates(&mut self, name: Option<Node<pg_sys::RangeVar>>, view: bool) {
         let Some(name) = name else { return };
-        let (table, persistence) = (text::of(name.relname()), name.relpersistence as u8);
+        let (table, persistence) = (name.relname().map(text::from_server), name.relpersistence as u8);
         let kind = match (view, persistence) {
             (true, _) => Created::View,
             (false, pg_sys::RELPERSISTENCE_TEMP) => Created::TemporaryTable,
@@ -137,9 +130,9 @@ impl Session {
     }
 
     pub fn prepare(&mut self, statement: Node<pg_sys::PrepareStmt>) {
-        if let Some(kept) = self.keep(statement) {
-            growing::insert(&mut self.prepared, text::of(statement.name()).unwrap_or_default(), kept);
-        }
+        let name = statement.name().map(text::from_server).unwrap_or_default();
+        let kept = self.keep(statement);
+        growing::insert(&mut self.prepared, name, kept);
     }
 
     /// A statement that the script has prepared, and the types that it declares.
@@ -156,17 +149,15 @@ impl Session {
         }
     }
 
-    fn keep<T>(&self, node: Node<T>) -> Option<Kept<T>> {
+    fn keep<T>(&self, node: Node<T>) -> Kept<T> {
         let memory = self.memory.within(|| Context::small(c"safedelete statement of a script"));
-        // SAFETY: a copy of a node of the script, which lives as long as its memory.
-        let copy = memory.within(|| unsafe { Node::of(pg_sys::copyObjectImpl(node.as_ptr().cast()).cast()) });
-        Some(Kept { copy: copy?, _memory: memory })
+        let copy = memory.within(|| node.copy());
+        Kept { copy, _memory: memory }
     }
 
     /// DISCARD ALL resets every setting.
     pub fn discard(&mut self) {
-        // SAFETY: as RESET ALL; undone with the level.
-        unsafe { pg_sys::ResetAllOptions() };
+        pg_sys::ResetAllOptions();
     }
 
     /// SET and RESET.
@@ -175,7 +166,7 @@ impl Session {
     /// What PostgreSQL says of it.
     pub fn set(&mut self, statement: Node<pg_sys::VariableSetStmt>) -> Result<(), Failure> {
         // RESET ALL has no name.
-        let name = text::of(statement.name()).unwrap_or_default();
+        let name = statement.name().map(text::from_server).unwrap_or_default();
         let all = statement.kind == pg_sys::VariableSetKind::VAR_RESET_ALL;
         let followed = name.starts_with("safedelete.")
             || matches!(name.as_str(), "search_path" | "role" | "session_authorization");
@@ -183,17 +174,17 @@ impl Session {
             return Ok(());
         }
         // Tried first where an error can be stopped; what is tried is rolled back.
-        attempt(|| apply(statement))?;
+        attempt(|| statement.apply())?;
         if self.levels.is_empty() {
-            apply(statement);
-        } else if let Some(kept) = self.keep(statement) {
-            self.apply(kept);
+            statement.apply();
+        } else {
+            self.apply(self.keep(statement));
         }
         Ok(())
     }
 
     fn apply(&mut self, statement: Kept<pg_sys::VariableSetStmt>) {
-        apply(statement.node());
+        statement.node().apply();
         if let Some(level) = self.levels.last_mut() {
             level.set.retain(|earlier| !earlier.is_superseded_by(&statement));
             level.set.push(statement);
@@ -208,14 +199,4 @@ impl Kept<pg_sys::VariableSetStmt> {
         // RESET ALL has no name.
         own.is_local == later.is_local && own.name() == later.name()
     }
-}
-
-fn apply(statement: Node<pg_sys::VariableSetStmt>) {
-    frame::call(|| {
-        #[allow(ffi_unwind_calls, reason = "inside frame::call; the closure owns nothing")]
-        // SAFETY: a statement of the script.
-        unsafe {
-            raw::ExecSetVariableStmt(statement.as_ptr(), false)
-        }
-    });
 }

@@ -4,11 +4,11 @@ use safedelete_core::command::Command;
 
 use super::forecast::Forecast;
 use super::parsed::{carried, command_name};
-use super::query::{self, Parameters};
-use super::script::Source;
+use super::query;
 use super::session::Session;
 use super::{body, whole};
 use crate::pg::nodes::{Node, Statement};
+use crate::pg::parser::{Parameters, Source};
 use crate::pg::{pg_sys, text};
 use crate::policy;
 
@@ -29,12 +29,12 @@ pub fn judge(session: &mut Session, node: Node, source: Source) -> Vec<Forecast>
             vec![Forecast::ok(&command)]
         }
         Statement::DeallocateStmt(deallocate) => {
-            session.deallocate(text::of(deallocate.name()).as_deref());
+            session.deallocate(deallocate.name().map(text::from_server).as_deref());
             vec![Forecast::ok(&command)]
         }
         Statement::ExecuteStmt(execute) => {
             // The text is EXECUTE's, not that of what it executes.
-            match session.prepared(&text::of(execute.name()).unwrap_or_default()) {
+            match session.prepared(&execute.name().map(text::from_server).unwrap_or_default()) {
                 Some((query, types)) if types.is_empty() => {
                     query::judge(session, query, source, Parameters::Numbered)
                 }

@@ -18,7 +18,7 @@ use crate::policy::{self, InForce};
 
 /// A statement that cannot be analysed, and whose form shows that it has no WHERE.
 pub fn judge(session: &Session, command: Command, name: Node<pg_sys::RangeVar>) -> Forecast {
-    let table = text::of(name.relname()).unwrap_or_default();
+    let table = name.relname().map(text::from_server).unwrap_or_default();
     let forecast = Forecast { relation: Some(relations::quoted_name(&table)), ..Forecast::ok(command.tag()) };
     let unknown = |reason: &str| Forecast {
         outcome: Outcome::Unknown,
@@ -33,7 +33,7 @@ pub fn judge(session: &Session, command: Command, name: Node<pg_sys::RangeVar>) 
     }
     let relation = whole::look_up(name);
     let in_force = if relation == pg_sys::InvalidOid {
-        let schema = text::of(name.schemaname());
+        let schema = name.schemaname().map(text::from_server);
         Rc::new(InForce::of_name(&table, || schema.clone().unwrap_or_else(relations::creation_schema)))
     } else {
         policy::of(relation)

@@ -9,8 +9,8 @@ use crate::authority::{self, Writer};
 use crate::objects::reach::{self, Obstacle};
 use crate::objects::whole;
 use crate::pg::attempt::attempt;
-use crate::pg::nodes::Node;
-use crate::pg::{inheritance, relations, text};
+use crate::pg::nodes::{Kind, Node};
+use crate::pg::{inheritance, locks, relations, text};
 use crate::policy::{self, InForce};
 use crate::settings;
 
@@ -73,12 +73,7 @@ fn of_whole(command: Command, table: pg_sys::Oid, members: Vec<pg_sys::Oid>) -> 
 
 /// The relation of a name; InvalidOid where there is none, or it may not be looked up.
 pub fn look_up(name: Node<pg_sys::RangeVar>) -> pg_sys::Oid {
-    let (no_lock, flags) = (pg_sys::NoLock as i32, pg_sys::RVROption::RVR_MISSING_OK);
-    // SAFETY: a RangeVar, looked up without locking; nobody is called back.
-    attempt(|| unsafe {
-        pg_sys::RangeVarGetRelidExtended(name.as_ptr(), no_lock, flags, None, std::ptr::null_mut())
-    })
-    .unwrap_or(pg_sys::InvalidOid)
+    attempt(|| locks::find(name)).unwrap_or(pg_sys::InvalidOid)
 }
 
 /// A DROP of objects that have names.
@@ -87,9 +82,8 @@ pub fn drop_objects(command: &str, drop: Node<pg_sys::DropStmt>) -> Vec<Forecast
     match drop.removeType {
         pg_sys::ObjectType::OBJECT_TABLE => {
             for name in drop.objects().iter() {
-                // SAFETY: a table's name is a list of strings.
-                let name = unsafe { Node::of(pg_sys::makeRangeVarFromNameList(name.as_ptr().cast())) };
-                let table = name.map_or(pg_sys::InvalidOid, look_up);
+                let Kind::List(parts) = name.kind() else { continue };
+                let table = attempt(|| locks::find_listed(parts)).unwrap_or(pg_sys::InvalidOid);
                 if table != pg_sys::InvalidOid {
                     forecasts.push(of_whole(Command::Drop, table, inheritance::members(table)));
                 }
@@ -97,13 +91,9 @@ pub fn drop_objects(command: &str, drop: Node<pg_sys::DropStmt>) -> Vec<Forecast
         }
         pg_sys::ObjectType::OBJECT_SCHEMA => {
             for name in drop.objects().iter().filter_map(|name| name.as_a::<pg_sys::String>()?.sval()) {
-                // SAFETY: a name.
-                let schema = unsafe { pg_sys::get_namespace_oid(name.as_ptr(), true) };
-                forecasts.extend(
-                    inheritance::tables_of_schema(schema)
-                        .into_iter()
-                        .map(|table| of_whole(Command::Drop, table, vec![table])),
-                );
+                let tables =
+                    relations::schema_of_name(name).into_iter().flat_map(inheritance::tables_of_schema);
+                forecasts.extend(tables.map(|table| of_whole(Command::Drop, table, vec![table])));
             }
         }
         _ if drop.behavior == pg_sys::DropBehavior::DROP_CASCADE && policy::may_guard(Command::Drop) => {
@@ -126,7 +116,7 @@ pub fn drop_database(command: &str, drop: Node<pg_sys::DropdbStmt>) -> Forecast 
     if !in_force.guards(Command::Drop) {
         return forecast;
     }
-    let name = text::of(drop.dbname()).unwrap_or_default();
+    let name = drop.dbname().map(text::from_server).unwrap_or_default();
     let (ruling, report) = Writer::now(false).standing(settings::mode(), &in_force).drop_database(&name);
     forecast.told(ruling.verdict().into(), report)
 }

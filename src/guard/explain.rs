@@ -152,7 +152,8 @@ unsafe fn show_expected(said: *mut pg_sys::List, es: *mut pg_sys::ExplainState) 
                 Kind::Const(known) if !known.constisnull => (known.constvalue.value() as i64).to_string(),
                 _ => {
                     let (argument, nothing) = (argument.as_ptr(), std::ptr::null_mut());
-                    text::from_server(pg_sys::deparse_expression(argument, nothing, false, false))?
+                    text::at(pg_sys::deparse_expression(argument, nothing, false, false))
+                        .map(text::from_server)?
                 }
             };
             Some(expected::word_of(said)?.of(&number))
@@ -262,5 +263,5 @@ unsafe fn property(name: &CStr, value: &str, es: *mut pg_sys::ExplainState) {
 
 /// A palloc'd copy.
 fn c_string(text: &str) -> *mut core::ffi::c_char {
-    text::to_server(text)
+    text::to_server(text).as_ptr().cast_mut()
 }

@@ -3,21 +3,15 @@
 
 use core::ffi::c_void;
 
-use crate::pg::{frame, memory, pg_sys};
+use crate::pg::{frame, memory, pg_sys, transactions};
 use crate::{ledger, levels, settings};
 
-/// # Safety
-/// Called once, by `hooks::install`.
-pub unsafe fn install() {
-    // SAFETY: bare frames, which live as long as the library.
-    unsafe {
-        pg_sys::RegisterXactCallback(Some(transaction_event), std::ptr::null_mut());
-        pg_sys::RegisterSubXactCallback(Some(subtransaction_event), std::ptr::null_mut());
-    }
+pub fn install() {
+    transactions::listen(transaction_event, subtransaction_event);
 }
 
 /// Why this callback: every transaction calls it, so it first asks whether there is anything to do.
-unsafe extern "C-unwind" fn transaction_event(event: pg_sys::XactEvent::Type, _: *mut c_void) {
+extern "C-unwind" fn transaction_event(event: pg_sys::XactEvent::Type, _: *mut c_void) {
     use pg_sys::XactEvent::*;
     settings::ceiling::ended();
     match event {
@@ -50,7 +44,7 @@ fn transaction_ended(event: pg_sys::XactEvent::Type) {
 
 /// Why this callback: what a subtransaction undoes counts no more, and the levels that an error in it has left are
 /// left.
-unsafe extern "C-unwind" fn subtransaction_event(
+extern "C-unwind" fn subtransaction_event(
     event: pg_sys::SubXactEvent::Type,
     own: pg_sys::SubTransactionId,
     _: pg_sys::SubTransactionId,

@@ -1,14 +1,14 @@
 //! What the statements of a level leave for those below: which table the write names that fires triggers, and
 //! whose it is; which utility command runs. Only utility commands and such writes change it.
 
-use pgrx::pg_sys::NodeTag;
-
 use super::outermost::Owner;
 use super::plans;
+use crate::pg::copied::Copied;
 use crate::pg::execution::Execution;
 use crate::pg::local::Local;
+use crate::pg::nodes::Node;
 use crate::pg::write::Write;
-use crate::pg::{nodes, pg_sys, raw, roles};
+use crate::pg::{pg_sys, roles};
 
 #[derive(Clone, Copy)]
 pub struct Background {
@@ -16,35 +16,22 @@ pub struct Background {
     writes: Option<Write>,
     /// The role that the statement of this level runs as; its foreign-key actions are judged by it.
     role: pg_sys::Oid,
-    /// The innermost utility command, where it is DROP TABLE or DROP SCHEMA: a copy, for C code may go on in
-    /// the same subtransaction after an error that it has swallowed, and the level with it.
-    utility: *mut pg_sys::Node,
-    /// The memory of the copy.
-    memory: pg_sys::MemoryContext,
+    /// The innermost utility command, where it is DROP TABLE or DROP SCHEMA.
+    utility: Option<Copied>,
     serial: u64,
 }
 
 static CURRENT: Local<Background> = Local::new(Background::NONE);
 
 impl Background {
-    pub(super) const NONE: Background = Background {
-        writes: None,
-        role: pg_sys::InvalidOid,
-        utility: std::ptr::null_mut(),
-        memory: std::ptr::null_mut(),
-        serial: 0,
-    };
+    pub(super) const NONE: Background =
+        Background { writes: None, role: pg_sys::InvalidOid, utility: None, serial: 0 };
 
     /// A utility command has come to its end, and nobody looks at its copy any more.
     pub(super) fn give_back(self) {
-        if !self.memory.is_null() {
-            #[allow(ffi_unwind_calls, reason = "raises nothing")]
-            // SAFETY: `copy` has made it. An error that skips this gives the memory back with its parent, and
-            // this value goes with the level.
-            unsafe {
-                raw::MemoryContextDelete(self.memory)
-            };
-        }
+        // SAFETY: the command's own. An error that skips this gives the memory back with its subtransaction, and
+        // this value goes with the level.
+        self.utility.into_iter().for_each(|copy| unsafe { copy.give_back() });
     }
 }
 
@@ -76,8 +63,10 @@ pub fn firing_role() -> pg_sys::Oid {
 }
 
 /// The innermost utility command, where it is DROP TABLE or DROP SCHEMA.
-pub(super) fn utility() -> *mut pg_sys::Node {
-    CURRENT.get().utility
+pub(super) fn utility<'t>() -> Option<Node<'t>> {
+    // SAFETY: it is given back when the command ends, or with the subtransaction, whose abort puts the level back
+    // that was current before.
+    CURRENT.get().utility.map(|copy| unsafe { copy.node() })
 }
 
 /// Keeps in mind what a query writes, for its triggers, foreign keys' among them, are about to fire: a started
@@ -88,7 +77,7 @@ pub fn about_to_fire(query: Execution) -> Option<Background> {
         return None;
     }
     let outer = CURRENT.get();
-    CURRENT.set(Background { writes: plans::written(query), role: roles::current().0, ..outer });
+    CURRENT.set(Background { writes: query.written(), role: roles::current().0, ..outer });
     Some(outer)
 }
 
@@ -99,43 +88,8 @@ pub fn fired(outer: Option<Background>) {
     }
 }
 
-/// A utility command begins.
-///
-/// # Safety
-/// `utility` is NULL or a statement; no frame above owns anything.
-pub(super) unsafe fn enter(utility: *mut pg_sys::Node, serial: Owner) {
-    // SAFETY: the cast follows the tag, of a statement, and the copy is of one, too.
-    let (utility, memory) = unsafe {
-        let names_tables = match nodes::tag(utility) {
-            NodeTag::T_DropStmt => {
-                let names = (*utility.cast::<pg_sys::DropStmt>()).removeType;
-                matches!(names, pg_sys::ObjectType::OBJECT_TABLE | pg_sys::ObjectType::OBJECT_SCHEMA)
-            }
-            _ => false,
-        };
-        if names_tables { copy(utility) } else { (std::ptr::null_mut(), std::ptr::null_mut()) }
-    };
+/// A utility command begins; DROP TABLE and DROP SCHEMA are kept.
+pub(super) fn enter(utility: Option<Copied>, serial: Owner) {
     let role = roles::current().0;
-    CURRENT.set(Background { writes: None, role, utility, memory, serial: serial.number() });
-}
-
-/// A copy of DROP TABLE or DROP SCHEMA, whose names are looked at while it runs, and its memory.
-///
-/// # Safety
-/// As `enter`, of a statement.
-#[cold]
-#[allow(ffi_unwind_calls, reason = "called by a bare frame, which owns nothing")]
-unsafe fn copy(utility: *mut pg_sys::Node) -> (*mut pg_sys::Node, pg_sys::MemoryContext) {
-    // SAFETY: a statement is a node that can be copied; the current memory is put back. The copy lives as long
-    // as the subtransaction at most, whose abort puts the level back that was current before.
-    unsafe {
-        let most = pg_sys::ALLOCSET_DEFAULT_MAXSIZE as usize;
-        let name = c"safedelete names".as_ptr();
-        let memory = raw::AllocSetContextCreateInternal(pg_sys::CurTransactionContext, name, 0, 1024, most);
-        let previous = pg_sys::CurrentMemoryContext;
-        pg_sys::CurrentMemoryContext = memory;
-        let copy = raw::copyObjectImpl(utility.cast());
-        pg_sys::CurrentMemoryContext = previous;
-        (copy.cast(), memory)
-    }
+    CURRENT.set(Background { writes: None, role, utility, serial: serial.number() });
 }

@@ -1,11 +1,6 @@
-//! What the plan of a started query tells of the levels below it: what it writes, and whether that fires
-//! anything.
-
-use pgrx::pg_sys::NodeTag;
+//! What the plan of a started query tells of the levels below it: whether it fires anything, and what it reads.
 
 use crate::pg::execution::Execution;
-use crate::pg::nodes::{self, Nodes};
-use crate::pg::write::Write;
 use crate::pg::{pg_sys, roles};
 
 /// Whether a query is a foreign-key trigger's own: such triggers alone run a write that fires no
@@ -20,40 +15,20 @@ pub fn is_referential(eflags: i32) -> bool {
 #[cold]
 pub(super) fn reads_no_relation(query: Execution) -> bool {
     query.operation() == pg_sys::CmdType::CMD_SELECT
-        // SAFETY: a range table holds RangeTblEntries, which live as long as the plan.
-        && unsafe { Nodes::<pg_sys::RangeTblEntry>::of(query.statement().rtable) }
-            .iter()
-            .all(|entry| entry.relid == pg_sys::InvalidOid)
+        && query.range_table().iter().all(|entry| entry.relid == pg_sys::InvalidOid)
 }
 
 /// Whether a query writes a table that has triggers, foreign keys' among them. Those of a partitioned
 /// table and of partitions that rows are routed to are not the first result relation's.
 #[inline]
 pub fn may_fire_triggers(query: Execution) -> bool {
-    let state = query.state();
-    // SAFETY: a query's state is a node.
-    if unsafe { nodes::tag(state) } != NodeTag::T_ModifyTableState {
+    let Some((modify, result)) = query.modify() else {
         // Writable CTEs, or another extension's plan.
         return query.operation() != pg_sys::CmdType::CMD_SELECT || query.statement().hasModifyingCTE;
-    }
-    // SAFETY: the cast follows the tag; a ModifyTable has a result relation while it runs.
-    let (modify, result) = unsafe {
-        let modify = &*state.cast::<pg_sys::ModifyTableState>();
-        (modify, &*modify.resultRelInfo)
     };
     modify.mt_nrels > 1
         || !result.ri_TrigDesc.is_null()
         || !std::ptr::eq(modify.rootResultRelInfo, modify.resultRelInfo)
         || !modify.mt_partition_tuple_routing.is_null()
         || query.statement().hasModifyingCTE
-}
-
-/// What a query's main ModifyTable writes.
-pub(super) fn written(query: Execution) -> Option<Write> {
-    let statement = query.statement();
-    // SAFETY: the cast follows the tag, of the statement's plan.
-    unsafe {
-        let modify = nodes::cast::<pg_sys::ModifyTable, _>(statement.planTree, NodeTag::T_ModifyTable)?;
-        Write::of_plan(statement.rtable, modify)
-    }
 }

@@ -87,9 +87,7 @@ fn named() -> Rc<Named> {
         return named;
     }
     let mut named = Named::default();
-    // SAFETY: the utility statement that runs, or NULL.
-    let statement = unsafe { Node::of(levels::utility()) };
-    if let Some(drop) = statement.and_then(|statement| statement.as_a::<pg_sys::DropStmt>()) {
+    if let Some(drop) = levels::utility().and_then(|statement| statement.as_a::<pg_sys::DropStmt>()) {
         let names = drop.objects().iter().map(Node::kind);
         match drop.removeType {
             pg_sys::ObjectType::OBJECT_TABLE => {

@@ -216,8 +216,8 @@ fn may_be_referenced(table: pg_sys::Oid) -> bool {
 
 fn missing(name: Node<pg_sys::RangeVar>) -> Obstacle {
     Obstacle::Missing {
-        schema: text::from_server(name.schemaname),
-        name: text::from_server(name.relname).unwrap_or_default(),
+        schema: name.schemaname().map(text::from_server),
+        name: name.relname().map(text::from_server).unwrap_or_default(),
     }
 }
 

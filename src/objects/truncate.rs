@@ -11,7 +11,7 @@ use super::running::{self, Outlook};
 use super::whole;
 use crate::pg::nodes::Node;
 use crate::pg::report::Frozen;
-use crate::pg::{inheritance, locks, relations};
+use crate::pg::{backend, inheritance, locks, relations};
 use crate::{exemption, policy, rehearsal};
 
 /// A TRUNCATE is about to run.
@@ -19,7 +19,8 @@ pub fn prepare(truncate: Node<pg_sys::TruncateStmt>) -> Result<(), Frozen> {
     if exemption::of_command() {
         return Ok(());
     }
-    let reach = if is_out_of_place() { None } else { reach::of(truncate, true).ok() };
+    // As standard_ProcessUtility does.
+    let reach = if backend::refuses_writes() { None } else { reach::of(truncate, true).ok() };
     let Some(reach) = reach else {
         running::with(|running| running.outlook = Outlook::Refused);
         return Ok(());
@@ -38,12 +39,6 @@ pub fn settle() -> Result<(), Frozen> {
     let postponed = running::with(|running| std::mem::take(&mut running.postponed));
     running::end();
     postponed.into_iter().try_for_each(|(table, size)| whole::finish(Command::Truncate, table, size))
-}
-
-/// Whether standard_ProcessUtility refuses any TRUNCATE here and now.
-fn is_out_of_place() -> bool {
-    // SAFETY: reads backend variables.
-    unsafe { pg_sys::XactReadOnly || pg_sys::RecoveryInProgress() || pg_sys::IsInParallelMode() }
 }
 
 fn judge(reach: &Reach) -> Result<(), Frozen> {

@@ -65,8 +65,10 @@ impl Failure {
         unsafe {
             Failure {
                 sqlstate: stopped.sqlstate(),
-                message: text::beginning_from_server((*error).message, 4096).unwrap_or_default(),
-                hint: text::from_server((*error).hint),
+                message: text::at((*error).message)
+                    .map(|message| text::beginning_from_server(message, 4096))
+                    .unwrap_or_default(),
+                hint: text::at((*error).hint).map(text::from_server),
                 position: (*error).cursorpos,
                 stopped,
             }

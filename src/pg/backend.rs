@@ -9,6 +9,19 @@ pub fn is_binary_upgrade() -> bool {
     unsafe { pg_sys::IsBinaryUpgrade }
 }
 
+/// Whether shared_preload_libraries are being loaded.
+pub fn is_preloading() -> bool {
+    // SAFETY: reads a variable.
+    unsafe { pg_sys::process_shared_preload_libraries_in_progress }
+}
+
+/// Whether nothing is to be written here and now: the transaction only reads, the server recovers, or workers run.
+pub fn refuses_writes() -> bool {
+    // SAFETY: reads a variable.
+    let only_reads = unsafe { pg_sys::XactReadOnly };
+    only_reads || pg_sys::RecoveryInProgress() || pg_sys::IsInParallelMode()
+}
+
 /// Whether this is a background worker, parallel workers and logical replication's among them.
 pub fn is_background_worker() -> bool {
     // SAFETY: as above.
@@ -100,18 +113,18 @@ pub fn database() -> pg_sys::Oid {
 
 /// The name of a database; `None` where there is none.
 pub fn database_name(database: pg_sys::Oid) -> Option<String> {
-    text::from_server(pg_sys::get_database_name(database))
+    pg_sys::get_database_name(database).map(text::from_server)
 }
 
 pub fn application_name() -> Option<String> {
     // SAFETY: reads a variable: NULL or a text that lives until it is set anew.
-    text::from_server(unsafe { pg_sys::application_name })
+    unsafe { text::at(pg_sys::application_name) }.map(text::from_server)
 }
 
 /// The beginning of the client's message.
 pub fn query_text(bytes: usize) -> Option<String> {
     // SAFETY: reads a variable: NULL or a text that lives as long as the message is at work.
-    text::beginning_from_server(unsafe { pg_sys::debug_query_string }, bytes)
+    unsafe { text::at(pg_sys::debug_query_string) }.map(|text| text::beginning_from_server(text, bytes))
 }
 
 /// When the running statement's message came.

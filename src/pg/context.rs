@@ -59,6 +59,13 @@ impl Drop for Context {
     }
 }
 
+/// Runs `f` with memory that lives as long as the transaction; one runs.
+pub fn of_transaction<T>(f: impl FnOnce() -> T) -> T {
+    // SAFETY: a transaction has it.
+    let _back = Back::from(unsafe { pg_sys::TopTransactionContext });
+    f()
+}
+
 /// The context that was current before.
 struct Back(pg_sys::MemoryContext);
 

@@ -1,6 +1,10 @@
 //! An execution of a query, as the executor's hooks are given it.
 
+use pgrx::pg_sys::NodeTag;
+
+use super::nodes::{self, Nodes};
 use super::pg_sys;
+use super::write::Write;
 
 /// A handle on a QueryDesc, to be handed about while a hook of ours has it. What it gives are values, and
 /// nodes that live as long.
@@ -33,10 +37,34 @@ impl Execution {
         unsafe { &*self.desc().plannedstmt }
     }
 
-    /// The state of its topmost plan node; NULL before it starts.
+    pub fn range_table(&self) -> Nodes<'_, pg_sys::RangeTblEntry> {
+        // SAFETY: a plan's range table.
+        unsafe { Nodes::of(self.statement().rtable) }
+    }
+
+    /// What runs its main ModifyTable, and the first of the relations that it writes, once it has started; `None`
+    /// where the topmost node is another.
     #[inline]
-    pub fn state(self) -> *mut pg_sys::PlanState {
-        self.desc().planstate
+    pub fn modify(&self) -> Option<(&pg_sys::ModifyTableState, &pg_sys::ResultRelInfo)> {
+        // SAFETY: NULL or the topmost node's state; the cast follows the tag. A ModifyTable has a result relation
+        // while it runs.
+        unsafe {
+            let state = nodes::cast::<pg_sys::ModifyTableState, _>(
+                self.desc().planstate,
+                NodeTag::T_ModifyTableState,
+            )?;
+            Some((&*state, &*(*state).resultRelInfo))
+        }
+    }
+
+    /// What its main ModifyTable writes.
+    pub fn written(&self) -> Option<Write> {
+        let statement = self.statement();
+        // SAFETY: the cast follows the tag, of the statement's plan.
+        unsafe {
+            let modify = nodes::cast::<pg_sys::ModifyTable, _>(statement.planTree, NodeTag::T_ModifyTable)?;
+            Write::of_plan(statement.rtable, modify)
+        }
     }
 
     /// How it was started: EXEC_FLAG_….

@@ -56,7 +56,7 @@ fn datum(call: pg_sys::FunctionCallInfo, number: usize) -> Option<pg_sys::Datum>
 
 /// A `text` argument.
 pub fn text_argument(call: pg_sys::FunctionCallInfo, number: usize) -> Option<String> {
-    text::from_server(server_text_argument(call, number)?.as_ptr())
+    server_text_argument(call, number).map(text::from_server)
 }
 
 /// A `text` argument as the database has it, copied into the current memory context.
@@ -70,7 +70,8 @@ pub fn server_text_argument<'a>(call: pg_sys::FunctionCallInfo, number: usize) -
 pub fn jsonb_argument(call: pg_sys::FunctionCallInfo, number: usize) -> Option<String> {
     let datum = datum(call, number)?;
     // SAFETY: the declaration says jsonb, whose output function makes a NUL-terminated text.
-    text::from_server(unsafe { pg_sys::OidOutputFunctionCall(pg_sys::F_JSONB_OUT.into(), datum) })
+    let text = unsafe { text::at(pg_sys::OidOutputFunctionCall(pg_sys::F_JSONB_OUT.into(), datum)) };
+    text.map(text::from_server)
 }
 
 /// An `internal` argument that is a node.
@@ -154,7 +155,7 @@ impl Value {
             Value::Null => pg_sys::Datum::from(0),
             Value::Text(text) => {
                 // SAFETY: a NUL-terminated text, copied into a new value.
-                pg_sys::Datum::from(unsafe { pg_sys::cstring_to_text(text::to_server(text)) })
+                pg_sys::Datum::from(unsafe { pg_sys::cstring_to_text(text::to_server(text).as_ptr()) })
             }
             Value::Integer(number) => pg_sys::Datum::from(*number),
             Value::Bigint(number) | Value::Timestamp(number) => pg_sys::Datum::from(*number),

@@ -2,7 +2,7 @@
 //! for the same, and fails with PostgreSQL's own words. What is locked stays locked.
 
 use super::nodes::{self, Node, Nodes};
-use super::{frame, pg_sys, raw, relations};
+use super::{compat, frame, growing, pg_sys, raw, relations};
 
 /// What TRUNCATE and DROP take.
 const EXCLUSIVE: pg_sys::LOCKMODE = pg_sys::AccessExclusiveLock as pg_sys::LOCKMODE;
@@ -85,6 +85,54 @@ pub fn members(relation: pg_sys::Oid) -> Vec<pg_sys::Oid> {
         !passed_over
     });
     members
+}
+
+/// An advisory lock that the session holds.
+#[derive(Clone, Copy)]
+pub struct Advisory {
+    tag: pg_sys::LOCKTAG,
+    mode: pg_sys::LOCKMODE,
+}
+
+impl PartialEq for Advisory {
+    fn eq(&self, other: &Advisory) -> bool {
+        let fields = |tag: &pg_sys::LOCKTAG| {
+            (tag.locktag_field1, tag.locktag_field2, tag.locktag_field3, tag.locktag_field4, tag.locktag_type)
+        };
+        self.mode == other.mode && fields(&self.tag) == fields(&other.tag)
+    }
+}
+
+impl Advisory {
+    /// Those that the session holds, itself or for its transaction.
+    pub fn held() -> Vec<Advisory> {
+        // SAFETY: a palloc'd copy of what the server holds: so many locks.
+        let all = unsafe {
+            let data = &*pg_sys::GetLockStatusData();
+            std::slice::from_raw_parts(data.locks, data.nelements as usize)
+        };
+        // SAFETY: reads a variable.
+        let process = unsafe { pg_sys::MyProcPid };
+        let is_advisory =
+            |tag: &pg_sys::LOCKTAG| u32::from(tag.locktag_lockmethodid) == pg_sys::USER_LOCKMETHOD;
+        let mut own = Vec::new();
+        for held in all.iter().filter(|held| held.pid == process && is_advisory(&held.locktag)) {
+            (1..=pg_sys::AccessExclusiveLock as i32)
+                .filter(|mode| held.holdMask & (1 << mode) != 0)
+                .for_each(|mode| growing::push(&mut own, Advisory { tag: held.locktag, mode }));
+        }
+        own
+    }
+
+    /// Gives back one that the session holds itself, as often as it was taken.
+    pub fn release(self) {
+        while compat::holds_lock(&self.tag, self.mode) {
+            // SAFETY: a lock of the session's.
+            if !unsafe { pg_sys::LockRelease(&self.tag, self.mode, true) } {
+                break;
+            }
+        }
+    }
 }
 
 /// What keeps PostgreSQL from taking a table whole.

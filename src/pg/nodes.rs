@@ -7,6 +7,7 @@ pub mod arrays;
 pub mod expressions;
 #[allow(dead_code, reason = "every pointer that is declared may be read")]
 mod kinds;
+mod statements;
 mod walk;
 
 use std::hash::{Hash, Hasher};
@@ -37,6 +38,7 @@ pub fn make<T: Tagged>() -> *mut T {
 }
 
 /// A node of a tree; its fields are read through [`Deref`], its pointers through the functions of their names.
+#[repr(transparent)]
 pub struct Node<'t, T = pg_sys::Node>(NonNull<T>, PhantomData<&'t T>);
 
 impl<'t, T> Node<'t, T> {
@@ -132,6 +134,7 @@ impl<T> Hash for Node<'_, T> {
 }
 
 /// A list of nodes of a tree; NULL is the empty one.
+#[repr(transparent)]
 pub struct Nodes<'t, T = pg_sys::Node>(*mut pg_sys::List, PhantomData<&'t T>);
 
 #[allow(dead_code, reason = "what handles can")]

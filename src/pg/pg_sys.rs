@@ -7,7 +7,7 @@
 //! for calls of functions that are missing here. What runs other people's code, or has to be called from a
 //! bare frame, is in `raw`.
 
-use core::ffi::{c_char, c_int, c_void};
+use core::ffi::{CStr, c_char, c_int, c_void};
 
 pub use pgrx::pg_sys::*;
 
@@ -32,6 +32,19 @@ macro_rules! functions {
 macro_rules! functions_of_values {
     ($($(#[$major:meta])* fn $name:ident($($argument:ident: $type:ty),*) $(-> $result:ty)?;)*) => {$(
         function! { $(#[$major])* [] fn $name($($argument: $type),*) $(-> $result)?; }
+    )*};
+}
+
+/// Likewise, of those that give a text, which is in the current memory context, or NULL.
+macro_rules! functions_that_give_texts {
+    ($(fn $name:ident($($argument:ident: $type:ty),*);)*) => {$(
+        #[allow(non_snake_case, reason = "PostgreSQL's own")]
+        pub fn $name<'t>($($argument: $type),*) -> Option<&'t CStr> {
+            function! { [] fn $name($($argument: $type),*) -> *mut c_char; }
+            let text = $name($($argument),*);
+            // SAFETY: NULL, or a NUL-terminated text.
+            (!text.is_null()).then(|| unsafe { CStr::from_ptr(text) })
+        }
     )*};
 }
 
@@ -235,7 +248,6 @@ functions! {
     fn RelationIdGetRelation(relation_id: Oid) -> Relation;
     fn ReleaseCatCacheList(list: *mut CatCList);
     fn ReleaseSysCache(tuple: HeapTuple);
-    fn ResetAllOptions();
     fn ScanKeyInit(
         entry: ScanKey, attribute_number: AttrNumber, strategy: StrategyNumber, procedure: RegProcedure,
         argument: Datum
@@ -281,14 +293,10 @@ functions_of_values! {
     fn func_strict(funcid: Oid) -> bool;
     fn func_volatile(funcid: Oid) -> c_char;
     fn get_attavgwidth(relid: Oid, attnum: AttrNumber) -> i32;
-    fn get_attname(relid: Oid, attnum: AttrNumber, missing_ok: bool) -> *mut c_char;
-    fn get_database_name(dbid: Oid) -> *mut c_char;
     fn get_element_type(typid: Oid) -> Oid;
     fn get_func_leakproof(funcid: Oid) -> bool;
-    fn get_func_name(funcid: Oid) -> *mut c_char;
     fn get_func_namespace(funcid: Oid) -> Oid;
     fn get_mergejoin_opfamilies(opno: Oid) -> *mut List;
-    fn get_namespace_name(nspid: Oid) -> *mut c_char;
     fn get_negator(opno: Oid) -> Oid;
     #[cfg(not(since_18))]
     fn get_op_btree_interpretation(opno: Oid) -> *mut List;
@@ -296,7 +304,6 @@ functions_of_values! {
     fn get_op_index_interpretation(opno: Oid) -> *mut List;
     fn get_op_opfamily_strategy(opno: Oid, opfamily: Oid) -> c_int;
     fn get_opcode(opno: Oid) -> RegProcedure;
-    fn get_rel_name(relid: Oid) -> *mut c_char;
     fn get_rel_namespace(relid: Oid) -> Oid;
     fn get_rel_persistence(relid: Oid) -> c_char;
     fn get_rel_relispartition(relid: Oid) -> bool;
@@ -316,7 +323,6 @@ functions_of_values! {
     fn GetTopFullTransactionId() -> FullTransactionId;
     fn GetTopFullTransactionIdIfAny() -> FullTransactionId;
     fn GetUserId() -> Oid;
-    fn GetUserNameFromId(roleid: Oid, noerr: bool) -> *mut c_char;
     fn GetXLogInsertRecPtr() -> XLogRecPtr;
     fn has_privs_of_role(member: Oid, role: Oid) -> bool;
     fn IsInParallelMode() -> bool;
@@ -333,7 +339,17 @@ functions_of_values! {
     fn pgstat_fetch_stat_tabentry(relid: Oid) -> *mut PgStat_StatTabEntry;
     fn RecoveryInProgress() -> bool;
     fn RelationIsVisible(relid: Oid) -> bool;
+    fn ResetAllOptions();
     fn relation_open(relation_id: Oid, lockmode: LOCKMODE) -> Relation;
     fn superuser_arg(roleid: Oid) -> bool;
     fn try_relation_open(relation_id: Oid, lockmode: LOCKMODE) -> Relation;
+}
+
+functions_that_give_texts! {
+    fn get_attname(relid: Oid, attnum: AttrNumber, missing_ok: bool);
+    fn get_database_name(dbid: Oid);
+    fn get_func_name(funcid: Oid);
+    fn get_namespace_name(nspid: Oid);
+    fn get_rel_name(relid: Oid);
+    fn GetUserNameFromId(roleid: Oid, noerr: bool);
 }

@@ -338,7 +338,7 @@ unsafe extern "C-unwind" {
     ) -> *mut pg_sys::ResultRelInfo;
 
     // utils/plancache.h
-    pub fn ResetPlanCache();
+    pub safe fn ResetPlanCache();
 
     // catalog/pg_inherits.h, which pgrx does not bind
     pub fn has_superclass(relation: pg_sys::Oid) -> bool;

@@ -5,30 +5,25 @@ use std::ffi::CStr;
 use super::pg_sys;
 
 use super::nodes;
-use super::text::{from_server as text, of_setting, to_server};
+use super::text::{from_server, of_setting, to_server};
 
 /// A relation's name; its OID where it is gone.
 pub fn name(relation: pg_sys::Oid) -> String {
-    text(pg_sys::get_rel_name(relation)).unwrap_or_else(|| relation.to_u32().to_string())
+    pg_sys::get_rel_name(relation).map(from_server).unwrap_or_else(|| relation.to_u32().to_string())
 }
 
 /// A relation's name, and its schema's, as list settings are read.
 pub fn name_as_in_settings(relation: pg_sys::Oid) -> String {
-    as_in_settings(pg_sys::get_rel_name(relation))
+    pg_sys::get_rel_name(relation).map(of_setting).unwrap_or_default()
 }
 
 pub fn schema_as_in_settings(relation: pg_sys::Oid) -> String {
-    as_in_settings(pg_sys::get_namespace_name(pg_sys::get_rel_namespace(relation)))
-}
-
-fn as_in_settings(name: *const core::ffi::c_char) -> String {
-    // SAFETY: NULL or a NUL-terminated name.
-    if name.is_null() { String::new() } else { of_setting(unsafe { CStr::from_ptr(name) }) }
+    pg_sys::get_namespace_name(schema_oid(relation)).map(of_setting).unwrap_or_default()
 }
 
 /// The name of a relation's schema.
 pub fn schema(relation: pg_sys::Oid) -> String {
-    text(pg_sys::get_namespace_name(pg_sys::get_rel_namespace(relation))).unwrap_or_default()
+    pg_sys::get_namespace_name(schema_oid(relation)).map(from_server).unwrap_or_default()
 }
 
 /// The schema of a relation; InvalidOid where the relation is gone.
@@ -38,7 +33,7 @@ pub fn schema_oid(relation: pg_sys::Oid) -> pg_sys::Oid {
 
 /// A schema's name; its OID where it is gone.
 pub fn schema_name(schema: pg_sys::Oid) -> String {
-    text(pg_sys::get_namespace_name(schema)).unwrap_or_else(|| schema.to_u32().to_string())
+    pg_sys::get_namespace_name(schema).map(from_server).unwrap_or_else(|| schema.to_u32().to_string())
 }
 
 /// A relation's name with its schema's, as messages give names: unquoted.
@@ -59,12 +54,18 @@ pub fn visible_name(relation: pg_sys::Oid) -> String {
 /// A name, quoted where SQL needs it.
 pub fn quoted_name(name: &str) -> String {
     // SAFETY: a NUL-terminated name; gives it back or a palloc'd copy.
-    text(unsafe { pg_sys::quote_identifier(to_server(name)) }).unwrap_or_default()
+    from_server(unsafe { CStr::from_ptr(pg_sys::quote_identifier(to_server(name).as_ptr())) })
+}
+
+/// A text as an SQL literal.
+pub fn quoted_literal(text: &str) -> String {
+    // SAFETY: a NUL-terminated text; gives a palloc'd one.
+    from_server(unsafe { CStr::from_ptr(pg_sys::quote_literal_cstr(to_server(text).as_ptr())) })
 }
 
 /// The name of a column.
 pub fn column(relation: pg_sys::Oid, attribute: i16) -> String {
-    text(pg_sys::get_attname(relation, attribute, true)).unwrap_or_default()
+    pg_sys::get_attname(relation, attribute, true).map(from_server).unwrap_or_default()
 }
 
 pub fn kind(relation: pg_sys::Oid) -> u8 {
@@ -172,9 +173,9 @@ pub fn takes_one(function: pg_sys::Oid, argument: pg_sys::Oid) -> bool {
 
 /// A function's name with its schema's, quoted where SQL needs it, and parentheses.
 pub fn function_name(function: pg_sys::Oid) -> String {
-    let schema = text(pg_sys::get_namespace_name(pg_sys::get_func_namespace(function)));
-    let name = text(pg_sys::get_func_name(function));
-    format!("{}.{}()", quoted_name(&schema.unwrap_or_default()), quoted_name(&name.unwrap_or_default()))
+    let quoted = |name: Option<&CStr>| quoted_name(&name.map(from_server).unwrap_or_default());
+    let schema = pg_sys::get_namespace_name(pg_sys::get_func_namespace(function));
+    format!("{}.{}()", quoted(schema), quoted(pg_sys::get_func_name(function)))
 }
 
 /// catalog/pg_language.dat, whose OIDs pgrx does not bind; the same in 15 to 19.

@@ -26,7 +26,7 @@ pub fn pack(sqlstate: [u8; 5]) -> c_int {
 }
 
 fn palloc_text(text: Option<&str>) -> *const c_char {
-    text.map_or(std::ptr::null(), |text| text::to_server(text))
+    text.map_or(std::ptr::null(), |text| text::to_server(text).as_ptr())
 }
 
 /// Freezes a report about a relation (`None`: it names none).

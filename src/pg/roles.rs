@@ -93,7 +93,7 @@ fn direct_memberships(member: pg_sys::Oid) -> Vec<pg_sys::Oid> {
 
 /// A role's name; its OID as text where the role is gone.
 pub fn name(role: pg_sys::Oid) -> String {
-    text::from_server(pg_sys::GetUserNameFromId(role, true)).unwrap_or_else(|| role.to_u32().to_string())
+    pg_sys::GetUserNameFromId(role, true).map(text::from_server).unwrap_or_else(|| role.to_u32().to_string())
 }
 
 /// The current user and whether a foreign-key trigger set the user (ri_triggers.c alone sets

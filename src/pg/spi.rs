@@ -20,7 +20,7 @@ pub fn execute(text: &CStr) -> i32 {
 }
 
 /// What the first column of a query holds, NULLs apart.
-pub fn column(query: &CStr) -> Vec<CString> {
+fn column(query: &CStr) -> Vec<CString> {
     let mut values = Vec::new();
     frame::call(|| {
         #[allow(ffi_unwind_calls, reason = "inside frame::call; the closure owns nothing")]
@@ -48,4 +48,15 @@ pub fn column(query: &CStr) -> Vec<CString> {
         }
     });
     values
+}
+
+/// The names of the session's prepared statements.
+pub fn prepared_statements() -> Vec<CString> {
+    column(c"SELECT name FROM pg_catalog.pg_prepared_statements")
+}
+
+/// DEALLOCATE; nothing where there is none of the name.
+pub fn deallocate(name: &CStr) {
+    // SAFETY: NUL-terminated.
+    unsafe { pg_sys::DropPreparedStatement(name.as_ptr(), false) };
 }

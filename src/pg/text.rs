@@ -17,43 +17,58 @@ fn is_utf8() -> bool {
     matches!(pg_sys::GetDatabaseEncoding(), UTF8 | SQL_ASCII)
 }
 
-/// A text of the database's, or nothing for NULL.
-pub fn from_server(text: *const c_char) -> Option<String> {
-    if text.is_null() {
-        return None;
-    }
-    // SAFETY: PostgreSQL's strings are NUL-terminated.
-    let bytes = unsafe { CStr::from_ptr(text) };
-    if bytes.to_bytes().is_ascii() || is_utf8() {
-        return Some(owned(bytes));
-    }
-    let converted = stop(|| {
-        // SAFETY: as above; gives a palloc'd text.
-        unsafe { CStr::from_ptr(pg_sys::pg_server_to_any(text, bytes.count_bytes() as i32, UTF8)) }
-    });
-    Some(owned(converted.unwrap_or(bytes)))
+/// A text of PostgreSQL's, taken in hand; `None` for NULL.
+///
+/// # Safety
+/// NULL or NUL-terminated, and there, as it is, for `'t`.
+pub unsafe fn at<'t>(text: *const c_char) -> Option<&'t CStr> {
+    // SAFETY: by contract.
+    (!text.is_null()).then(|| unsafe { CStr::from_ptr(text) })
 }
 
-/// The same of a name in a tree.
-pub fn of(text: Option<&CStr>) -> Option<String> {
-    text.and_then(|text| from_server(text.as_ptr()))
+/// A text of the database's.
+pub fn from_server(text: &CStr) -> String {
+    if text.to_bytes().is_ascii() || is_utf8() {
+        return owned(text);
+    }
+    let converted = stop(|| {
+        // SAFETY: of this length; gives a palloc'd text, or its argument.
+        unsafe { CStr::from_ptr(pg_sys::pg_server_to_any(text.as_ptr(), text.count_bytes() as i32, UTF8)) }
+    });
+    owned(converted.unwrap_or(text))
 }
 
 /// The beginning of a text of the database's, which may be as long as a statement is.
-pub fn beginning_from_server(text: *const c_char, bytes: usize) -> Option<String> {
-    if text.is_null() {
-        return None;
-    }
-    // SAFETY: PostgreSQL's strings are NUL-terminated, and none is read behind its end; what is cut, at a
-    // character's boundary, is copied.
+pub fn beginning_from_server(text: &CStr, bytes: usize) -> String {
+    let (text, limit) = (text.to_bytes(), bytes as i32);
+    // SAFETY: of this length; cut at a character's boundary.
+    let length = unsafe { pg_sys::pg_mbcliplen(text.as_ptr().cast(), text.len() as i32, limit) as usize };
+    from_server(copy(&text[..length]))
+}
+
+/// A text in the current memory context. A NUL, which it cannot have, becomes a blank.
+pub fn copy<'t>(text: &[u8]) -> &'t CStr {
+    // SAFETY: as long as asked for, and NUL-terminated, without a NUL before.
     unsafe {
-        let length = (0..bytes).find(|at| *text.add(*at) == 0).unwrap_or(bytes);
-        let cut = pg_sys::pg_mbcliplen(text, length as i32, length as i32) as usize;
-        let copy = pg_sys::palloc(cut + 1).cast::<c_char>();
-        copy.copy_from_nonoverlapping(text, cut);
-        *copy.add(cut) = 0;
-        from_server(copy)
+        let copy = pg_sys::palloc(text.len() + 1).cast::<u8>();
+        for (at, byte) in text.iter().enumerate() {
+            *copy.add(at) = if *byte == 0 { b' ' } else { *byte };
+        }
+        *copy.add(text.len()) = 0;
+        CStr::from_bytes_with_nul_unchecked(std::slice::from_raw_parts(copy, text.len() + 1))
     }
+}
+
+/// How many characters a text of the database's has.
+pub fn characters(text: &[u8]) -> usize {
+    // SAFETY: of this length; no text is longer than 1 GB.
+    unsafe { pg_sys::pg_mbstrlen_with_len(text.as_ptr().cast(), text.len() as i32) as usize }
+}
+
+/// How many bytes its first so many characters are.
+pub fn bytes_of(text: &[u8], characters: i32) -> usize {
+    // SAFETY: as above.
+    unsafe { pg_sys::pg_mbcharcliplen(text.as_ptr().cast(), text.len() as i32, characters) as usize }
 }
 
 /// A text of Rust's own. As long as what a user has written, so its memory is asked for in a way that may
@@ -88,24 +103,13 @@ pub fn setting_to_server(name: &str) -> Vec<u8> {
     name.chars().map(|c| u8::try_from(c).unwrap_or(b'?')).collect()
 }
 
-/// A text for the database, palloc'd. What its encoding lacks becomes a question mark.
-pub fn to_server(text: &str) -> *mut c_char {
-    let palloc = |text: &str| {
-        // SAFETY: as long as asked for, and NUL-terminated.
-        unsafe {
-            let copy = pg_sys::palloc(text.len() + 1).cast::<u8>();
-            for (at, byte) in text.bytes().enumerate() {
-                *copy.add(at) = if byte == 0 { b' ' } else { byte };
-            }
-            *copy.add(text.len()) = 0;
-            copy.cast::<c_char>()
-        }
-    };
-    let copy = palloc(text);
+/// A text for the database, in the current memory context. What its encoding lacks becomes a question mark.
+pub fn to_server<'t>(text: &str) -> &'t CStr {
+    let own = copy(text.as_bytes());
     if text.is_ascii() || is_utf8() {
-        return copy;
+        return own;
     }
-    // SAFETY: a NUL-terminated UTF-8 text.
-    stop(|| unsafe { pg_sys::pg_any_to_server(copy, text.len() as i32, UTF8) })
-        .unwrap_or_else(|_| palloc(&text.replace(|c: char| !c.is_ascii(), "?")))
+    // SAFETY: UTF-8 of this length; gives a palloc'd text, or its argument.
+    stop(|| unsafe { CStr::from_ptr(pg_sys::pg_any_to_server(own.as_ptr(), text.len() as i32, UTF8)) })
+        .unwrap_or_else(|_| copy(text.replace(|c: char| !c.is_ascii(), "?").as_bytes()))
 }

@@ -6,7 +6,7 @@ use safedelete_core::event::{Encoded, Verdict};
 
 use crate::pg::local::{Lent, Local};
 use crate::pg::report::{self, Frozen};
-use crate::pg::{frame, pg_sys, roles};
+use crate::pg::{frame, pg_sys, roles, transactions};
 use crate::record;
 use crate::refusal;
 
@@ -36,17 +36,13 @@ pub fn note(object: &str, label: Option<&str>) {
 
 fn listen() {
     if !LISTENS.get() {
-        // SAFETY: bare frames, which live as long as the library.
-        unsafe {
-            pg_sys::RegisterXactCallback(Some(transaction_event), std::ptr::null_mut());
-            pg_sys::RegisterSubXactCallback(Some(subtransaction_event), std::ptr::null_mut());
-        }
+        transactions::listen(transaction_event, subtransaction_event);
         LISTENS.set(true);
     }
 }
 
-/// A bare frame for RegisterXactCallback.
-unsafe extern "C-unwind" fn transaction_event(event: pg_sys::XactEvent::Type, _: *mut core::ffi::c_void) {
+/// A bare frame.
+extern "C-unwind" fn transaction_event(event: pg_sys::XactEvent::Type, _: *mut core::ffi::c_void) {
     use pg_sys::XactEvent::*;
     match event {
         XACT_EVENT_COMMIT => frame::undisturbed((), || tell(|change| change.line)),
@@ -64,8 +60,8 @@ fn tell(line: impl Fn(&Change) -> Frozen) {
     }
 }
 
-/// A bare frame for RegisterSubXactCallback.
-unsafe extern "C-unwind" fn subtransaction_event(
+/// A bare frame.
+extern "C-unwind" fn subtransaction_event(
     event: pg_sys::SubXactEvent::Type,
     own: pg_sys::SubTransactionId,
     parent: pg_sys::SubTransactionId,

@@ -4,8 +4,6 @@
 
 use std::ffi::CStr;
 
-use core::ffi::c_char;
-
 use crate::pg::pg_sys;
 use safedelete_core::message::{
     Report, SQLSTATE_INVALID, SQLSTATE_NOT_ALLOWED, SQLSTATE_NOT_SUPPORTED, SQLSTATE_WARNING,
@@ -14,31 +12,24 @@ use safedelete_core::policy::{BadPolicy, Policy};
 
 use super::changes;
 use super::origin::Origin;
-use crate::pg::{frame, relations, report, roles, text};
+use crate::pg::labels::{self, Provider};
+use crate::pg::relations::{self, quoted_literal};
+use crate::pg::{report, roles, text};
 use crate::settings;
 
-const PROVIDER: &CStr = c"safedelete";
+struct Safedelete;
+
+impl Provider for Safedelete {
+    const NAME: &'static CStr = c"safedelete";
+
+    fn relabel(object: &pg_sys::ObjectAddress, label: Option<&CStr>) -> Result<(), Report> {
+        write(object, label.map(text::from_server).as_deref())
+    }
+}
 
 /// Registers the provider.
 pub fn register() {
-    // SAFETY: called by _PG_init; the name and the hook live as long as the library.
-    unsafe { pg_sys::register_label_provider(PROVIDER.as_ptr(), Some(relabel)) };
-}
-
-/// A bare frame: SECURITY LABEL calls it after its own checks (the object exists and is the user's)
-/// and before it stores the label; NULL takes it away.
-#[allow(ffi_unwind_calls, reason = "a bare frame: it owns nothing and cannot panic")]
-unsafe extern "C-unwind" fn relabel(object: *const pg_sys::ObjectAddress, label: *const c_char) {
-    // SAFETY: PostgreSQL's arguments.
-    unsafe {
-        let refused = frame::guarded(|| {
-            let outcome = write(&*object, text::from_server(label).as_deref());
-            outcome.err().map(|report| report::freeze(&report, None))
-        });
-        if let Some(frozen) = refused {
-            report::raise(&frozen);
-        }
-    }
+    labels::register::<Safedelete>();
 }
 
 fn write(object: &pg_sys::ObjectAddress, label: Option<&str>) -> Result<(), Report> {
@@ -112,7 +103,7 @@ fn invalidate(origin: Origin) {
 /// The label of an object, read. One that cannot be read, as a newer version may write, must open
 /// nothing: it counts as the strictest, with a WARNING.
 pub fn read(origin: Origin) -> Option<Policy> {
-    let label = text(origin)?;
+    let label = stored(origin)?;
     Some(Policy::parse(&label).unwrap_or_else(|bad| {
         warn_unreadable(origin, &bad);
         Policy::STRICTEST
@@ -120,14 +111,12 @@ pub fn read(origin: Origin) -> Option<Policy> {
 }
 
 /// The label of an object as it is stored.
-fn text(origin: Origin) -> Option<String> {
+fn stored(origin: Origin) -> Option<String> {
     let (class, object) = match origin {
         Origin::Table(table) => (pg_sys::RelationRelationId, table),
         Origin::Schema(schema) => (pg_sys::NamespaceRelationId, schema),
     };
-    let address = pg_sys::ObjectAddress { classId: class, objectId: object, objectSubId: 0 };
-    // SAFETY: a look-up in pg_seclabel that gives NULL where there is none.
-    text::from_server(unsafe { pg_sys::GetSecurityLabel(&address, PROVIDER.as_ptr()) })
+    labels::stored::<Safedelete>(class, object)
 }
 
 fn warn_unreadable(origin: Origin, bad: &BadPolicy) {
@@ -139,12 +128,12 @@ fn warn_unreadable(origin: Origin, bad: &BadPolicy) {
         Some(match origin {
             Origin::Table(table) => format!(
                 "Write it anew: SELECT safedelete.set_policy({}::regclass, '{{\"max_rows\": 1000}}'::jsonb);",
-                quoted(&relations::qualified_name(table))
+                quoted_literal(&relations::qualified_name(table))
             ),
             Origin::Schema(schema) => format!(
                 "Write it anew: SELECT safedelete.set_schema_policy({}::regnamespace, '{{\"max_rows\": \
                  1000}}'::jsonb);",
-                quoted(&relations::quoted_name(&relations::schema_name(schema)))
+                quoted_literal(&relations::quoted_name(&relations::schema_name(schema)))
             ),
         }),
     );
@@ -154,10 +143,4 @@ fn warn_unreadable(origin: Origin, bad: &BadPolicy) {
 fn sentence(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
-}
-
-/// As an SQL literal.
-fn quoted(text: &str) -> String {
-    // SAFETY: a NUL-terminated string, copied.
-    text::from_server(unsafe { pg_sys::quote_literal_cstr(text::to_server(text)) }).unwrap_or_default()
 }

@@ -18,8 +18,5 @@ pub fn changed() {
 /// Cached plans were made for the old value: they carry guards, or lack them.
 pub fn forget_plans() {
     #[allow(ffi_unwind_calls, reason = "marks cached plans stale; it raises nothing")]
-    // SAFETY: only walks the backend's lists of cached plans.
-    unsafe {
-        raw::ResetPlanCache();
-    }
+    raw::ResetPlanCache();
 }

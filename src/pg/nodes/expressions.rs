@@ -47,11 +47,6 @@ impl<'t> Node<'t> {
         unsafe { Nodes::of(pg_sys::pull_var_clause(self.as_ptr(), flags as c_int)) }
     }
 
-    pub fn copy(self) -> Node<'t> {
-        // SAFETY: a node; a copy is one like it.
-        unsafe { made(pg_sys::copyObjectImpl(self.as_ptr().cast()).cast()) }
-    }
-
     /// Folded, with the values that `root` knows of parameters.
     pub fn folded(self, root: Option<Root<'t>>) -> Node<'t> {
         let root = root.map_or(std::ptr::null_mut(), Node::as_ptr);
@@ -95,6 +90,13 @@ impl<'t> Node<'t> {
     pub fn increase_levels(self, by: i32, least: i32) {
         // SAFETY: as above.
         unsafe { pg_sys::IncrementVarSublevelsUp(self.as_ptr(), by, least) }
+    }
+}
+
+impl<T> Node<'_, T> {
+    pub fn copy<'t>(self) -> Node<'t, T> {
+        // SAFETY: a node; a copy is one like it.
+        unsafe { Node::of(pg_sys::copyObjectImpl(self.as_ptr().cast()).cast()).unwrap_unchecked() }
     }
 }
 
