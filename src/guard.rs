@@ -10,7 +10,7 @@
 //! * place.rs puts the guard in its place (ExecutorStart hook);
 //! * execution.rs starts one, task.rs decides, parts.rs counts by itself a part of the table that has a policy
 //!   of its own;
-//! * expected.rs holds a statement to the number of rows that it says itself;
+//! * expected.rs holds a statement to the number of rows that it says itself, passed_over.rs when it has run;
 //! * table.rs asks for the table's size, as far as a verdict hangs on it.
 //!
 //! While rows come:
@@ -42,6 +42,7 @@ mod measure;
 mod orders;
 mod packed;
 mod parts;
+pub mod passed_over;
 pub mod place;
 pub mod point;
 mod repeats;

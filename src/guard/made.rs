@@ -6,20 +6,12 @@
 use super::identity;
 use super::orders::Orders;
 use super::slots::clear;
-use super::state::GuardState;
+use super::state::{GuardState, Made};
 use crate::ledger::{self, Summed};
 use crate::levels;
 use crate::pg::pg_sys::NodeTag;
 use crate::pg::{compat, heap, nodes, pg_sys, raw};
 use crate::settings::{self, SumOver};
-
-/// Who has counted, or inserted, a row version that the running sum has made.
-#[derive(Clone, Copy, Default)]
-pub struct Made {
-    pub by_sum: bool,
-    /// A session's own ceiling, which counts what is nobody's sum, too, but nothing while it is not set.
-    pub by_own: bool,
-}
 
 /// Whether a row version was made by the sum of `of`.
 ///

@@ -6,9 +6,8 @@ use crate::pg::pg_sys;
 use pgrx::pg_sys::NodeTag;
 use safedelete_core::command::Command;
 
-use super::made::Made;
 use super::orders::{Flow, Orders};
-use super::state::{self, GuardState};
+use super::state::{self, GuardState, Made};
 use super::tally::{count_in_parts, count_more, note_own};
 use super::threshold::check;
 use super::{direct, made};

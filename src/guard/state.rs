@@ -1,7 +1,6 @@
 //! What a guard keeps while its plan runs, which all that works for it takes, and how one is found.
 
 use super::execution::{Execution, Light};
-use super::made::Made;
 use super::orders::Orders;
 use super::spool::Spool;
 use crate::pg::local::Local;
@@ -18,6 +17,14 @@ pub(super) enum Stage {
     Replay,
     /// The input has ended.
     Done,
+}
+
+/// Who has counted, or inserted, a row version that the running sum has made.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Made {
+    pub(super) by_sum: bool,
+    /// A session's own ceiling, which counts what is nobody's sum, too, but nothing while it is not set.
+    pub(super) by_own: bool,
 }
 
 /// A guard at work. It lives in the memory of its execution.

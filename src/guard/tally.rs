@@ -1,7 +1,6 @@
 //! Counts that are the parts' or the sum's, told to the execution; a refusal is raised. Bare frames, as place.rs.
 
-use super::made::Made;
-use super::state::{self, GuardState};
+use super::state::{self, GuardState, Made};
 use crate::pg::frame;
 use crate::pg::pg_sys;
 use crate::pg::report::{self, Frozen};

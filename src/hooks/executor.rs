@@ -6,7 +6,7 @@ use core::ffi::c_int;
 use crate::pg::pg_sys;
 use pgrx::pg_sys::NodeTag;
 
-use crate::guard::{expected, place, point};
+use crate::guard::{expected, passed_over, place, point};
 use crate::pg::execution::Execution;
 use crate::pg::local::Local;
 use crate::pg::{frame, nodes, raw};
@@ -238,7 +238,7 @@ unsafe fn settle(query: *mut pg_sys::QueryDesc) {
     // SAFETY: as the caller says.
     unsafe {
         let outer = levels::enter_query(Execution::of(query));
-        expected::settle(query);
+        passed_over::settle(query);
         levels::leave(outer);
     }
     if levels::current().is_outside() {
