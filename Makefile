@@ -170,6 +170,7 @@ lint: setup
 	tools/rooms
 	tools/columns
 	tools/workflows
+	tools/deny
 	$(CARGO) clippy --locked --release --workspace --all-targets --features "pg$(PG_MAJOR) pg_test" -- -D warnings
 
 clean:
