@@ -16,9 +16,9 @@ use crate::pg::{inheritance, pg_sys};
 use crate::policy::{self, InForce};
 use crate::settings;
 
-/// Of a relation's columns, counted from 0.
+/// What is kept of a relation; of its columns, counted from 0.
 #[derive(Default)]
-pub struct Columns {
+struct Facts {
     not_null: Vec<bool>,
     /// A valid CHECK constraint that may be evaluated names the column.
     checked: Vec<bool>,
@@ -38,10 +38,10 @@ pub struct Check {
     pub columns: Vec<i16>,
 }
 
-type Cache = HashMap<pg_sys::Oid, Rc<Columns>>;
+type Cache = HashMap<pg_sys::Oid, Rc<Facts>>;
 
 static CACHE: Lent<Cache> = Lent::new(HashMap::with_hasher(FxBuildHasher));
-static LAST: Lent<Option<(pg_sys::Oid, Rc<Columns>)>> = Lent::new(None);
+static LAST: Lent<Option<(pg_sys::Oid, Rc<Facts>)>> = Lent::new(None);
 
 /// Forgets a relation's facts, or everyone's. Called by the relcache callback; raises nothing.
 pub fn forget(relation: pg_sys::Oid) {
@@ -57,7 +57,7 @@ pub fn forget(relation: pg_sys::Oid) {
 
 /// What the rows of a write are summed for.
 pub fn summed(Write { relation, only, .. }: Write) -> Summed {
-    Summed { relation, only: only && columns(relation).has_children }
+    Summed { relation, only: only && facts(relation).has_children }
 }
 
 /// The same where it is known. Owns and allocates nothing, so bare frames may call it.
@@ -72,41 +72,41 @@ pub fn known_summed(Write { relation, only, .. }: Write) -> Option<Summed> {
 
 /// Whether a table has other names to be written by: of what it is a part of, or of its parts.
 pub fn is_in_tree(relation: pg_sys::Oid) -> bool {
-    columns(relation).in_tree
+    facts(relation).in_tree
 }
 
-fn columns(relation: pg_sys::Oid) -> Rc<Columns> {
+fn facts(relation: pg_sys::Oid) -> Rc<Facts> {
     // Sessions write the same table again and again.
     let last = LAST.with(|last| match last {
-        Some((same, columns)) if *same == relation => Some(Rc::clone(columns)),
+        Some((same, facts)) if *same == relation => Some(Rc::clone(facts)),
         _ => None,
     });
-    if let Some(columns) = last {
-        return columns;
+    if let Some(facts) = last {
+        return facts;
     }
-    let columns = look_up(relation);
+    let facts = look_up(relation);
     if CACHE.with(|cache| cache.contains_key(&relation)) {
-        LAST.with(|last| *last = Some((relation, Rc::clone(&columns))));
+        LAST.with(|last| *last = Some((relation, Rc::clone(&facts))));
     }
-    columns
+    facts
 }
 
-fn look_up(relation: pg_sys::Oid) -> Rc<Columns> {
-    if let Some(columns) = CACHE.with(|cache| cache.get(&relation).cloned()) {
-        return columns;
+fn look_up(relation: pg_sys::Oid) -> Rc<Facts> {
+    if let Some(facts) = CACHE.with(|cache| cache.get(&relation).cloned()) {
+        return facts;
     }
     let as_of = settings::generation();
-    let columns = Rc::new(read_columns(relation));
+    let facts = Rc::new(read(relation));
     // Reading may take in invalidations, and what was read may be older than they are.
     if as_of == settings::generation() {
-        CACHE.with(|cache| cache.insert(relation, Rc::clone(&columns)));
-        return columns;
+        CACHE.with(|cache| cache.insert(relation, Rc::clone(&facts)));
+        return facts;
     }
-    Rc::new(read_columns(relation))
+    Rc::new(read(relation))
 }
 
-fn read_columns(relation: pg_sys::Oid) -> Columns {
-    let mut facts = Columns { in_force: policy::of(relation), ..Columns::default() };
+fn read(relation: pg_sys::Oid) -> Facts {
+    let mut facts = Facts { in_force: policy::of(relation), ..Facts::default() };
     let opened = Opened::locked(relation);
     let count = opened.column_count();
     facts.not_null = (0..count).map(|column| opened.is_not_null(column)).collect();
@@ -150,7 +150,7 @@ pub struct Target {
     /// The range table index of its columns in the statement's conditions.
     pub index: i32,
     only: bool,
-    columns: Rc<Columns>,
+    facts: Rc<Facts>,
 }
 
 impl Target {
@@ -160,8 +160,8 @@ impl Target {
         entry: Node<pg_sys::RangeTblEntry>,
         Write { relation, only, .. }: Write,
     ) -> Option<Target> {
-        let columns = columns(relation);
-        if columns.in_force.is_exempt() && !looks_at_all() {
+        let facts = facts(relation);
+        if facts.in_force.is_exempt() && !looks_at_all() {
             return None;
         }
         let mut index = query.resultRelation;
@@ -170,11 +170,11 @@ impl Target {
             // that it expands, and adds a whole-row Var of that one.
             index = view_source(query).unwrap_or(index);
         }
-        Some(Target { relation, index, only, columns })
+        Some(Target { relation, index, only, facts })
     }
 
     pub fn at(Place { relation, only, index }: Place) -> Target {
-        Target { relation, index, only, columns: columns(relation) }
+        Target { relation, index, only, facts: facts(relation) }
     }
 
     /// Whether a column can hold no NULL in any row the statement reaches. In an inheritance tree a
@@ -184,23 +184,23 @@ impl Target {
             // System columns, and the row itself, whatever its columns hold.
             return true;
         }
-        let inherited = !self.only && self.columns.has_children && !self.columns.partitioned;
-        !inherited && self.columns.not_null.get(attribute as usize - 1).copied().unwrap_or(false)
+        let inherited = !self.only && self.facts.has_children && !self.facts.partitioned;
+        !inherited && self.facts.not_null.get(attribute as usize - 1).copied().unwrap_or(false)
     }
 
     /// What is in force for the table.
     #[inline]
     pub fn in_force(&self) -> &InForce {
-        &self.columns.in_force
+        &self.facts.in_force
     }
 
     /// Whether parts of the table, that may have policies of their own, are written with it.
     pub fn has_parts(&self) -> bool {
-        !self.only && (self.columns.partitioned || self.columns.has_children)
+        !self.only && (self.facts.partitioned || self.facts.has_children)
     }
 
     pub fn has_rules(&self) -> bool {
-        self.columns.has_rules
+        self.facts.has_rules
     }
 
     pub fn place(&self) -> Place {
@@ -208,29 +208,29 @@ impl Target {
     }
 
     pub fn has_checks(&self) -> bool {
-        !self.columns.checks.is_empty()
+        !self.facts.checks.is_empty()
     }
 
     fn is_checked(&self, attribute: i16) -> bool {
-        attribute > 0 && self.columns.checked.get(attribute as usize - 1).copied().unwrap_or(true)
+        attribute > 0 && self.facts.checked.get(attribute as usize - 1).copied().unwrap_or(true)
     }
 
     /// The first 64 columns, as far as CHECK constraints speak of them, a bit each.
     pub fn checked(&self) -> u64 {
-        let first = self.columns.checked.iter().take(64).enumerate();
+        let first = self.facts.checked.iter().take(64).enumerate();
         first.fold(0, |bits, (i, checked)| bits | u64::from(*checked) << i)
     }
 
     /// The CHECK constraints that may be evaluated.
     pub fn checks(&self) -> &[Check] {
-        &self.columns.checks
+        &self.facts.checks
     }
 
     /// The expression of one, with the target's columns as the statement calls them; `None` where it does not
     /// hold for all rows that the statement reaches.
     pub fn expression<'t>(&self, check: &Check) -> Option<Node<'t>> {
         let opened = Opened::locked(self.relation);
-        let everywhere = self.only || !self.columns.has_children;
+        let everywhere = self.only || !self.facts.has_children;
         let expression = evaluable(&opened.checks().nth(check.number)?, everywhere)?;
         if self.index != 1 {
             expression.change_vars(1, self.index);

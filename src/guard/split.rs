@@ -300,17 +300,8 @@ pub unsafe fn above(
 unsafe fn column(expression: *mut pg_sys::Node, number: pg_sys::AttrNumber) -> *mut pg_sys::Var {
     // SAFETY: makes a node in the current memory context.
     unsafe {
-        let var = raw::palloc0(size_of::<pg_sys::Var>()).cast::<pg_sys::Var>();
-        (*var).xpr.type_ = NodeTag::T_Var;
-        (*var).varno = pg_sys::OUTER_VAR as _;
-        (*var).varattno = number;
-        (*var).vartype = raw::exprType(expression);
-        (*var).vartypmod = raw::exprTypmod(expression);
-        (*var).varcollid = raw::exprCollation(expression);
-        (*var).varnosyn = pg_sys::OUTER_VAR as _;
-        (*var).varattnosyn = number;
-        (*var).location = -1;
-        var
+        let (of, modifier) = (raw::exprType(expression), raw::exprTypmod(expression));
+        raw::makeVar(pg_sys::OUTER_VAR as _, number, of, modifier, raw::exprCollation(expression), 0)
     }
 }
 

@@ -1,7 +1,7 @@
 //! How Rust and PostgreSQL's error handling meet. PostgreSQL raises an error by a long jump;
 //! Rust cleans up by unwinding. Three functions keep the two apart and the error whole:
 //!
-//! * [`guarded`] is how a bare frame (hooks.rs, guard/node.rs) runs our code: a Rust panic becomes
+//! * [`guarded`] is how a bare frame (hooks.rs, guard/place.rs) runs our code: a Rust panic becomes
 //!   an ERROR, and an error of PostgreSQL's that [`call`] stopped is thrown on, untouched.
 //! * [`call`] is how our code runs a function of PostgreSQL's: the jump is stopped here, the error stays
 //!   where PostgreSQL keeps it, Rust unwinds, and [`guarded`] lets it go on. `pg_sys` calls every

@@ -145,6 +145,14 @@ unsafe extern "C-unwind" {
     pub fn exprType(expression: *const pg_sys::Node) -> pg_sys::Oid;
     pub fn exprTypmod(expression: *const pg_sys::Node) -> i32;
     pub fn exprCollation(expression: *const pg_sys::Node) -> pg_sys::Oid;
+    pub fn makeVar(
+        of: c_int,
+        number: pg_sys::AttrNumber,
+        kind: pg_sys::Oid,
+        modifier: i32,
+        collation: pg_sys::Oid,
+        levels_up: pg_sys::Index,
+    ) -> *mut pg_sys::Var;
     pub fn makeTargetEntry(
         expression: *mut pg_sys::Expr,
         number: pg_sys::AttrNumber,
