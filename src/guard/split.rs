@@ -13,8 +13,8 @@ use pgrx::pg_sys::NodeTag;
 use crate::pg::nodes::{self, Nodes};
 use crate::pg::{compat, frame, raw};
 
-/// What a Result gives above an input that was split, as a target list over the input's columns. NULL where nothing has to be taken out, `None` where the input is not understood; it
-/// stays as it is then.
+/// What a Result gives above an input that was split, as a target list over the input's columns. NULL where nothing
+/// has to be taken out, `None` where the input is not understood; it stays as it is then.
 ///
 /// # Safety
 /// `input` is the input of an UPDATE, of a finished plan that is ours to change.

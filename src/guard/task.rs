@@ -161,7 +161,8 @@ impl Task {
         }
     }
 
-    /// Notes rows that the session's own ceiling counts otherwise than the sum, which counts them `by_sum` again or not.
+    /// Notes rows that the session's own ceiling counts otherwise than the sum, which counts them `by_sum` again or
+    /// not.
     pub fn note_own(&mut self, by_sum: bool, rows: u64) {
         self.own_beyond += if by_sum { rows as i64 } else { -(rows as i64) };
     }

@@ -330,6 +330,7 @@ functions_of_values! {
     fn isOtherTempNamespace(namespace_id: Oid) -> bool;
     fn IsTransactionBlock() -> bool;
     fn makeBoolConst(value: bool, isnull: bool) -> *mut Node;
+    fn makeTargetEntry(expr: *mut Expr, resno: AttrNumber, resname: *mut c_char, resjunk: bool) -> *mut TargetEntry;
     fn NewGUCNestLevel() -> c_int;
     fn op_hashjoinable(opno: Oid, inputtype: Oid) -> bool;
     fn op_strict(opno: Oid) -> bool;
