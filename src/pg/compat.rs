@@ -1,60 +1,16 @@
 //! Where the majors of PostgreSQL differ, by the cfgs of build.rs; nothing else asks for a major.
 
-use super::local::Local;
-use super::pg_sys;
-use pgrx::pg_sys::NodeTag;
+mod planning;
+mod trees;
 
-use super::nodes::{self, Node, Nodes};
+use super::nodes;
 #[cfg(not(since_19))]
 pub use super::pg_sys::Instrumentation as NodeInstrumentation;
 #[cfg(since_19)]
 pub use super::pg_sys::NodeInstrumentation;
-use super::raw;
-
-/// MERGE's join condition: a field of its own from 17 on, the join tree's condition before.
-pub fn merge_condition(merge: Node<pg_sys::Query>) -> Option<Node> {
-    #[cfg(not(since_17))]
-    return merge.condition();
-    #[cfg(since_17)]
-    // SAFETY: an expression or NULL, as the header says.
-    unsafe {
-        Node::of(merge.mergeJoinCondition)
-    }
-}
-
-/// Has MERGE, which is ours to change, join by another condition.
-pub fn set_merge_condition(merge: Node<pg_sys::Query>, condition: Node) {
-    #[cfg(not(since_17))]
-    merge.set_condition(Some(condition));
-    #[cfg(since_17)]
-    // SAFETY: a Query that nobody else reads, by the contract of the handles.
-    unsafe {
-        (*merge.as_ptr()).mergeJoinCondition = condition.as_ptr();
-    }
-}
-
-/// The conditions of MERGE's target that stand in the join tree: those of an updatable view, which
-/// the rewriter puts there from 17 on.
-pub fn merge_view_condition(merge: Node<pg_sys::Query>) -> Option<Node> {
-    #[cfg(not(since_17))]
-    {
-        let _ = merge;
-        None
-    }
-    #[cfg(since_17)]
-    merge.condition()
-}
-
-/// Whether a MERGE action is one of WHEN NOT MATCHED BY SOURCE (from 17 on).
-pub fn not_matched_by_source(action: Node<pg_sys::MergeAction>) -> bool {
-    #[cfg(not(since_17))]
-    {
-        let _ = action;
-        false
-    }
-    #[cfg(since_17)]
-    return action.matchKind == pg_sys::MergeMatchKind::MERGE_WHEN_NOT_MATCHED_BY_SOURCE;
-}
+use super::{pg_sys, raw};
+pub use planning::*;
+pub use trees::*;
 
 /// Whether column `index` (from 0) cannot hold NULL; 18 has NOT NULL constraints that are not
 /// valid yet.
@@ -109,30 +65,6 @@ pub fn btree_strategies(operator: pg_sys::Oid) -> u32 {
         }
     }
     strategies
-}
-
-/// The parallel-safe identity of a plan's children beyond left and right tree.
-///
-/// # Safety
-/// `plan` is a plan node.
-pub unsafe fn children(plan: *mut pg_sys::Plan) -> Vec<*mut pg_sys::Plan> {
-    // SAFETY: each cast follows the node's tag.
-    unsafe {
-        let list = match nodes::tag(plan) {
-            NodeTag::T_Append => (*plan.cast::<pg_sys::Append>()).appendplans,
-            NodeTag::T_MergeAppend => (*plan.cast::<pg_sys::MergeAppend>()).mergeplans,
-            NodeTag::T_BitmapAnd => (*plan.cast::<pg_sys::BitmapAnd>()).bitmapplans,
-            NodeTag::T_BitmapOr => (*plan.cast::<pg_sys::BitmapOr>()).bitmapplans,
-            NodeTag::T_CustomScan => (*plan.cast::<pg_sys::CustomScan>()).custom_plans,
-            _ => std::ptr::null_mut(),
-        };
-        let mut children: Vec<_> = nodes::items(list).collect();
-        if let Some(scan) = nodes::cast::<pg_sys::SubqueryScan, _>(plan, NodeTag::T_SubqueryScan) {
-            children.push((*scan).subplan);
-        }
-        children.extend([(*plan).lefttree, (*plan).righttree].into_iter().filter(|p| !p.is_null()));
-        children
-    }
 }
 
 /// PostgreSQL's check that the current user may do what a plan does; its error where not. Raises: for
@@ -192,46 +124,6 @@ unsafe fn attribute<'a>(descriptor: pg_sys::TupleDesc, index: usize) -> &'a pg_s
     }
 }
 
-/// What NEW stands for in a copy of a rule's condition on UPDATE, put in its place as CopyAndAddInvertedQual does.
-/// `update` is what the rule is about, and calls its target `index`.
-pub fn replace_new<'t>(condition: Node<'t>, update: Node<'t, pg_sys::Query>, index: i32) -> Node<'t> {
-    let mut has_sublinks = false;
-    let entry = update.rtable().number(index as u32).map_or(std::ptr::null_mut(), Node::as_ptr);
-    // SAFETY: an expression and the target's entry; what is changed is copied.
-    let replaced = unsafe {
-        Node::of(pg_sys::ReplaceVarsFromTargetList(
-            condition.as_ptr(),
-            pg_sys::PRS2_NEW_VARNO as i32,
-            0,
-            entry,
-            update.targetList().as_ptr(),
-            #[cfg(since_18)]
-            index,
-            pg_sys::ReplaceVarsNoMatchOption::REPLACEVARS_CHANGE_VARNO,
-            index,
-            &mut has_sublinks,
-        ))
-    };
-    replaced.unwrap_or(condition)
-}
-
-/// The permissions that a statement needs on an entry of its range table. 15 keeps a view's with the
-/// entry of OLD in the view's query, once that has taken the view's place.
-pub fn required_permissions(query: Node<pg_sys::Query>, entry: Node<pg_sys::RangeTblEntry>) -> u64 {
-    #[cfg(not(since_16))]
-    {
-        let _ = query;
-        let of_view = entry.subquery().and_then(|view| view.rtable().first());
-        u64::from(entry.requiredPerms | of_view.map_or(0, |old| old.requiredPerms))
-    }
-    #[cfg(since_16)]
-    // SAFETY: a list of RTEPermissionInfo; the index counts from 1, 0 is none.
-    unsafe {
-        let infos = Nodes::<pg_sys::RTEPermissionInfo>::of(query.rteperminfos);
-        infos.number(entry.perminfoindex).map_or(0, |info| info.requiredPerms)
-    }
-}
-
 /// The role that a running statement writes a relation as, if not the current user: the owner of the view that it
 /// goes through. InvalidOid where it is the current user.
 ///
@@ -266,29 +158,6 @@ pub unsafe fn read_as(state: *mut pg_sys::ParseState, role: pg_sys::Oid) {
             (*of).checkAsUser = role;
         }
     }
-}
-
-/// The B-tree strategy of a row comparison.
-pub fn row_compare_strategy(compare: &pg_sys::RowCompareExpr) -> u32 {
-    #[cfg(since_18)]
-    {
-        compare.cmptype as u32
-    }
-    #[cfg(not(since_18))]
-    {
-        compare.rctype
-    }
-}
-
-/// What the columns of a range table entry for GROUP BY stand for (from 18 on); none of others.
-pub fn group_expressions(entry: Node<pg_sys::RangeTblEntry>) -> Nodes {
-    #[cfg(since_18)]
-    let list =
-        if entry.rtekind == pg_sys::RTEKind::RTE_GROUP { entry.groupexprs } else { std::ptr::null_mut() };
-    #[cfg(not(since_18))]
-    let (list, _) = (std::ptr::null_mut(), entry);
-    // SAFETY: a list of expressions, as the header says.
-    unsafe { Nodes::of(list) }
 }
 
 /// The live rows of a table that the cumulative statistics tell.
@@ -493,131 +362,5 @@ pub unsafe fn alloc_table_slot(
             #[cfg(since_19)]
             0,
         )
-    }
-}
-
-/// The plan of a Query without parameters. Raises: for bare frames and `frame::call`.
-///
-/// # Safety
-/// As pg_plan_query asks; no frame above owns anything.
-#[allow(ffi_unwind_calls, reason = "see the contract")]
-pub unsafe fn plan(
-    query: *mut pg_sys::Query,
-    text: *const core::ffi::c_char,
-    options: core::ffi::c_int,
-) -> *mut pg_sys::PlannedStmt {
-    let nothing = std::ptr::null_mut();
-    // SAFETY: by contract.
-    unsafe {
-        raw::pg_plan_query(
-            query,
-            text,
-            options,
-            nothing,
-            #[cfg(since_19)]
-            std::ptr::null_mut(),
-        )
-    }
-}
-
-/// Gives a made-up PlannerInfo a relation for each number that a tree's Vars have: from 19 on, constant folding
-/// asks of a column whether it can be NULL, and looks its relation up. Of these it is told nothing.
-///
-/// # Safety
-/// `root` is a PlannerInfo without relations.
-pub unsafe fn give_relations(root: *mut pg_sys::PlannerInfo, tree: Node) {
-    #[cfg(not(since_19))]
-    let _ = (root, tree);
-    #[cfg(since_19)]
-    // SAFETY: by contract; palloc0 gives memory of the size.
-    unsafe {
-        let mut highest = 0;
-        nodes::walk(tree, &mut |node: Node| {
-            highest = node.as_a::<pg_sys::Var>().map_or(highest, |var| highest.max(var.varno));
-            nodes::Walk::Into
-        });
-        let nothing = nodes::make::<pg_sys::RangeTblEntry>();
-        (*nothing).rtekind = pg_sys::RTEKind::RTE_RESULT;
-        let count = highest as usize + 1;
-        let entries = pg_sys::palloc0(count * size_of_val(&nothing)).cast::<*mut pg_sys::RangeTblEntry>();
-        std::slice::from_raw_parts_mut(entries, count).fill(nothing);
-        (*root).simple_rte_array = entries;
-        (*root).simple_rel_array_size = count as i32;
-    }
-}
-
-#[cfg(not(since_19))]
-type RelationHook = pg_sys::get_relation_info_hook_type;
-#[cfg(since_19)]
-type RelationHook = pg_sys::build_simple_rel_hook_type;
-
-/// Told of each relation that the planner has looked into, and what it has found of it. Owns nothing.
-type Found = unsafe fn(pg_sys::Oid, *mut pg_sys::RelOptInfo);
-
-static PREVIOUS_RELATION_HOOK: Local<RelationHook> = Local::new(None);
-static FOUND: Local<Option<Found>> = Local::new(None);
-
-fn relation_hook() -> *mut RelationHook {
-    #[cfg(not(since_19))]
-    {
-        &raw mut pg_sys::get_relation_info_hook
-    }
-    #[cfg(since_19)]
-    {
-        &raw mut pg_sys::build_simple_rel_hook
-    }
-}
-
-/// From now on `found` is told of relations, until `forget_relations`.
-pub fn tell_of_relations(found: Found) {
-    FOUND.set(Some(found));
-    // SAFETY: a backend variable.
-    PREVIOUS_RELATION_HOOK.set(unsafe { relation_hook().replace(Some(relation_found)) });
-}
-
-pub fn forget_relations() {
-    // SAFETY: a backend variable.
-    unsafe { relation_hook().write(PREVIOUS_RELATION_HOOK.get()) };
-    FOUND.set(None);
-}
-
-/// Why this hook: the planner asks here what is to be changed in what it has found of a table, before it makes anything
-/// of its size.
-#[cfg(not(since_19))]
-#[allow(ffi_unwind_calls, reason = "a bare frame: it owns nothing and cannot panic")]
-unsafe extern "C-unwind" fn relation_found(
-    root: *mut pg_sys::PlannerInfo,
-    relation: pg_sys::Oid,
-    is_parent: bool,
-    rel: *mut pg_sys::RelOptInfo,
-) {
-    // SAFETY: PostgreSQL's arguments, passed on as they came.
-    unsafe {
-        if let Some(previous) = PREVIOUS_RELATION_HOOK.get() {
-            previous(root, relation, is_parent, rel);
-        }
-        if let Some(found) = FOUND.get().filter(|_| !is_parent) {
-            found(relation, rel);
-        }
-    }
-}
-
-/// The same; a parent's entry stands for all below it.
-#[cfg(since_19)]
-#[allow(ffi_unwind_calls, reason = "a bare frame: it owns nothing and cannot panic")]
-unsafe extern "C-unwind" fn relation_found(
-    root: *mut pg_sys::PlannerInfo,
-    rel: *mut pg_sys::RelOptInfo,
-    entry: *mut pg_sys::RangeTblEntry,
-) {
-    // SAFETY: PostgreSQL's arguments, passed on as they came.
-    unsafe {
-        if let Some(previous) = PREVIOUS_RELATION_HOOK.get() {
-            previous(root, rel, entry);
-        }
-        let is_table = (*entry).rtekind == pg_sys::RTEKind::RTE_RELATION && !(*entry).inh;
-        if let Some(found) = FOUND.get().filter(|_| is_table) {
-            found((*entry).relid, rel);
-        }
     }
 }
