@@ -37,7 +37,7 @@ mod flow;
 pub mod given;
 mod identity;
 mod input;
-mod made;
+pub mod made;
 mod measure;
 mod orders;
 mod packed;

@@ -10,7 +10,7 @@ use super::state::{GuardState, Made};
 use crate::ledger::{self, Summed};
 use crate::levels;
 use crate::pg::pg_sys::NodeTag;
-use crate::pg::{compat, heap, nodes, pg_sys, raw};
+use crate::pg::{compat, frame, heap, nodes, pg_sys, raw, relations, sizes};
 use crate::settings::{self, SumOver};
 
 /// Whether a row version was made by the sum of `of`.
@@ -38,6 +38,40 @@ unsafe fn is_made(header: pg_sys::HeapTupleHeader, of: Summed) -> Made {
             by_own: !settings::ceiling::was_none(command) && (updates || !ledger::has_rewritten(command)),
         }
     }
+}
+
+/// Whether a row that goes with its table adds to nothing that counts it.
+///
+/// # Safety
+/// As `is_made`.
+unsafe fn is_made_for_all(header: pg_sys::HeapTupleHeader, relation: pg_sys::Oid, only: bool) -> bool {
+    // SAFETY: by contract.
+    let made = unsafe { is_made(header, Summed { relation, only }) };
+    made.by_sum && made.by_own
+}
+
+/// Of the rows of some tables that go whole, those that the running sum of `of` has made, and those of them that it
+/// has inserted; `None` where it can have made none.
+pub fn among(tables: &[pg_sys::Oid], of: Summed) -> Option<(u64, u64)> {
+    if levels::starts_whole_statement() && settings::scope() == SumOver::Statement {
+        return None;
+    }
+    let mut made = None;
+    for table in tables.iter().filter(|table| relations::kind(**table) == pg_sys::RELKIND_RELATION) {
+        let look = sizes::with_open(*table, |opened| {
+            // SAFETY: open and locked, and stays so until this returns; what is asked raises nothing.
+            unsafe {
+                (heap::is_heap(opened) && compat::may_have_made(opened)).then(|| {
+                    frame::call(|| heap::rows_of_which(opened, is_made_for_all, (of.relation, of.only)))
+                })
+            }
+        });
+        if let sizes::Look::Has(Some((rows, fresh))) = look {
+            let (all, inserted) = made.unwrap_or((0, 0));
+            made = Some((all + rows, inserted + fresh));
+        }
+    }
+    made
 }
 
 /// Whether the tuple in a slot was.

@@ -454,6 +454,11 @@ impl Task {
         Task { table: task.table.of_size(size), ..task }
     }
 
+    /// What its rows are summed for.
+    pub fn summed(&self) -> ledger::Summed {
+        self.table.of()
+    }
+
     /// The same task, of a write whose rows have joined the sum; so many are gone.
     pub fn joined(self, deleted: u64) -> Task {
         Task { table: self.table.joined(deleted), ..self }

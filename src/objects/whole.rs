@@ -7,6 +7,7 @@ use safedelete_core::limit::Size;
 use safedelete_core::message::Report;
 
 use crate::guard::given;
+use crate::guard::made;
 use crate::guard::task::{Task, own_ceiling};
 use crate::pg::attempt::attempt;
 use crate::pg::count::Count;
@@ -40,8 +41,10 @@ pub fn enough(command: Command, relation: pg_sys::Oid) -> u64 {
 
 /// Judges a table that goes with `members`, which are itself and what goes with it.
 pub fn judge(command: Command, relation: pg_sys::Oid, members: Vec<pg_sys::Oid>) -> Result<(), Frozen> {
-    let size = count_now(command, members, enough(command, relation));
-    finish(command, relation, size)
+    let made = made::among(&members, Task::of_whole_table(command, relation, Size::Exact(0)).summed());
+    let enough = if made.is_some() { u64::MAX } else { enough(command, relation) };
+    let size = count_now(command, members, enough);
+    finish_with(command, relation, size, made.unwrap_or_default())
 }
 
 /// The rows of tables that are about to go, counted at least until there are `enough`. Those that are on foreign
@@ -63,9 +66,20 @@ pub fn count_now(command: Command, members: Vec<pg_sys::Oid>, enough: u64) -> Si
 
 /// Judges a table of which so many rows go.
 pub fn finish(command: Command, relation: pg_sys::Oid, size: Size) -> Result<(), Frozen> {
+    finish_with(command, relation, size, (0, 0))
+}
+
+/// The same, where the sum has made some of the rows, and inserted some of these: it has counted them, or they were not
+/// there.
+fn finish_with(
+    command: Command,
+    relation: pg_sys::Oid,
+    size: Size,
+    (made, inserted): (u64, u64),
+) -> Result<(), Frozen> {
     let task = Task::of_whole_table(command, relation, size);
     let mut task = if policy::of(relation).guards(command) { task } else { task.unguarded() };
-    task.join_sum(size.rows(), size.rows()).map(drop)
+    task.join_sum(size.rows().saturating_sub(made), size.rows().saturating_sub(inserted)).map(drop)
 }
 
 /// What would become of a TRUNCATE or DROP of these tables, which are `relation` with what goes with it;

@@ -69,6 +69,68 @@ pub unsafe fn read_pages(
     }
 }
 
+/// What is asked of a row version that is there: its header, and of what table, alone or not.
+pub type Asked = unsafe fn(pg_sys::HeapTupleHeader, pg_sys::Oid, bool) -> bool;
+
+/// How many rows of a table are there now of which `asked` says yes, and how many of these update no version.
+///
+/// # Safety
+/// As `read_pages`; `asked` raises nothing.
+#[allow(ffi_unwind_calls, reason = "runs in frame::call and owns nothing")]
+pub unsafe fn rows_of_which(opened: pg_sys::Relation, asked: Asked, of: (pg_sys::Oid, bool)) -> (u64, u64) {
+    // SAFETY: by contract; an error gives pin and lock of the buffer back.
+    unsafe {
+        let blocks = pg_sys::RelationGetNumberOfBlocksInFork(opened, pg_sys::ForkNumber::MAIN_FORKNUM);
+        let (mut yes, mut fresh) = (0, 0);
+        for block in 0..blocks {
+            if pg_sys::InterruptPending != 0 {
+                raw::ProcessInterrupts();
+            }
+            let buffer = raw::ReadBufferExtended(
+                opened,
+                pg_sys::ForkNumber::MAIN_FORKNUM,
+                block,
+                pg_sys::ReadBufferMode::RBM_NORMAL,
+                std::ptr::null_mut(),
+            );
+            raw::LockBuffer(buffer, pg_sys::BUFFER_LOCK_SHARE as c_int);
+            let page = page_of(buffer);
+            let mut tuple = pg_sys::HeapTupleData { t_tableOid: (*opened).rd_id, ..Default::default() };
+            tuple.t_self.ip_blkid.bi_hi = (block >> 16) as u16;
+            tuple.t_self.ip_blkid.bi_lo = block as u16;
+            for (i, line) in lines_of(page).iter().enumerate().filter(|(_, line)| is_normal(**line)) {
+                let (offset, length) = extent(*line);
+                tuple.t_self.ip_posid = i as u16 + 1;
+                tuple.t_data = page.add(offset).cast();
+                tuple.t_len = length;
+                let now = &raw mut pg_sys::SnapshotSelfData;
+                if raw::HeapTupleSatisfiesVisibility(&raw mut tuple, now, buffer)
+                    && asked(tuple.t_data, of.0, of.1)
+                {
+                    yes += 1;
+                    fresh += u64::from(u32::from((*tuple.t_data).t_infomask) & pg_sys::HEAP_UPDATED == 0);
+                }
+            }
+            raw::UnlockReleaseBuffer(buffer);
+        }
+        (yes, fresh)
+    }
+}
+
+/// A page's line pointers.
+///
+/// # Safety
+/// `page` is a heap's, pinned and locked for as long as the outcome is used.
+unsafe fn lines_of<'a>(page: *mut u8) -> &'a [u32] {
+    // SAFETY: by contract; they end at pd_lower.
+    unsafe {
+        let header = page.cast::<pg_sys::PageHeaderData>();
+        let first = std::mem::offset_of!(pg_sys::PageHeaderData, pd_linp);
+        let lines = usize::from((*header).pd_lower).saturating_sub(first) / size_of::<u32>();
+        std::slice::from_raw_parts(page.add(first).cast::<u32>(), lines)
+    }
+}
+
 /// Adds what is on page `seen.block`.
 ///
 /// # Safety
@@ -85,9 +147,7 @@ unsafe fn rows_on_page(
     unsafe {
         let page = page_of(buffer);
         let header = page.cast::<pg_sys::PageHeaderData>();
-        let first = std::mem::offset_of!(pg_sys::PageHeaderData, pd_linp);
-        let lines = usize::from((*header).pd_lower).saturating_sub(first) / size_of::<u32>();
-        let lines = std::slice::from_raw_parts(page.add(first).cast::<u32>(), lines);
+        let lines = lines_of(page);
         if u32::from((*header).pd_flags) & pg_sys::PD_ALL_VISIBLE != 0 && !(*snapshot).takenDuringRecovery {
             // Of a standby's snapshots PostgreSQL does not believe the bit.
             seen.rows += u64::from(lines.iter().map(|line| u32::from(is_normal(*line))).sum::<u32>());

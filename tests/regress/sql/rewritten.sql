@@ -90,7 +90,37 @@ DO $$ BEGIN
   INSERT INTO whole SELECT g, 1 FROM generate_series(4000, 6000) g ON CONFLICT (id) DO UPDATE SET v = 2;
   DELETE FROM whole WHERE v = 1;
 END $$;
+-- TRUNCATE takes what the sum has inserted for nothing, and what it has counted not again.
+CREATE TABLE staged (id int);
+BEGIN;
+DO $$ BEGIN INSERT INTO staged SELECT generate_series(1, 2000); TRUNCATE staged; END $$;
+SET LOCAL safedelete.scope = transaction;
+INSERT INTO staged SELECT generate_series(1, 2000);
+TRUNCATE staged;
+INSERT INTO staged SELECT generate_series(1, 2000);
+DELETE FROM staged WHERE id > 0;
+ROLLBACK;
+INSERT INTO staged SELECT generate_series(1, 90);
+BEGIN;
+DO $$ BEGIN UPDATE staged SET id = id WHERE id <= 80; TRUNCATE staged; END $$;
+ROLLBACK;
+INSERT INTO staged SELECT generate_series(91, 101);
+DO $$ BEGIN UPDATE staged SET id = id WHERE id <= 80; TRUNCATE staged; END $$;
+DO $$ BEGIN INSERT INTO staged SELECT generate_series(1, 50); TRUNCATE staged; END $$;
+BEGIN;
+DO $$ BEGIN INSERT INTO staged SELECT generate_series(1, 300); TRUNCATE staged; END $$;
+ROLLBACK;
+DO $$ BEGIN
+  INSERT INTO whole SELECT g, 0 FROM generate_series(2001, 9000) g ON CONFLICT (id) DO UPDATE SET v = 2;
+  TRUNCATE whole;
+  RAISE EXCEPTION 'not refused';
+END $$;
+DO $$ BEGIN INSERT INTO high SELECT g, 0 FROM generate_series(6001, 6900) g; TRUNCATE whole; END $$;
+SET safedelete.own_max_rows = 90;
+DO $$ BEGIN INSERT INTO staged SELECT generate_series(1, 2000); TRUNCATE staged; END $$;
+RESET safedelete.own_max_rows;
 SELECT count(*), max(id) FROM t;
 SELECT count(*), max(id) FROM whole;
+SELECT count(*), max(id) FROM staged;
 SET client_min_messages = warning;
 DROP SCHEMA rewritten CASCADE;
