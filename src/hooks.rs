@@ -15,7 +15,7 @@ use crate::analysis;
 use crate::guard::unique;
 use crate::pg::copied::Copied;
 use crate::pg::nodes::Node;
-use crate::pg::{backend, frame, nodes, raw, report, roles};
+use crate::pg::{backend, frame, raw, report, roles};
 use crate::{ledger, levels, objects, policy, settings};
 
 static mut PREVIOUS_UTILITY: pg_sys::ProcessUtility_hook_type = None;
@@ -62,9 +62,9 @@ unsafe extern "C-unwind" fn process_utility(
 ) {
     // SAFETY: PostgreSQL's arguments, passed on as they came.
     unsafe {
-        let outer = levels::current();
-        if nodes::tag((*statement).utilityStmt) != NodeTag::T_ExecuteStmt || !levels::enter_execute() {
-            return run_utility(
+        let next = || {
+            let next = PREVIOUS_UTILITY.unwrap_or(raw::standard_ProcessUtility);
+            next(
                 statement,
                 query_string,
                 read_only_tree,
@@ -74,42 +74,28 @@ unsafe extern "C-unwind" fn process_utility(
                 destination,
                 completion,
             );
+        };
+        let utility = Node::of((*statement).utilityStmt);
+        let outer = levels::current();
+        if !utility.is_some_and(|utility| utility.is_a::<pg_sys::ExecuteStmt>()) || !levels::enter_execute() {
+            return run_utility(utility, next);
         }
         // Prepared statements, of those that do not use the protocol's.
-        next_utility(
-            statement,
-            query_string,
-            read_only_tree,
-            context,
-            params,
-            environment,
-            destination,
-            completion,
-        );
+        next();
         let own = levels::own_sum();
         levels::leave(outer);
         forget_own(own);
     }
 }
 
+/// Runs a utility command as a level. It owns nothing, nor does `next`.
+///
 /// # Safety
 /// As the hook. No frame above owns anything.
 #[inline(never)]
-#[allow(ffi_unwind_calls, reason = "called by a bare frame, which owns nothing")]
-#[allow(clippy::too_many_arguments, reason = "PostgreSQL's signature")]
-unsafe fn run_utility(
-    statement: *mut pg_sys::PlannedStmt,
-    query_string: *const c_char,
-    read_only_tree: bool,
-    context: pg_sys::ProcessUtilityContext::Type,
-    params: pg_sys::ParamListInfo,
-    environment: *mut pg_sys::QueryEnvironment,
-    destination: *mut pg_sys::DestReceiver,
-    completion: *mut pg_sys::QueryCompletion,
-) {
+unsafe fn run_utility(utility: Option<Node>, next: impl Fn() + Copy) {
     // SAFETY: as the caller says.
     unsafe {
-        let utility = Node::of((*statement).utilityStmt);
         let kept = utility.filter(|utility| levels::keeps(*utility)).and_then(|utility| Copied::of(utility));
         let outer = levels::enter_utility(utility, kept, utility.is_some_and(is_explain_analyze));
         let truncate = utility.and_then(|utility| utility.as_a::<pg_sys::TruncateStmt>());
@@ -119,16 +105,7 @@ unsafe fn run_utility(
             report::raise(&frozen);
         }
         let first = backend::command_id();
-        next_utility(
-            statement,
-            query_string,
-            read_only_tree,
-            context,
-            params,
-            environment,
-            destination,
-            completion,
-        );
+        next();
         let end = backend::command_id();
         let counts = !settings::is_off() || policy::in_use();
         if counts && end > first && utility.is_some_and(|utility| utility.tag() == NodeTag::T_AlterTableStmt)
@@ -144,28 +121,6 @@ unsafe fn run_utility(
         let own = levels::own_sum();
         levels::leave_utility(outer);
         forget_own(own);
-    }
-}
-
-/// # Safety
-/// As the hook.
-#[inline(always)]
-#[allow(ffi_unwind_calls, reason = "called by bare frames, which own nothing")]
-#[allow(clippy::too_many_arguments, reason = "PostgreSQL's signature")]
-unsafe fn next_utility(
-    statement: *mut pg_sys::PlannedStmt,
-    query_string: *const c_char,
-    read_only_tree: bool,
-    context: pg_sys::ProcessUtilityContext::Type,
-    params: pg_sys::ParamListInfo,
-    environment: *mut pg_sys::QueryEnvironment,
-    destination: *mut pg_sys::DestReceiver,
-    completion: *mut pg_sys::QueryCompletion,
-) {
-    // SAFETY: as the caller says.
-    unsafe {
-        let next = PREVIOUS_UTILITY.unwrap_or(raw::standard_ProcessUtility);
-        next(statement, query_string, read_only_tree, context, params, environment, destination, completion);
     }
 }
 

@@ -111,18 +111,31 @@ pub fn is_other_temp(relation: pg_sys::Oid) -> bool {
         && pg_sys::isOtherTempNamespace(pg_sys::get_rel_namespace(relation))
 }
 
-/// What pg_class says of a relation; `None` where it is gone.
-pub fn catalogued<T>(relation: pg_sys::Oid, read: impl FnOnce(&pg_sys::FormData_pg_class) -> T) -> Option<T> {
-    // SAFETY: a catalog cache look-up, read before it is released.
+/// What a row of a catalog cache says, that is found by OID; `None` where there is none.
+///
+/// # Safety
+/// `Form` is the layout of the cache's rows.
+unsafe fn cached<Form, T>(
+    cache: pg_sys::SysCacheIdentifier::Type,
+    key: pg_sys::Oid,
+    read: impl FnOnce(&Form) -> T,
+) -> Option<T> {
+    // SAFETY: a look-up, read before it is released.
     unsafe {
-        let tuple = pg_sys::SearchSysCache1(pg_sys::SysCacheIdentifier::RELOID as i32, relation.into());
+        let tuple = pg_sys::SearchSysCache1(cache as i32, key.into());
         if tuple.is_null() {
             return None;
         }
-        let value = read(&*pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_class>());
+        let value = read(&*pg_sys::GETSTRUCT(tuple).cast::<Form>());
         pg_sys::ReleaseSysCache(tuple);
         Some(value)
     }
+}
+
+/// What pg_class says of a relation; `None` where it is gone.
+pub fn catalogued<T>(relation: pg_sys::Oid, read: impl FnOnce(&pg_sys::FormData_pg_class) -> T) -> Option<T> {
+    // SAFETY: the cache's rows.
+    unsafe { cached(pg_sys::SysCacheIdentifier::RELOID, relation, read) }
 }
 
 /// Whether a relation is a system catalog or its TOAST table, and the server protects those.
@@ -188,19 +201,13 @@ pub fn may_run_sql(function: pg_sys::Oid) -> bool {
     if function == pg_sys::Oid::from(pg_sys::F_SET_CONFIG) {
         return true;
     }
-    // SAFETY: a catalog cache look-up, released below.
-    unsafe {
-        let tuple = pg_sys::SearchSysCache1(pg_sys::SysCacheIdentifier::PROCOID as i32, function.into());
-        if tuple.is_null() {
-            return false;
-        }
-        let form = &*pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_proc>();
-        let writes = form.provolatile as u8 == pg_sys::PROVOLATILE_VOLATILE
-            && form.prolang != INTERNAL_LANGUAGE.into()
-            && form.prolang != C_LANGUAGE.into();
-        pg_sys::ReleaseSysCache(tuple);
-        writes
-    }
+    let writes = |row: &pg_sys::FormData_pg_proc| {
+        row.provolatile as u8 == pg_sys::PROVOLATILE_VOLATILE
+            && row.prolang != INTERNAL_LANGUAGE.into()
+            && row.prolang != C_LANGUAGE.into()
+    };
+    // SAFETY: the cache's rows.
+    unsafe { cached(pg_sys::SysCacheIdentifier::PROCOID, function, writes) }.unwrap_or(false)
 }
 
 /// The sequences that go with a table.
@@ -218,16 +225,8 @@ pub fn creation_schema() -> String {
 
 /// Whether the current user owns a table, or is a member of who does.
 pub fn is_own(relation: pg_sys::Oid) -> bool {
-    // SAFETY: a catalog cache look-up, released below.
-    unsafe {
-        let tuple = pg_sys::SearchSysCache1(pg_sys::SysCacheIdentifier::RELOID as i32, relation.into());
-        if tuple.is_null() {
-            return false;
-        }
-        let owner = (*pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_class>()).relowner;
-        pg_sys::ReleaseSysCache(tuple);
-        pg_sys::has_privs_of_role(pg_sys::GetUserId(), owner)
-    }
+    catalogued(relation, |row| row.relowner)
+        .is_some_and(|owner| pg_sys::has_privs_of_role(pg_sys::GetUserId(), owner))
 }
 
 /// Whether the current user may truncate a table.
