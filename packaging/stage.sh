@@ -22,7 +22,7 @@ is_built() { [ -f "$1" ] || { echo "$1 is missing: run packaging/build first (ma
 is_built "$library"
 for tool in "strip binutils" "objcopy binutils" "readelf binutils" "cargo cargo"; do require $tool; done
 
-# install_stripped FILE TO MODE DEBUG: without what only a debugger reads, which goes into the directory DEBUG, if given.
+# install_stripped FILE TO MODE DEBUG: without what only a debugger reads, which goes below DEBUG, if that is given.
 install_stripped() {
   local id
   install -D -m "$3" "$1" "$2"
