@@ -30,8 +30,8 @@ help:
 ##                      off and log; make test-postgres-cassert on a server built with assertions
 ## make cli             safedelete-check, the reviewer's program; make install-cli puts it beside psql
 ## make test-cli        safedelete-check against a server, and with --scratch
-## make test-clients    Alembic, Django and Liquibase against the guard (from PyPI and npm), and what Django, SQLAlchemy,
-##                      Sequelize and Knex write by themselves
+## make test-clients    Alembic, Django and Liquibase against the guard (from PyPI and npm), and what Django,
+##                      SQLAlchemy, Sequelize and Knex write by themselves
 ## make test-incidents  public accidents, replayed
 ## make test-comparison beside pg-safeupdate, pg_savior and sql_safe_updates, statement by statement
 ## make test-company    beside other extensions of Debian, in both orders of preloading

@@ -50,8 +50,8 @@ fn go_without_rules(checker: &Checker, migration: &Migration) {
 
 const WORDS: [&str; 2] = ["exactly", "at_most"];
 
-/// The rows that a file counts on with `exactly` and `at_most` are not in a scratch server. While a file runs there, both
-/// are true; what is to be said of them has been.
+/// The rows that a file counts on with `exactly` and `at_most` are not in a scratch server. While a file runs there,
+/// both are true; what is to be said of them has been.
 struct Words<'a> {
     connection: &'a Connection,
     are: String,

@@ -33,8 +33,8 @@ pub fn find(arguments: &[String], down: bool) -> (Vec<PathBuf>, Vec<(String, Str
     (files, bad)
 }
 
-/// Each *.sql file below a folder, that of links included; hidden folders are tools' own. `above` are the folders on the
-/// way, to which a link may lead back.
+/// Every *.sql file below a folder, that of links included; hidden folders are tools' own. `above` are the folders on
+/// the way, to which a link may lead back.
 fn below(
     folder: &Path,
     above: &mut Vec<PathBuf>,

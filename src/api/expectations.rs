@@ -38,8 +38,8 @@ function!(
 );
 
 function!(
-    /// `not_enforced(internal) RETURNS internal`: what the planner asks about a call of either that it finds, wherever it
-    /// stands in a statement. Some of these would never be run: an OR's arm, for a row that the other lets through.
+    /// `not_enforced(internal) RETURNS internal`: what the planner asks about a call of either that it finds, wherever
+    /// it stands in a statement. Some of these would never be run: an OR's arm, for a row that the other lets through.
     safedelete_not_enforced,
     pg_finfo_safedelete_not_enforced,
     |call| {

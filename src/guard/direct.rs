@@ -5,7 +5,7 @@ use core::ffi::c_int;
 use crate::pg::pg_sys;
 use pgrx::pg_sys::NodeTag;
 
-use super::state::GuardState;
+use super::state::{GuardState, orders_of};
 use crate::pg::{compat, nodes, raw};
 
 /// The foreign scans that write by themselves, wherever they stand below a ModifyTable.
@@ -65,7 +65,7 @@ pub unsafe fn sent(guard: *mut GuardState) -> u64 {
     // SAFETY: `settle` gave the scans instruments.
     unsafe {
         let rows = (0..nodes::length((*guard).direct)).map(|i| written_by(scan(guard, i)) as u64).sum();
-        (&(*guard).orders).write.deletes(rows)
+        orders_of(guard).write.deletes(rows)
     }
 }
 

@@ -8,7 +8,7 @@ use safedelete_core::event::Counter;
 use super::input::{is_new, next_row};
 use super::orders::{Flow, Orders};
 use super::slots::is_empty;
-use super::state::{self, GuardState, Stage};
+use super::state::{self, GuardState, Stage, orders_of};
 use super::tally::{count_in_parts, note_made_in_parts, note_own};
 use super::threshold::check;
 use super::{beyond, direct, expected, identity, made, measure};
@@ -57,7 +57,7 @@ pub unsafe extern "C-unwind" fn execute(child: *mut pg_sys::PlanState) -> *mut p
 unsafe fn count_row(guard: *mut GuardState) -> *mut pg_sys::TupleTableSlot {
     // SAFETY: by contract.
     unsafe {
-        let kept_elsewhere = (&(*guard).orders).flow != Flow::Rows;
+        let kept_elsewhere = orders_of(guard).flow != Flow::Rows;
         if kept_elsewhere {
             measure::count(guard);
         }
@@ -80,7 +80,7 @@ unsafe fn count_row(guard: *mut GuardState) -> *mut pg_sys::TupleTableSlot {
             }
             if (*guard).looks {
                 (*guard).last_is_made = made::came(guard, slot);
-                if (*guard).last_is_made.by_sum && matches!((&(*guard).orders).flow, Flow::Direct { .. }) {
+                if (*guard).last_is_made.by_sum && matches!(orders_of(guard).flow, Flow::Direct { .. }) {
                     (*guard).made += 1;
                     return slot;
                 }
@@ -154,7 +154,7 @@ unsafe fn count_beyond(guard: *mut GuardState) {
             return;
         }
         beyond::count(guard);
-        if (&(*guard).orders).flow == Flow::Rows && (*guard).count > (*guard).threshold {
+        if orders_of(guard).flow == Flow::Rows && (*guard).count > (*guard).threshold {
             check(guard);
         }
     }
@@ -171,7 +171,7 @@ unsafe fn finish(guard: *mut GuardState) {
         let refused: Option<Frozen> = frame::guarded(|| {
             let (count, deleted) = ((*guard).count, measure::deleted(guard));
             if let Some(light) = &(*guard).light
-                && light.finish((&(*guard).orders).write.command, count, deleted)
+                && light.finish(orders_of(guard).write.command, count, deleted)
             {
                 return None;
             }

@@ -1,7 +1,7 @@
 //! The rows of a guard's input: the next, and whether it has come by before. Bare frames, as place.rs.
 
 use super::slots::is_empty;
-use super::state::GuardState;
+use super::state::{GuardState, orders_of};
 use super::{beyond, identity};
 use crate::pg::pg_sys;
 
@@ -29,7 +29,7 @@ pub unsafe fn next_row(guard: *mut GuardState) -> *mut pg_sys::TupleTableSlot {
 pub unsafe fn is_new(guard: *mut GuardState, slot: *mut pg_sys::TupleTableSlot) -> bool {
     // SAFETY: by contract; what it has started with lives as long as the guard.
     unsafe {
-        if (&(*guard).orders).repeats
+        if orders_of(guard).repeats
             && let Some(identity) = identity::identity(slot, &(*guard).orders)
             && let Some(rows) = &mut (*(*guard).execution).distinct
         {

@@ -7,7 +7,7 @@ use pgrx::pg_sys::NodeTag;
 use safedelete_core::command::Command;
 
 use super::orders::{Flow, Orders};
-use super::state::{self, GuardState, Made};
+use super::state::{self, GuardState, Made, orders_of};
 use super::tally::{count_in_parts, count_more, note_own};
 use super::threshold::check;
 use super::{direct, made};
@@ -45,7 +45,7 @@ pub unsafe fn partition_of(guard: *mut GuardState, slot: *mut pg_sys::TupleTable
 pub unsafe fn deleted(guard: *mut GuardState) -> u64 {
     // SAFETY: by contract; the parent outlives its input.
     unsafe {
-        match (&(*guard).orders).write {
+        match orders_of(guard).write {
             Write { command: Command::Merge, .. } => (*(*guard).parent).mt_merge_deleted as u64,
             write => write.deletes((*guard).count + (*guard).made),
         }
@@ -60,7 +60,7 @@ pub unsafe fn count(guard: *mut GuardState) {
     // SAFETY: the parent outlives its input; an upsert's parent has an instrument.
     unsafe {
         let parent = (*guard).parent;
-        let direct = matches!((&(*guard).orders).flow, Flow::Direct { .. });
+        let direct = matches!(orders_of(guard).flow, Flow::Direct { .. });
         let count = if direct {
             direct_count(guard)
         } else if (*parent).operation == pg_sys::CmdType::CMD_MERGE {
@@ -104,7 +104,7 @@ pub unsafe fn count(guard: *mut GuardState) {
 unsafe fn last_was_made(guard: *mut GuardState) -> Made {
     // SAFETY: by contract.
     unsafe {
-        if (&(*guard).orders).write.command == Command::Upsert {
+        if orders_of(guard).write.command == Command::Upsert {
             made::was_upserted(guard)
         } else {
             (*guard).last_is_made
@@ -120,7 +120,7 @@ unsafe fn last_was_made(guard: *mut GuardState) -> Made {
 pub unsafe fn count_foreign_parts(guard: *mut GuardState) {
     // SAFETY: by contract; a foreign scan that writes names its result relation.
     unsafe {
-        if (&(*guard).orders).flow != (Flow::Direct { returning: false }) {
+        if orders_of(guard).flow != (Flow::Direct { returning: false }) {
             return;
         }
         let table = (*(*guard).estate).es_range_table;
@@ -144,7 +144,7 @@ unsafe fn direct_count(guard: *mut GuardState) -> f64 {
     // SAFETY: `settle` gave the scans instruments.
     unsafe {
         let mut count = (*guard).passed as f64;
-        if (&(*guard).orders).flow == (Flow::Direct { returning: false }) {
+        if orders_of(guard).flow == (Flow::Direct { returning: false }) {
             let mut i = 0;
             while i < nodes::length((*guard).direct) {
                 count += direct::written_by(direct::scan(guard, i));
@@ -213,7 +213,7 @@ pub unsafe fn count_rest(query: *mut pg_sys::QueryDesc) {
     unsafe {
         let guard = state::below(main_of(query));
         // A view's triggers are called again for a row that comes again.
-        if !guard.is_null() && (&(*guard).orders).whole_row == 0 {
+        if !guard.is_null() && orders_of(guard).whole_row == 0 {
             let rest = (*(*query).estate).es_processed.saturating_sub((*guard).count + (*guard).made);
             if rest > 0 {
                 count_more(guard, rest);

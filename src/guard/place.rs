@@ -9,7 +9,7 @@ use safedelete_core::command::Command;
 
 use super::execution::{self, Start};
 use super::orders::{Flow, Orders};
-use super::state::{self, GuardState, Stage};
+use super::state::{self, GuardState, Stage, orders_of};
 use super::{beyond, direct, expected, explain, flow, made, measure};
 use crate::pg::report;
 use crate::pg::{compat, frame, nodes, raw};
@@ -159,7 +159,7 @@ unsafe fn settle(guard: *mut GuardState) {
         let child = (*place_of(modify, &(*guard).orders)).lefttree;
         made::settle(guard);
         let own = (*child).ps_ResultTupleSlot;
-        if (&(*guard).orders).tids_only
+        if orders_of(guard).tids_only
             && !own.is_null()
             && std::ptr::eq((*own).tts_ops, &raw const pg_sys::TTSOpsVirtual)
         {
@@ -172,14 +172,13 @@ unsafe fn settle(guard: *mut GuardState) {
                 &raw const pg_sys::TTSOpsVirtual,
             );
         }
-        match (&(*guard).orders).flow {
+        match orders_of(guard).flow {
             Flow::Direct { .. } if (*guard).stage == Stage::Count => {
                 (*guard).direct = direct::scans(child);
                 frame::guarded(|| direct::instrument((*guard).direct));
             }
             Flow::Parent
-                if (&(*guard).orders).write.command == Command::Upsert
-                    && (*modify).ps.instrument.is_null() =>
+                if orders_of(guard).write.command == Command::Upsert && (*modify).ps.instrument.is_null() =>
             {
                 // InstrCountTuples2 counts the conflicts, where there is an instrument.
                 (*modify).ps.instrument = frame::guarded(|| compat::instrument(0));

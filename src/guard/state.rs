@@ -156,3 +156,13 @@ pub(super) unsafe fn execution<'g>(guard: *mut GuardState) -> &'g mut Execution 
         &mut *(*guard).execution
     }
 }
+
+/// The orders of a guard; written out, for a reference to what a raw pointer leads to should be seen.
+///
+/// # Safety
+/// The guard lives.
+#[inline]
+pub(super) unsafe fn orders_of<'a>(guard: *const GuardState) -> &'a Orders {
+    // SAFETY: by contract.
+    unsafe { &(*guard).orders }
+}

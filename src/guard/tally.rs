@@ -1,6 +1,6 @@
 //! Counts that are the parts' or the sum's, told to the execution; a refusal is raised. Bare frames, as place.rs.
 
-use super::state::{self, GuardState, Made};
+use super::state::{self, GuardState, Made, orders_of};
 use crate::pg::frame;
 use crate::pg::pg_sys;
 use crate::pg::report::{self, Frozen};
@@ -70,7 +70,7 @@ pub unsafe fn count_more(guard: *mut GuardState, rows: u64) {
     // SAFETY: by contract; what it has started with lives as long as the guard.
     unsafe {
         (*guard).count += rows;
-        let deleted = (&(*guard).orders).write.deletes(rows);
+        let deleted = orders_of(guard).write.deletes(rows);
         if let Some(frozen) = frame::guarded(|| state::execution(guard).task.join_sum(rows, deleted).err()) {
             report::raise(&frozen);
         }
