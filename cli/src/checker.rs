@@ -103,7 +103,7 @@ impl Checker<'_> {
             times += 1;
             let line = line_of(&failure);
             let statement = line.and_then(|line| statement_around(&script, line));
-            let mark = statement.clone().or(Some(0..script.len()).filter(|_| line.is_some()));
+            let mark = statement.clone().or(line.is_some().then_some(0..script.len()));
             let finding = of_failure(&failure);
             findings.push(match mark {
                 Some(mark) => finding
