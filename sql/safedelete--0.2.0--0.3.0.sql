@@ -126,3 +126,517 @@ LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'safedelete_read_stats';
 COMMENT ON FUNCTION safedelete.read_counters() IS 'the counters of each database';
 CREATE OR REPLACE VIEW safedelete.stats AS SELECT * FROM safedelete.read_counters();
 DROP FUNCTION safedelete.read_stats();
+
+-- What large writes take, kept to be given back. Written by the library for whoever writes, so nobody needs a right to
+-- it, and read through the views and functions below. Not in dumps: it is no backup, and what was forgotten stays so.
+CREATE TABLE safedelete.kept_writes (
+  event bigint NOT NULL,
+  write bigint NOT NULL,
+  relation oid NOT NULL,
+  schema_name text NOT NULL,
+  table_name text NOT NULL,
+  command text NOT NULL,
+  columns text[] NOT NULL,
+  at timestamptz NOT NULL,
+  until timestamptz NOT NULL,
+  "user" text NOT NULL,
+  login text NOT NULL,
+  application text,
+  reason text,
+  restored_at timestamptz,
+  restored_by text
+);
+COMMENT ON TABLE safedelete.kept_writes IS 'a line for what one statement wrote in one table, with the names of its columns';
+CREATE INDEX kept_writes_event ON safedelete.kept_writes (event);
+CREATE UNIQUE INDEX kept_writes_write ON safedelete.kept_writes (write);
+CREATE INDEX kept_writes_until ON safedelete.kept_writes (until);
+CREATE TABLE safedelete.kept_data (
+  write bigint NOT NULL,
+  "row" bigint NOT NULL,
+  old text[] NOT NULL,
+  new text[]
+);
+COMMENT ON TABLE safedelete.kept_data IS 'the rows of kept_writes: each column as a text, before and (UPDATE) after';
+CREATE INDEX kept_data_write ON safedelete.kept_data (write, "row");
+CREATE SEQUENCE safedelete.kept_writes_write_seq;
+COMMENT ON SEQUENCE safedelete.kept_writes_write_seq IS 'numbers the lines of kept_writes';
+REVOKE ALL ON safedelete.kept_writes, safedelete.kept_data FROM PUBLIC;
+
+CREATE FUNCTION safedelete.keep_rows() RETURNS trigger
+LANGUAGE c AS 'MODULE_PATHNAME', 'safedelete_keep_rows';
+COMMENT ON FUNCTION safedelete.keep_rows() IS 'what the triggers of tables run whose policy says keep';
+
+CREATE FUNCTION safedelete.keep_tables(target regclass DEFAULT NULL) RETURNS void
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'safedelete_keep_tables';
+COMMENT ON FUNCTION safedelete.keep_tables(regclass) IS 'makes the triggers that keep rows, where policy or safedelete.keep asks for them, of a table or of all';
+
+CREATE FUNCTION safedelete.row_texts(value record, columns text[]) RETURNS text[]
+LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'safedelete_row_texts';
+COMMENT ON FUNCTION safedelete.row_texts(record, text[]) IS 'columns of a row as texts, whatever the session''s settings';
+
+CREATE FUNCTION safedelete.row_of(shape anyelement, columns text[], texts text[]) RETURNS anyelement
+LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'safedelete_row_of';
+COMMENT ON FUNCTION safedelete.row_of(anyelement, text[], text[]) IS 'a row of the type of the first argument, from texts by the names of its columns';
+
+CREATE FUNCTION safedelete.changed_columns(columns text[], old text[], new text[]) RETURNS text[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+  SELECT coalesce(array_agg(u.c ORDER BY u.n), '{}')
+  FROM ROWS FROM (unnest(columns), unnest(old), unnest(new)) WITH ORDINALITY u(c, o, w, n)
+  WHERE u.o IS DISTINCT FROM u.w;
+END;
+COMMENT ON FUNCTION safedelete.changed_columns(text[], text[], text[]) IS 'the columns in which two rows differ';
+
+CREATE FUNCTION safedelete.note_kept(verdict text, relation text, rows bigint) RETURNS void
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'safedelete_note_kept';
+COMMENT ON FUNCTION safedelete.note_kept(text, text, bigint) IS 'an event of rows that were given back or forgotten';
+REVOKE EXECUTE ON FUNCTION safedelete.note_kept(text, text, bigint) FROM PUBLIC;
+
+-- Who asks a function that runs as its owner: the role that the client has set, or logged in as.
+CREATE FUNCTION safedelete.asking() RETURNS name
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+  SELECT CASE current_setting('role') WHEN 'none' THEN session_user ELSE current_setting('role')::name END;
+END;
+COMMENT ON FUNCTION safedelete.asking() IS 'the role of the client, inside a function that runs as its owner';
+
+-- A table that is gone has no owner, so only superusers are of it.
+CREATE FUNCTION safedelete.owns_kept(relation oid, who name) RETURNS boolean
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+  SELECT coalesce((SELECT a.rolsuper FROM pg_roles a WHERE a.rolname = who), false)
+    OR coalesce((SELECT pg_has_role(who, c.relowner, 'USAGE') FROM pg_class c WHERE c.oid = relation), false);
+END;
+COMMENT ON FUNCTION safedelete.owns_kept(oid, name) IS 'whether a role may see the kept rows of a table';
+
+CREATE VIEW safedelete.kept WITH (security_barrier) AS
+  SELECT w.event, coalesce(format('%I.%I', n.nspname, c.relname), format('%I.%I', w.schema_name, w.table_name)) AS relation,
+    c.oid IS NOT NULL AS is_there, string_agg(DISTINCT w.command, ', ' ORDER BY w.command) AS command,
+    sum((SELECT count(*) FROM safedelete.kept_data d WHERE d.write = w.write))::bigint AS rows,
+    min(w.at) AS at, min(w.until) AS until, min(w."user") AS "user", min(w.login) AS login,
+    min(w.application) AS application, min(w.reason) AS reason, max(w.restored_at) AS restored_at,
+    max(w.restored_by) AS restored_by
+  FROM safedelete.kept_writes w
+    LEFT JOIN (pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace) ON c.oid = w.relation
+  WHERE safedelete.owns_kept(w.relation, current_user) OR pg_has_role(current_user, 'pg_monitor', 'USAGE')
+  GROUP BY w.event, w.relation, w.schema_name, w.table_name, c.oid, n.nspname, c.relname;
+COMMENT ON VIEW safedelete.kept IS 'what is kept: a line for each event and table';
+
+CREATE VIEW safedelete.kept_rows WITH (security_barrier) AS
+  SELECT w.event, w.relation::regclass AS relation, w.command, w.at, jsonb_object(w.columns, d.old) AS old,
+    CASE WHEN d.new IS NOT NULL THEN jsonb_object(w.columns, d.new) END AS new,
+    w.write, d."row", w.columns, d.old AS old_texts, d.new AS new_texts
+  FROM safedelete.kept_writes w JOIN safedelete.kept_data d USING (write)
+  WHERE safedelete.owns_kept(w.relation, current_user);
+COMMENT ON VIEW safedelete.kept_rows IS 'the kept rows of tables that the role owns, each value as a text by its column''s name';
+GRANT SELECT ON safedelete.kept, safedelete.kept_rows TO PUBLIC;
+
+-- Takes an event for itself: two who restore it at once do so one after the other.
+CREATE FUNCTION safedelete.hold_kept(number bigint) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  who name := safedelete.asking();
+  line record;
+  is_there boolean := false;
+  rows_left boolean;
+BEGIN
+  FOR line IN SELECT * FROM safedelete.kept_writes w WHERE w.event = number ORDER BY w.write FOR UPDATE LOOP
+    is_there := true;
+    IF NOT safedelete.owns_kept(line.relation, who) THEN
+      RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
+        MESSAGE = format('permission denied for the kept rows of table "%s.%s"', line.schema_name, line.table_name),
+        DETAIL = format('Role "%s" does not own the table, nor is a member of who does.', who),
+        SCHEMA = line.schema_name, TABLE = line.table_name;
+    END IF;
+  END LOOP;
+  rows_left := EXISTS (SELECT FROM safedelete.kept_writes w JOIN safedelete.kept_data d USING (write) WHERE w.event = number);
+  IF is_there AND NOT rows_left THEN
+    SELECT * INTO line FROM safedelete.kept_writes w WHERE w.event = number ORDER BY w.restored_at LIMIT 1;
+    IF line.restored_at IS NOT NULL THEN
+      RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
+        MESSAGE = format('event %s has been restored already', number),
+        DETAIL = format('Role "%s" did so at %s.', line.restored_by, date_trunc('second', line.restored_at));
+    END IF;
+  END IF;
+  IF NOT rows_left THEN
+    RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
+      MESSAGE = format('nothing is kept of event %s', number),
+      DETAIL = 'It was not kept, its time has passed, or its rows were forgotten.',
+      HINT = 'SELECT * FROM safedelete.kept; shows what is kept. What one statement wrote is kept under the first of its events.';
+  END IF;
+END $$;
+COMMENT ON FUNCTION safedelete.hold_kept(bigint) IS 'takes an event''s kept rows for itself, until the transaction ends';
+
+-- What has been given back is kept no more.
+CREATE FUNCTION safedelete.settle_kept(number bigint, unsettled jsonb) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  who name := safedelete.asking();
+  line record;
+BEGIN
+  PERFORM safedelete.hold_kept(number);
+  FOR line IN
+    WITH gone AS (
+      DELETE FROM safedelete.kept_data d USING safedelete.kept_writes w
+      WHERE w.event = number AND d.write = w.write
+        AND NOT EXISTS (SELECT FROM jsonb_array_elements(unsettled) u
+          WHERE (u ->> 0)::bigint = d.write AND (u ->> 1)::bigint = d."row")
+      RETURNING w.relation, w.schema_name, w.table_name)
+    SELECT g.schema_name, g.table_name, count(*) AS rows FROM gone g GROUP BY g.relation, g.schema_name, g.table_name
+  LOOP
+    PERFORM safedelete.note_kept('restored', format('%s.%s', line.schema_name, line.table_name), line.rows);
+  END LOOP;
+  UPDATE safedelete.kept_writes w SET restored_at = clock_timestamp(), restored_by = who WHERE w.event = number;
+END $$;
+COMMENT ON FUNCTION safedelete.settle_kept(bigint, jsonb) IS 'takes out what has been given back, but the rows that are named';
+
+-- How a table's rows are told apart: its primary key's columns, and how one is found by a row (%1$s) of its type.
+-- NULL where it has none.
+CREATE FUNCTION safedelete.key_of(target regclass, OUT columns text[], OUT matches text) RETURNS record
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT array_agg(a.attname::text ORDER BY k.n),
+    string_agg(format('x.%1$I OPERATOR(%2$I.%3$s) (%%1$s).%1$I', a.attname, n.nspname, o.oprname), ' AND ' ORDER BY k.n)
+  FROM pg_index i
+    CROSS JOIN ROWS FROM (unnest(i.indkey::smallint[]), unnest(i.indclass::oid[])) WITH ORDINALITY k(attnum, class, n)
+    JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
+    JOIN pg_opclass c ON c.oid = k.class
+    JOIN pg_amop p ON p.amopfamily = c.opcfamily AND p.amoplefttype = c.opcintype AND p.amoprighttype = c.opcintype
+      AND p.amopstrategy = 3
+    JOIN pg_operator o ON o.oid = p.amopopr JOIN pg_namespace n ON n.oid = o.oprnamespace
+  WHERE i.indrelid = target AND i.indisprimary AND k.n <= i.indnkeyatts
+$$;
+COMMENT ON FUNCTION safedelete.key_of(regclass) IS 'the columns of a table''s primary key, and how a row is found by them';
+
+-- Of a table's columns now, those that kept rows have as well; and of those, the ones that are gone.
+CREATE FUNCTION safedelete.kept_columns(target regclass, was text[], OUT shared text[], OUT gone text[]) RETURNS record
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT coalesce(array_agg(w.c ORDER BY w.n) FILTER (WHERE a.attgenerated = ''), '{}'),
+    array_agg(w.c ORDER BY w.n) FILTER (WHERE a.attname IS NULL)
+  FROM unnest(was) WITH ORDINALITY w(c, n)
+    LEFT JOIN pg_attribute a ON a.attrelid = target AND a.attname = w.c AND a.attnum > 0 AND NOT a.attisdropped
+$$;
+COMMENT ON FUNCTION safedelete.kept_columns(regclass, text[]) IS 'the kept columns that a table has, and has no more';
+
+-- The tables of an event, parents before children; of those that refer to each other any first.
+CREATE FUNCTION safedelete.kept_tables(number bigint) RETURNS TABLE (place bigint, target regclass)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  pending oid[] := ARRAY(SELECT r.relation::oid FROM safedelete.kept_rows r WHERE r.event = number GROUP BY 1 ORDER BY min(r.write));
+  next_one oid;
+BEGIN
+  place := 0;
+  WHILE cardinality(pending) > 0 LOOP
+    SELECT p.oid INTO next_one FROM unnest(pending) WITH ORDINALITY p(oid, n)
+    ORDER BY EXISTS (
+      SELECT FROM pg_constraint f, unnest(pending) q(oid)
+      WHERE f.contype = 'f' AND q.oid <> p.oid
+        AND f.conrelid IN (SELECT p.oid UNION ALL SELECT t.relid FROM pg_partition_tree(p.oid) t UNION ALL SELECT a.relid FROM pg_partition_ancestors(p.oid) a)
+        AND f.confrelid IN (SELECT q.oid UNION ALL SELECT t.relid FROM pg_partition_tree(q.oid) t UNION ALL SELECT a.relid FROM pg_partition_ancestors(q.oid) a)
+      ), p.n
+    LIMIT 1;
+    pending := array_remove(pending, next_one);
+    place := place + 1;
+    target := next_one;
+    RETURN NEXT;
+  END LOOP;
+END $$;
+COMMENT ON FUNCTION safedelete.kept_tables(bigint) IS 'the tables of an event, parents first';
+
+-- The statement that gives deleted rows back: $1 the lines of kept_writes, $2 and $3 the first row and the last. A row
+-- comes back where its key is free. It gives how many came, how many were there already, and names those left.
+CREATE FUNCTION safedelete.deleted_back(target regclass, columns text[]) RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  keys text[];
+  matches text;
+  targets text := (SELECT string_agg(format('%I', c), ', ' ORDER BY n) FROM unnest(columns) WITH ORDINALITY u(c, n));
+  sources text := (SELECT string_agg(format('(f.r).%I', c), ', ' ORDER BY n) FROM unnest(columns) WITH ORDINALITY u(c, n));
+BEGIN
+  SELECT k.columns, k.matches INTO keys, matches FROM safedelete.key_of(target) k;
+  IF columns = '{}' THEN
+    RETURN format('SELECT count(*), 0::bigint, ''[]''::jsonb FROM safedelete.kept_rows WHERE write = ANY ($1) AND "row" BETWEEN $2 AND $3');
+  END IF;
+  IF keys IS NULL OR NOT keys <@ columns THEN
+    RETURN format($q$
+      WITH f AS MATERIALIZED (
+        SELECT safedelete.row_of(NULL::%1$s, k.columns, k.old_texts) AS r, k.write, k."row" FROM safedelete.kept_rows k
+        WHERE k.write = ANY ($1) AND k."row" BETWEEN $2 AND $3),
+      put AS (
+        INSERT INTO %1$s AS x (%2$s) OVERRIDING SYSTEM VALUE SELECT %3$s FROM f ORDER BY f.write, f."row" RETURNING 1)
+      SELECT (SELECT count(*) FROM put), 0::bigint, '[]'::jsonb$q$, target, targets, sources);
+  END IF;
+  RETURN format($q$
+    WITH k AS MATERIALIZED (
+      SELECT safedelete.row_of(NULL::%1$s, k.columns, k.old_texts) AS r, k.write, k."row" FROM safedelete.kept_rows k
+      WHERE k.write = ANY ($1) AND k."row" BETWEEN $2 AND $3),
+    f AS MATERIALIZED (
+      SELECT DISTINCT ON (safedelete.row_texts(k.r, %4$L)) safedelete.row_texts(k.r, %4$L) AS key, k.r, k.write, k."row"
+      FROM k ORDER BY safedelete.row_texts(k.r, %4$L), k.write, k."row"),
+    put AS (
+      INSERT INTO %1$s AS x (%2$s) OVERRIDING SYSTEM VALUE SELECT %3$s FROM f ORDER BY f.write, f."row"
+      ON CONFLICT DO NOTHING RETURNING safedelete.row_texts(x.*, %4$L) AS key),
+    rest AS MATERIALIZED (
+      SELECT f.write, f."row", coalesce((
+        SELECT safedelete.row_texts(x.*, %5$L) OPERATOR(pg_catalog.=) safedelete.row_texts(f.r, %5$L)
+        FROM %1$s x WHERE %6$s), false) AS is_same
+      FROM f LEFT JOIN put ON put.key OPERATOR(pg_catalog.=) f.key WHERE put.key IS NULL)
+    SELECT (SELECT count(*) FROM put), (SELECT count(*) FROM rest WHERE rest.is_same),
+      (SELECT coalesce(jsonb_agg(jsonb_build_array(rest.write, rest."row")), '[]') FROM rest WHERE NOT rest.is_same)$q$,
+    target, targets, sources, keys, columns, format(matches, 'f.r'));
+END $$;
+COMMENT ON FUNCTION safedelete.deleted_back(regclass, text[]) IS 'the statement that gives deleted rows back';
+
+-- The statement that gives updated rows back which changed in these columns: $1 the line of kept_writes, $2 and $3 the
+-- first row and the last, $4 the columns. A row is given back where those are still what the statement wrote.
+CREATE FUNCTION safedelete.updated_back(target regclass, columns text[], changed text[]) RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  keys text[];
+  matches text;
+  back text[] := ARRAY(SELECT c FROM unnest(changed) c WHERE c = ANY (columns));
+BEGIN
+  SELECT k.columns, k.matches INTO keys, matches FROM safedelete.key_of(target) k;
+  IF keys IS NULL OR NOT keys <@ columns THEN
+    RETURN $q$
+      SELECT 0::bigint, 0::bigint, coalesce(jsonb_agg(jsonb_build_array(k.write, k."row")), '[]') FROM safedelete.kept_rows k
+      WHERE k.write = ANY ($1) AND k."row" BETWEEN $2 AND $3
+        AND safedelete.changed_columns(k.columns, k.old_texts, k.new_texts) OPERATOR(pg_catalog.=) $4$q$;
+  END IF;
+  IF back = '{}' THEN
+    RETURN $q$
+      SELECT 0::bigint, count(*), '[]'::jsonb FROM safedelete.kept_rows k
+      WHERE k.write = ANY ($1) AND k."row" BETWEEN $2 AND $3
+        AND safedelete.changed_columns(k.columns, k.old_texts, k.new_texts) OPERATOR(pg_catalog.=) $4$q$;
+  END IF;
+  RETURN format($q$
+    WITH f AS MATERIALIZED (
+      SELECT safedelete.row_of(NULL::%1$s, k.columns, k.old_texts) AS o,
+        safedelete.row_of(NULL::%1$s, k.columns, k.new_texts) AS n, k.write, k."row" FROM safedelete.kept_rows k
+      WHERE k.write = ANY ($1) AND k."row" BETWEEN $2 AND $3
+        AND safedelete.changed_columns(k.columns, k.old_texts, k.new_texts) OPERATOR(pg_catalog.=) $4),
+    put AS (
+      UPDATE %1$s AS x SET %2$s FROM f
+      WHERE %3$s AND safedelete.row_texts(x.*, %4$L) OPERATOR(pg_catalog.=) safedelete.row_texts(f.n, %4$L) %5$s
+      RETURNING f.write, f."row"),
+    rest AS MATERIALIZED (
+      SELECT f.write, f."row", coalesce((
+        SELECT safedelete.row_texts(x.*, %4$L) OPERATOR(pg_catalog.=) safedelete.row_texts(f.o, %4$L)
+        FROM %1$s x WHERE %6$s), false) AS is_same
+      FROM f LEFT JOIN put USING (write, "row") WHERE put.write IS NULL)
+    SELECT (SELECT count(*) FROM put), (SELECT count(*) FROM rest WHERE rest.is_same),
+      (SELECT coalesce(jsonb_agg(jsonb_build_array(rest.write, rest."row")), '[]') FROM rest WHERE NOT rest.is_same)$q$,
+    target, (SELECT string_agg(format('%1$I = (f.o).%1$I', c), ', ') FROM unnest(back) c), format(matches, 'f.n'), back,
+    CASE WHEN keys && back THEN format('AND NOT EXISTS (SELECT FROM %s x WHERE %s)', target, format(matches, 'f.o')) END,
+    format(matches, 'f.o'));
+END $$;
+COMMENT ON FUNCTION safedelete.updated_back(regclass, text[], text[]) IS 'the statement that gives updated rows back';
+
+-- It runs with the rights of who calls it, and leaves search_path alone, for triggers see it.
+CREATE FUNCTION safedelete.give_back(event bigint, on_conflict text, settles boolean, OUT relation text,
+  OUT restored bigint, OUT already_there bigint, OUT changed_since bigint, OUT note text) RETURNS SETOF record
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  chunk CONSTANT bigint := 100000;
+  unsettled jsonb := '[]';
+  all_rows bigint;
+  done bigint := 0;
+  budget text := pg_catalog.current_setting('safedelete.allow_rows');
+  why text := pg_catalog.current_setting('safedelete.reason');
+  tables regclass[];
+  place integer;
+  line record;
+  part record;
+  sums bigint[];
+  notes text[];
+  found bigint;
+  same bigint;
+  left_out jsonb;
+  from_row bigint;
+  shared text[];
+  gone text[];
+BEGIN
+  IF on_conflict IS NULL OR on_conflict NOT IN ('refuse', 'skip') THEN
+    RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = 'on_conflict must be refuse or skip';
+  END IF;
+  PERFORM safedelete.hold_kept(event);
+  SELECT pg_catalog.array_agg(t.target ORDER BY t.place) INTO tables FROM safedelete.kept_tables(event) t;
+  FOREACH place IN ARRAY ARRAY(SELECT pg_catalog.generate_subscripts(tables, 1)) LOOP
+    IF NOT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = tables[place]) THEN
+      RAISE EXCEPTION USING ERRCODE = 'undefined_table',
+        MESSAGE = pg_catalog.format('table %s does not exist any more',
+          (SELECT k.relation FROM safedelete.kept k WHERE k.event = give_back.event AND NOT k.is_there LIMIT 1)),
+        DETAIL = 'Its rows are kept until their time.',
+        HINT = pg_catalog.format('They can be read: SELECT old FROM safedelete.kept_rows WHERE event = %s;', event);
+    END IF;
+  END LOOP;
+  SELECT count(*) INTO all_rows FROM safedelete.kept_rows r WHERE r.event = give_back.event;
+
+  -- What is deleted, parents first, and then what is updated, the last statement first.
+  sums := pg_catalog.array_fill(0::bigint, ARRAY[pg_catalog.cardinality(tables), 3]);
+  notes := pg_catalog.array_fill(NULL::text, ARRAY[pg_catalog.cardinality(tables)]);
+  FOR line IN
+    WITH w AS (
+      SELECT r.relation, r.write, r.new_texts IS NOT NULL AS updates, r.columns,
+        CASE WHEN r.new_texts IS NOT NULL THEN safedelete.changed_columns(r.columns, r.old_texts, r.new_texts) END AS changed,
+        pg_catalog.max(r."row") AS rows
+      FROM safedelete.kept_rows r WHERE r.event = give_back.event GROUP BY 1, 2, 3, 4, 5)
+    SELECT pg_catalog.array_position(tables, w.relation) AS place, w.updates, w.columns, w.changed,
+      pg_catalog.array_agg(w.write ORDER BY w.write) AS writes, pg_catalog.max(w.rows) AS rows
+    FROM w GROUP BY w.relation, w.updates, w.columns, w.changed, CASE WHEN w.updates THEN w.write END
+    ORDER BY w.updates, CASE WHEN NOT w.updates THEN pg_catalog.array_position(tables, w.relation) END,
+      pg_catalog.max(w.write) DESC
+  LOOP
+    place := line.place;
+    SELECT k.shared, k.gone INTO shared, gone FROM safedelete.kept_columns(tables[place], line.columns) k;
+    IF gone IS NOT NULL THEN
+      notes[place] := 'columns that are gone: ' || pg_catalog.array_to_string(gone, ', ');
+    END IF;
+    IF line.updates THEN
+      -- Its own count is its budget, where a rule asks for one.
+      IF budget <> '-1' AND budget::bigint < all_rows THEN
+        PERFORM pg_catalog.set_config('safedelete.allow_rows', all_rows::text, true);
+        IF why = '' THEN
+          PERFORM pg_catalog.set_config('safedelete.reason', CASE WHEN settles THEN 'restore of event ' ELSE 'preview of the restore of event ' END || event, true);
+        END IF;
+      END IF;
+      IF notes[place] IS NULL AND (SELECT k.columns IS NULL FROM safedelete.key_of(tables[place]) k) THEN
+        notes[place] := 'no primary key, so updated rows cannot be found';
+      END IF;
+    END IF;
+    from_row := 1;
+    WHILE from_row <= line.rows LOOP
+      IF line.updates THEN
+        EXECUTE safedelete.updated_back(tables[place], shared, line.changed) INTO found, same, left_out
+          USING line.writes, from_row, from_row + chunk - 1, line.changed;
+      ELSE
+        -- Rows that refer to rows of their own table come in one statement.
+        EXECUTE safedelete.deleted_back(tables[place], shared) INTO found, same, left_out
+          USING line.writes, from_row, CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_constraint f WHERE f.contype = 'f'
+            AND f.conrelid = tables[place] AND f.confrelid = tables[place]) THEN line.rows ELSE from_row + chunk - 1 END;
+        IF EXISTS (SELECT FROM pg_catalog.pg_constraint f WHERE f.contype = 'f'
+            AND f.conrelid = tables[place] AND f.confrelid = tables[place]) THEN
+          from_row := line.rows;
+        END IF;
+      END IF;
+      from_row := from_row + chunk;
+      sums[place][1] := sums[place][1] + found;
+      sums[place][2] := sums[place][2] + same;
+      sums[place][3] := sums[place][3] + pg_catalog.jsonb_array_length(left_out);
+      unsettled := unsettled || left_out;
+      done := done + found + same + pg_catalog.jsonb_array_length(left_out);
+      IF all_rows > chunk THEN
+        RAISE NOTICE 'event %: % of % rows', event, done, all_rows;
+      END IF;
+    END LOOP;
+  END LOOP;
+  PERFORM pg_catalog.set_config('safedelete.allow_rows', budget, true), pg_catalog.set_config('safedelete.reason', why, true);
+  IF on_conflict = 'refuse' AND unsettled <> '[]' THEN
+    RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
+      MESSAGE = pg_catalog.format('event %s cannot be restored whole: %s of its rows have changed since', event, pg_catalog.jsonb_array_length(unsettled)),
+      DETAIL = (SELECT pg_catalog.string_agg(pg_catalog.format('%s: %s', tables[p], sums[p][3]), ', ') FROM pg_catalog.generate_subscripts(tables, 1) p WHERE sums[p][3] > 0)
+        || '. A deleted row has changed where its key is taken, an updated one where it is not what the statement wrote.',
+      HINT = pg_catalog.format('To restore the others and leave these as they are: SELECT * FROM safedelete.restore(%s, on_conflict => ''skip'');', event);
+  END IF;
+  IF settles THEN
+    PERFORM safedelete.settle_kept(event, unsettled);
+  END IF;
+  FOR place IN 1 .. pg_catalog.cardinality(tables) LOOP
+    relation := tables[place]::text;
+    restored := sums[place][1];
+    already_there := sums[place][2];
+    changed_since := sums[place][3];
+    note := notes[place];
+    RETURN NEXT;
+  END LOOP;
+END $$;
+COMMENT ON FUNCTION safedelete.give_back(bigint, text, boolean) IS 'what restore does, and preview_restore rolls back';
+
+CREATE FUNCTION safedelete.restore(event bigint, on_conflict text DEFAULT 'refuse', OUT relation text,
+  OUT restored bigint, OUT already_there bigint, OUT changed_since bigint, OUT note text) RETURNS SETOF record
+LANGUAGE sql VOLATILE
+BEGIN ATOMIC
+  SELECT b.relation, b.restored, b.already_there, b.changed_since, b.note FROM safedelete.give_back(event, on_conflict, true) b;
+END;
+COMMENT ON FUNCTION safedelete.restore(bigint, text) IS 'gives back what an event''s statement took, as far as nobody has changed it since';
+
+CREATE FUNCTION safedelete.preview_restore(event bigint, OUT relation text, OUT restored bigint, OUT already_there bigint,
+  OUT changed_since bigint, OUT note text) RETURNS SETOF record
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  lines jsonb;
+BEGIN
+  BEGIN
+    SELECT pg_catalog.jsonb_agg(pg_catalog.to_jsonb(r)) INTO lines FROM safedelete.give_back(event, 'skip', false) r;
+    RAISE EXCEPTION USING ERRCODE = 'SD004', MESSAGE = lines::text;
+  EXCEPTION WHEN SQLSTATE 'SD004' THEN
+    NULL;
+  END;
+  RETURN QUERY SELECT l.relation, l.restored, l.already_there, l.changed_since, l.note
+    FROM pg_catalog.jsonb_to_recordset(lines) l(relation text, restored bigint, already_there bigint, changed_since bigint, note text);
+END $$;
+COMMENT ON FUNCTION safedelete.preview_restore(bigint) IS 'what restore would do: does it, and rolls it back';
+
+CREATE FUNCTION safedelete.forget(target regclass, key jsonb) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  who name := safedelete.asking();
+  names text[];
+  texts text[];
+  gone bigint;
+BEGIN
+  IF NOT safedelete.owns_kept(target, who) THEN
+    RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege', MESSAGE = format('must be owner of table %s', target);
+  END IF;
+  IF jsonb_typeof(key) IS DISTINCT FROM 'object' OR key = '{}' THEN
+    RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = 'a key is an object of column names and values',
+      HINT = 'For example: SELECT safedelete.forget(''customers'', ''{"id": 42}'');';
+  END IF;
+  SELECT array_agg(k.key), array_agg(k.value) INTO names, texts FROM jsonb_each_text(key) k;
+  -- A value in the form in which it is kept, where the column is still there.
+  IF NOT EXISTS (SELECT FROM unnest(names) n WHERE NOT EXISTS (SELECT FROM pg_attribute a
+      WHERE a.attrelid = target AND a.attname = n AND a.attnum > 0 AND NOT a.attisdropped)) THEN
+    EXECUTE format('SELECT safedelete.row_texts(safedelete.row_of(NULL::%s, $1, $2), $1)', target) INTO texts USING names, texts;
+  END IF;
+  DELETE FROM safedelete.kept_data d USING safedelete.kept_writes w
+  WHERE d.write = w.write
+    AND w.relation IN (SELECT target UNION ALL SELECT t.relid FROM pg_partition_tree(target) t
+      UNION ALL SELECT a.relid FROM pg_partition_ancestors(target) a)
+    AND (NOT EXISTS (SELECT FROM ROWS FROM (unnest(names), unnest(texts)) k(n, v)
+        WHERE d.old[array_position(w.columns, k.n)] IS DISTINCT FROM k.v)
+      OR d.new IS NOT NULL AND NOT EXISTS (SELECT FROM ROWS FROM (unnest(names), unnest(texts)) k(n, v)
+        WHERE d.new[array_position(w.columns, k.n)] IS DISTINCT FROM k.v));
+  GET DIAGNOSTICS gone = ROW_COUNT;
+  PERFORM safedelete.note_kept('forgotten', (SELECT format('%s.%s', n.nspname, c.relname)
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = target), gone);
+  RETURN gone;
+END $$;
+COMMENT ON FUNCTION safedelete.forget(regclass, jsonb) IS 'takes the rows that have these values out of what is kept of a table';
+
+-- Rows whose time has passed, in pieces; what another session is at work on is left to it.
+CREATE FUNCTION safedelete.purge_kept(most bigint DEFAULT NULL) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  gone bigint;
+BEGIN
+  DELETE FROM safedelete.kept_data d
+  WHERE d.ctid IN (SELECT o.ctid FROM safedelete.kept_data o
+    WHERE o.write IN (SELECT w.write FROM safedelete.kept_writes w WHERE w.until < now() ORDER BY w.until LIMIT most)
+    LIMIT most FOR UPDATE SKIP LOCKED);
+  GET DIAGNOSTICS gone = ROW_COUNT;
+  DELETE FROM safedelete.kept_writes w
+  WHERE w.ctid IN (SELECT o.ctid FROM safedelete.kept_writes o WHERE o.until < now()
+    AND NOT EXISTS (SELECT FROM safedelete.kept_data d WHERE d.write = o.write) LIMIT most FOR UPDATE SKIP LOCKED);
+  RETURN gone;
+END $$;
+COMMENT ON FUNCTION safedelete.purge_kept(bigint) IS 'takes out kept rows whose time has passed: all, or about so many';
+
+CREATE FUNCTION safedelete.keep_unlogged(on_off boolean) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  kind text := CASE WHEN on_off THEN 'UNLOGGED' ELSE 'LOGGED' END;
+BEGIN
+  EXECUTE 'ALTER TABLE safedelete.kept_data SET ' || kind;
+  EXECUTE 'ALTER TABLE safedelete.kept_writes SET ' || kind;
+END $$;
+COMMENT ON FUNCTION safedelete.keep_unlogged(boolean) IS 'whether kept rows are unlogged: no publication takes them in, and a crash empties them';
+REVOKE EXECUTE ON FUNCTION safedelete.keep_unlogged(boolean) FROM PUBLIC;

@@ -3,5 +3,6 @@
 
 mod checks;
 mod expectations;
+mod keeping;
 mod policies;
 mod reports;

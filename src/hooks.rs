@@ -16,7 +16,7 @@ use crate::guard::unique;
 use crate::pg::copied::Copied;
 use crate::pg::nodes::Node;
 use crate::pg::{backend, frame, raw, report, roles};
-use crate::{ledger, levels, objects, policy, settings};
+use crate::{keep, ledger, levels, objects, policy, settings};
 
 static mut PREVIOUS_UTILITY: pg_sys::ProcessUtility_hook_type = None;
 static mut PREVIOUS_ACCESS: pg_sys::object_access_hook_type = None;
@@ -115,6 +115,11 @@ unsafe fn run_utility(utility: Option<Node>, next: impl Fn() + Copy) {
         }
         if truncate.is_some()
             && let Some(frozen) = frame::guarded(|| objects::truncate::settle().err())
+        {
+            report::raise(&frozen);
+        }
+        if let Some(utility) = utility.filter(|utility| keep::follow::may_concern(*utility))
+            && let Some(frozen) = frame::guarded(|| keep::follow::after(utility).err())
         {
             report::raise(&frozen);
         }

@@ -21,6 +21,9 @@ pub use written::Fresh;
 /// A table in a sum.
 type Key = (Owner, Summed);
 
+/// Of what is known of a sum as a whole.
+const NO_TABLE: Summed = Summed { relation: pg_sys::InvalidOid, only: false };
+
 struct Entry {
     rows: u64,
     /// Of `rows`, those that are gone.
@@ -36,6 +39,19 @@ struct Entry {
     free: Free,
     /// The first of the open subtransactions that have counted some of it.
     undone_by: usize,
+    /// Of the sum as a whole, in the entry of no table.
+    kept: Kept,
+}
+
+/// What is kept of what a sum writes.
+#[derive(Clone, Copy, Default)]
+pub struct Kept {
+    /// The number of the event that it belongs to; 0 until there is one.
+    pub event: u64,
+    /// Whether that event has been told: a rule would have refused some of the sum.
+    pub is_told: bool,
+    /// How many rows.
+    pub rows: u64,
 }
 
 impl Default for Entry {
@@ -49,6 +65,7 @@ impl Default for Entry {
             own: 0,
             free: Free::default(),
             undone_by: usize::MAX,
+            kept: Kept::default(),
         }
     }
 }
@@ -110,11 +127,10 @@ struct Run {
 }
 
 const NO_RUN: Run = {
-    let none = Summed { relation: pg_sys::InvalidOid, only: false };
     let free = Free { as_of: 0, commands: Commands::DEFAULT, until: 0 };
     Run {
-        key: (Owner::TRANSACTION, none),
-        named: none,
+        key: (Owner::TRANSACTION, NO_TABLE),
+        named: NO_TABLE,
         free,
         rows: 0,
         deleted: 0,
@@ -387,10 +403,24 @@ pub fn note_written(of: Option<Summed>, fresh: Fresh, command: pg_sys::CommandId
     let owner = owner();
     // So that it is forgotten with its statement.
     change(|ledger| {
-        let none = Summed { relation: pg_sys::InvalidOid, only: false };
-        ledger.sums.entry((owner, of.unwrap_or(none))).or_default();
+        ledger.sums.entry((owner, of.unwrap_or(NO_TABLE))).or_default();
     });
     written::note(owner, of, fresh, command);
+}
+
+/// What is kept of what the running sum writes.
+pub fn kept() -> Kept {
+    if !is_in_use() {
+        return Kept::default();
+    }
+    let key = (owner(), NO_TABLE);
+    look(|ledger| ledger.sums.get(&key).map_or_else(Kept::default, |entry| entry.kept))
+}
+
+/// The same from now on.
+pub fn set_kept(kept: Kept) {
+    let key = (owner(), NO_TABLE);
+    change(|ledger| ledger.sums.entry(key).or_default().kept = kept);
 }
 
 /// Notes the commands from `first` to before `end`, which have rewritten tables whole.

@@ -10,6 +10,7 @@ mod dry_run;
 mod exemption;
 mod guard;
 mod hooks;
+mod keep;
 mod ledger;
 mod levels;
 mod objects;

@@ -109,11 +109,40 @@ unsafe extern "C-unwind" fn shutdown(code: c_int, _: pg_sys::Datum) {
 }
 
 /// Keeps an event and counts it. `relation` is `schema.table`, or a database's or a schema's name.
-pub fn event(verdict: Verdict, facts: Option<&Facts>, role: pg_sys::Oid, relation: &str) {
-    let Some(memory) = memory() else { return };
+/// Gives its number, where it is kept: `number`, or a new one where that is 0.
+pub fn event(
+    verdict: Verdict,
+    facts: Option<&Facts>,
+    role: pg_sys::Oid,
+    relation: &str,
+    number: u64,
+) -> Option<u64> {
+    let memory = memory()?;
     memory.stats.count_event(verdict, facts.map(|facts| facts.rule));
-    if let Some(event) = describe(verdict, facts, role, relation) {
-        ring::write(memory, &mut event.encode());
+    let event = describe(verdict, facts, role, relation)?;
+    let mut encoded = Event { id: number, ..event }.encode();
+    ring::write(memory, &mut encoded);
+    Some(event::id(&encoded))
+}
+
+/// Keeps an event of no rule, of so many rows that are given back or forgotten.
+pub fn event_of_kept(verdict: Verdict, role: pg_sys::Oid, relation: &str, rows: u64) {
+    if let Some(memory) = memory()
+        && let Some(event) = describe(verdict, None, role, relation)
+    {
+        ring::write(memory, &mut Event { rows: Some(rows), ..event }.encode());
+    }
+}
+
+/// Takes the next number for an event that may yet be told; `None` where the library was not preloaded.
+pub fn reserve() -> Option<u64> {
+    Some(memory()?.last_id.fetch_add(1, Ordering::Relaxed) + 1)
+}
+
+/// Numbers from now on are above this one: those before it stand in a table, and a crash may have forgotten them.
+pub fn go_on_after(number: u64) {
+    if let Some(memory) = memory() {
+        memory.last_id.fetch_max(number, Ordering::Relaxed);
     }
 }
 

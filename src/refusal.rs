@@ -5,6 +5,7 @@ use safedelete_core::event::Verdict;
 use safedelete_core::log::{self, Circumstances};
 use safedelete_core::message::Report;
 
+use crate::ledger::{self, Kept};
 use crate::pg::report::{self, Frozen};
 use crate::pg::{backend, context, pg_sys, relations, roles};
 use crate::{record, settings};
@@ -34,7 +35,7 @@ impl About<'_> {
 
 /// A refusal, kept and counted, ready to be raised.
 pub fn refuse(what: &Report, about: About, role: pg_sys::Oid) -> Frozen {
-    record::event(Verdict::Refused, what.facts.as_deref(), role, &about.name());
+    record::event(Verdict::Refused, what.facts.as_deref(), role, &about.name(), 0);
     report::freeze(what, about.table())
 }
 
@@ -45,7 +46,12 @@ pub fn tell(verdict: Verdict, what: &Report, about: About, role: pg_sys::Oid) {
         report::warn(what, about.table());
     }
     let name = about.name();
-    record::event(verdict, what.facts.as_deref(), role, &name);
+    let kept = ledger::kept();
+    let number = if kept.is_told { 0 } else { kept.event };
+    let number = record::event(verdict, what.facts.as_deref(), role, &name, number);
+    if !kept.is_told {
+        ledger::set_kept(Kept { event: number.unwrap_or(kept.event), is_told: true, ..kept });
+    }
     report::log(&with_circumstances(role, |who| log::log_line(verdict, what, &name, who)));
 }
 

@@ -9,6 +9,7 @@ mod hooks;
 mod list;
 
 use safedelete_core::command::Commands;
+use safedelete_core::keep::{self, Period};
 use safedelete_core::limit::Bounds;
 use safedelete_core::mode::Mode;
 use safedelete_core::names::{self, TableName};
@@ -41,6 +42,10 @@ static OWN_MAX_ROWS: Local<i32> = Local::new(-1);
 static REASON: Text = Text::new(c"");
 static REQUIRE_REASON: Local<bool> = Local::new(false);
 static EVENTS_MAX: Local<i32> = Local::new(1000);
+static KEEP: List<Period> = List::new(c"", Period::OFF, |text| Period::parse(text).ok_or(keep::RANGE.to_owned()));
+static KEEP_FROM: Local<i32> = Local::new(0);
+static KEEP_MAX_ROWS: Local<i32> = Local::new(1_000_000);
+static KEEP_NOTHING: Local<bool> = Local::new(false);
 
 static COMMANDS: List<Commands> =
     List::new(c"delete, update, merge, truncate", Commands::DEFAULT, Commands::parse).in_plans();
@@ -71,6 +76,8 @@ pub fn effective() -> Effective {
         commands: commands(),
         require_where: REQUIRE_WHERE.get(),
         bounds: bounds(),
+        keep: keep(),
+        keep_from: KEEP_FROM.get() as u64,
         may_override: true,
     }
 }
@@ -137,4 +144,20 @@ pub fn is_exempt(table: &str, schema: impl Fn() -> String) -> bool {
 /// How many events the ring keeps.
 pub fn events_max() -> u64 {
     u64::try_from(EVENTS_MAX.get()).unwrap_or(0)
+}
+
+/// `keep`: how long the rows that a write takes are kept.
+#[inline]
+pub fn keep() -> Period {
+    KEEP.said.with(|period| *period)
+}
+
+/// `keep_max_rows`: the most rows that a write may have to keep.
+pub fn keep_max_rows() -> u64 {
+    u64::try_from(KEEP_MAX_ROWS.get()).unwrap_or(0)
+}
+
+/// Whether the session keeps nothing of what it writes: it has said so, and why.
+pub fn keeps_nothing() -> bool {
+    KEEP_NOTHING.get() && !reason().trim().is_empty()
 }

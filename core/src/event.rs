@@ -26,16 +26,22 @@ pub enum Verdict {
     Bypassed = 4,
     /// No statement's: a policy was written.
     Policy = 5,
+    /// Kept rows were given back.
+    Restored = 6,
+    /// Kept rows were taken out for good.
+    Forgotten = 7,
 }
 
 impl Verdict {
-    const ALL: [Verdict; 6] = [
+    const ALL: [Verdict; 8] = [
         Verdict::Refused,
         Verdict::Warned,
         Verdict::Logged,
         Verdict::Overridden,
         Verdict::Bypassed,
         Verdict::Policy,
+        Verdict::Restored,
+        Verdict::Forgotten,
     ];
 
     pub fn word(self) -> &'static str {
@@ -46,6 +52,8 @@ impl Verdict {
             Verdict::Overridden => "overridden",
             Verdict::Bypassed => "bypassed",
             Verdict::Policy => "policy",
+            Verdict::Restored => "restored",
+            Verdict::Forgotten => "forgotten",
         }
     }
 

@@ -6,6 +6,7 @@ pub mod command;
 pub mod event;
 pub mod expectation;
 pub mod explain;
+pub mod keep;
 pub mod limit;
 pub mod log;
 pub mod message;

@@ -51,6 +51,11 @@ impl Policy {
         self.named & 1 << key as u32 != 0
     }
 
+    /// Whether it says that rows are kept.
+    pub fn keeps(&self) -> bool {
+        self.names(Key::Keep) && !self.values.keep.is_off()
+    }
+
     /// Whether it says that no session's budget counts.
     pub fn forbids_override(&self) -> bool {
         self.names(Key::Override) && !self.values.may_override
@@ -101,6 +106,7 @@ impl Effective {
 mod tests {
     use super::*;
     use crate::command::{Command, Commands};
+    use crate::keep::Period;
     use crate::limit::Bounds;
     use crate::mode::Mode;
     use proptest::prelude::*;
@@ -115,6 +121,8 @@ mod tests {
         commands: Commands::DEFAULT,
         require_where: true,
         bounds: Bounds { max_rows: Some(7), max_fraction: 0.25, min_rows: 3 },
+        keep: Period::OFF,
+        keep_from: 10,
         may_override: true,
     };
 
@@ -126,6 +134,8 @@ mod tests {
         ("max_rows", "-1", "-1"),
         ("max_fraction", "1", "1"),
         ("min_rows", "5", "5"),
+        ("keep", "\"36 Hours\"", "36 hours"),
+        ("keep_from", "1", "1"),
         ("override", "false", "off"),
     ];
 
@@ -177,6 +187,8 @@ mod tests {
             ("mode", "\"on\" null 1 \"\\ud800\" \"\""),
             ("commands", "\"delete,\" \"select\" null 1 [1] [null] [\"delete,update\"] [\"\"] {}"),
             ("require_where", "\"on\" 1 null"),
+            ("keep", "7 null true \"7\" \"soon\" [] {}"),
+            ("keep_from", "-1 null 0.5 \"1\""),
             ("override", "0 null \"false\""),
         ] {
             for value in values.split(' ') {

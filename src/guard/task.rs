@@ -17,9 +17,10 @@ use safedelete_core::standing::{Ruling, Standing};
 use super::table::{Answer, Table};
 use crate::analysis::Qualification;
 use crate::authority::Writer;
+use crate::keep;
 use crate::ledger;
 use crate::levels;
-use crate::pg::report::Frozen;
+use crate::pg::report::{self, Frozen};
 use crate::pg::write::Write;
 use crate::pg::{inheritance, relations};
 use crate::policy::{self, InForce};
@@ -286,6 +287,11 @@ impl Task {
             let size = self.table.size().map(Size::rows);
             rehearsal::note(self.write, by, count, size, self.part_of.is_some(), told);
             return Ok(free);
+        }
+        if told.is_some() {
+            // Before it is told, so that what is kept of it has its number; a write that cannot be kept fails.
+            keep::foresee(self.write, &self.in_force)
+                .map_err(|report| report::freeze(&report, Some(self.write.relation)))?;
         }
         if let Some((how, report)) = told
             && ledger::report_once(self.write.relation)

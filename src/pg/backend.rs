@@ -135,3 +135,9 @@ pub fn statement_start() -> pg_sys::TimestampTz {
         raw::GetCurrentStatementStartTimestamp()
     }
 }
+
+/// Whether the transaction sees one snapshot throughout.
+pub fn keeps_one_snapshot() -> bool {
+    // SAFETY: reads a backend variable.
+    unsafe { pg_sys::XactIsoLevel >= pg_sys::XACT_REPEATABLE_READ as i32 }
+}

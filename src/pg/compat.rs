@@ -111,7 +111,10 @@ pub unsafe fn next_sorted(sort: *mut pg_sys::Tuplesortstate) -> Option<u64> {
 
 /// # Safety
 /// `descriptor` has column `index` (from 0).
-unsafe fn attribute<'a>(descriptor: pg_sys::TupleDesc, index: usize) -> &'a pg_sys::FormData_pg_attribute {
+pub unsafe fn attribute<'a>(
+    descriptor: pg_sys::TupleDesc,
+    index: usize,
+) -> &'a pg_sys::FormData_pg_attribute {
     #[cfg(since_18)]
     // SAFETY: by contract.
     unsafe {
@@ -362,5 +365,23 @@ pub unsafe fn alloc_table_slot(
             #[cfg(since_19)]
             0,
         )
+    }
+}
+
+/// Begins to read a table from its beginning to its end.
+///
+/// # Safety
+/// `relation` is open and locked, `snapshot` registered.
+pub unsafe fn begin_scan(relation: pg_sys::Relation, snapshot: pg_sys::Snapshot) -> pg_sys::TableScanDesc {
+    let none = std::ptr::null_mut();
+    #[cfg(not(since_19))]
+    // SAFETY: by contract.
+    unsafe {
+        pg_sys::table_beginscan(relation, snapshot, 0, none)
+    }
+    #[cfg(since_19)]
+    // SAFETY: by contract.
+    unsafe {
+        pg_sys::table_beginscan(relation, snapshot, 0, none, 0)
     }
 }

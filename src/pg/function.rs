@@ -85,6 +85,59 @@ pub fn oid(call: pg_sys::FunctionCallInfo, number: usize) -> Option<pg_sys::Oid>
     datum(call, number).map(|datum| pg_sys::Oid::from(datum.value() as u32))
 }
 
+/// A `text[]` argument of one dimension, as the database has its elements; NULL for NULL. Copied.
+pub fn texts_argument(call: pg_sys::FunctionCallInfo, number: usize) -> Option<Vec<*mut core::ffi::c_char>> {
+    let datum = datum(call, number)?;
+    let (mut values, mut nulls, mut count) = (std::ptr::null_mut(), std::ptr::null_mut(), 0);
+    // SAFETY: the declaration says text[]; what is taken apart is palloc'd, `count` values and flags.
+    unsafe {
+        let array = pg_sys::pg_detoast_datum(datum.cast_mut_ptr()).cast();
+        pg_sys::deconstruct_array(
+            array,
+            pg_sys::TEXTOID,
+            -1,
+            false,
+            b'i' as core::ffi::c_char,
+            &mut values,
+            &mut nulls,
+            &mut count,
+        );
+        let mut texts = Vec::new();
+        for at in 0..count as usize {
+            let text = if *nulls.add(at) {
+                std::ptr::null_mut()
+            } else {
+                pg_sys::text_to_cstring((*values.add(at)).cast_mut_ptr())
+            };
+            super::growing::push(&mut texts, text);
+        }
+        Some(texts)
+    }
+}
+
+/// A `bigint` argument.
+pub fn bigint_argument(call: pg_sys::FunctionCallInfo, number: usize) -> Option<i64> {
+    datum(call, number).map(|datum| datum.value() as i64)
+}
+
+/// An argument of any type.
+pub fn argument(call: pg_sys::FunctionCallInfo, number: usize) -> Option<pg_sys::Datum> {
+    datum(call, number)
+}
+
+/// The type of an argument that is declared polymorphic.
+pub fn type_of_argument(call: pg_sys::FunctionCallInfo, number: usize) -> pg_sys::Oid {
+    // SAFETY: the call's own function.
+    unsafe { pg_sys::get_fn_expr_argtype((*call).flinfo, number as i32) }
+}
+
+/// Has a call give NULL.
+pub fn null(call: pg_sys::FunctionCallInfo) -> pg_sys::Datum {
+    // SAFETY: the call's own result.
+    unsafe { (*call).isnull = true };
+    pg_sys::Datum::from(0)
+}
+
 /// A value of a result row.
 pub enum Value {
     Null,
@@ -150,7 +203,8 @@ impl ResultRows {
 }
 
 impl Value {
-    fn datum(&self) -> pg_sys::Datum {
+    /// In the current memory context.
+    pub fn datum(&self) -> pg_sys::Datum {
         match self {
             Value::Null => pg_sys::Datum::from(0),
             Value::Text(text) => {

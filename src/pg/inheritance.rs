@@ -78,6 +78,27 @@ fn parents(relation: pg_sys::Oid) -> Vec<pg_sys::Oid> {
 
 /// The tables of a schema that hold rows.
 pub fn tables_of_schema(schema: pg_sys::Oid) -> Vec<pg_sys::Oid> {
+    of_schema(schema, pg_sys::RELKIND_RELATION)
+}
+
+/// The partitioned tables of a schema.
+pub fn partitioned_tables_of_schema(schema: pg_sys::Oid) -> Vec<pg_sys::Oid> {
+    of_schema(schema, pg_sys::RELKIND_PARTITIONED_TABLE)
+}
+
+/// Every schema.
+pub fn schemas() -> Vec<pg_sys::Oid> {
+    let mut found = Vec::new();
+    // SAFETY: the form is the catalog's.
+    unsafe {
+        catalog::scan(pg_sys::NamespaceRelationId, None, None, |row: &pg_sys::FormData_pg_namespace| {
+            found.push(row.oid);
+        });
+    }
+    found
+}
+
+fn of_schema(schema: pg_sys::Oid, kind: u8) -> Vec<pg_sys::Oid> {
     let mut found = Vec::new();
     // SAFETY: the form is the catalog's.
     unsafe {
@@ -86,7 +107,7 @@ pub fn tables_of_schema(schema: pg_sys::Oid) -> Vec<pg_sys::Oid> {
             None,
             Some((pg_sys::Anum_pg_class_relnamespace as i16, schema)),
             |row: &pg_sys::FormData_pg_class| {
-                if row.relkind as u8 == pg_sys::RELKIND_RELATION {
+                if row.relkind as u8 == kind {
                     found.push(row.oid);
                 }
             },

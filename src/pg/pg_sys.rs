@@ -81,22 +81,44 @@ functions! {
     fn array_contains_nulls(array: ArrayPointer) -> bool;
     fn ArrayGetNItems(ndim: c_int, dims: *const c_int) -> c_int;
     fn AtEOXact_GUC(is_commit: bool, nest_level: c_int);
+    fn CatalogCloseIndexes(indstate: CatalogIndexState);
+    fn CatalogOpenIndexes(heap_rel: Relation) -> CatalogIndexState;
+    fn CatalogTuplesMultiInsertWithInfo(
+        heap_rel: Relation, slot: *mut *mut TupleTableSlot, ntuples: c_int, indstate: CatalogIndexState
+    );
     fn CacheRegisterRelcacheCallback(func: RelcacheCallbackFunction, arg: Datum);
     fn CacheRegisterSyscacheCallback(cacheid: c_int, func: SyscacheCallbackFunction, arg: Datum);
     fn canonicalize_qual(qual: *mut Expr, is_check: bool) -> *mut Expr;
     fn ChangeVarNodes(node: *mut Node, old_varno: c_int, new_varno: c_int, sublevels_up: c_int);
     fn ConditionalLockRelationOid(relid: Oid, lockmode: LOCKMODE) -> bool;
+    fn construct_md_array(
+        elems: *mut Datum, nulls: *mut bool, ndims: c_int, dims: *mut c_int, lbs: *mut c_int, elmtype: Oid,
+        elmlen: c_int, elmbyval: bool, elmalign: c_char
+    ) -> *mut ArrayType;
     fn contain_mutable_functions(clause: *mut Node) -> bool;
     fn contain_subplans(clause: *mut Node) -> bool;
     fn contain_var_clause(node: *mut Node) -> bool;
     fn contain_volatile_functions(clause: *mut Node) -> bool;
     fn copyObjectImpl(obj: *const c_void) -> *mut c_void;
     fn CreateCommandTag(parsetree: *mut Node) -> CommandTag::Type;
+    #[cfg(not(since_19))]
+    fn CreateTrigger(
+        stmt: *mut CreateTrigStmt, query_string: *const c_char, rel_oid: Oid, ref_rel_oid: Oid,
+        constraint_oid: Oid, index_oid: Oid, funcoid: Oid, parent_trigger_oid: Oid, when_clause: *mut Node,
+        is_internal: bool, in_partition: bool
+    ) -> ObjectAddress;
+    #[cfg(since_19)]
+    fn CreateTrigger(
+        stmt: *const CreateTrigStmt, query_string: *const c_char, rel_oid: Oid, ref_rel_oid: Oid,
+        constraint_oid: Oid, index_oid: Oid, funcoid: Oid, parent_trigger_oid: Oid, when_clause: *mut Node,
+        is_internal: bool, in_partition: bool
+    ) -> ObjectAddress;
     fn cstring_to_text(s: *const c_char) -> *mut text;
     fn deconstruct_array(
         array: ArrayPointer, elmtype: Oid, elmlen: c_int, elmbyval: bool, elmalign: c_char,
         elemsp: *mut *mut Datum, nullsp: *mut *mut bool, nelemsp: *mut c_int
     );
+    fn DecrTupleDescRefCount(tupdesc: TupleDesc);
     fn defGetBoolean(def: *mut DefElem) -> bool;
     fn deparse_expression(
         expr: *mut Node, dpcontext: *mut List, forceprefix: bool, showimplicit: bool
@@ -133,6 +155,9 @@ functions! {
         rel: Relation, attr_widths: *mut i32, pages: *mut BlockNumber, tuples: *mut f64,
         allvisfrac: *mut f64
     );
+    fn ExecClearTuple(slot: *mut TupleTableSlot) -> *mut TupleTableSlot = "ExecClearTuple__pgrx_cshim";
+    fn ExecDropSingleTupleTableSlot(slot: *mut TupleTableSlot);
+    fn ExecStoreHeapTuple(tuple: HeapTuple, slot: *mut TupleTableSlot, should_free: bool) -> *mut TupleTableSlot;
     fn ExplainPropertyInteger(
         qlabel: *const c_char, unit: *const c_char, value: i64, es: *mut ExplainState
     );
@@ -152,15 +177,27 @@ functions! {
     fn get_atttypetypmodcoll(
         relid: Oid, attnum: AttrNumber, typid: *mut Oid, typmod: *mut i32, collid: *mut Oid
     );
+    fn fmgr_info(function_id: Oid, finfo: *mut FmgrInfo);
+    fn get_extension_oid(extname: *const c_char, missing_ok: bool) -> Oid;
+    fn get_fn_expr_argtype(flinfo: *mut FmgrInfo, argnum: c_int) -> Oid;
     fn get_func_signature(funcid: Oid, argtypes: *mut *mut Oid, nargs: *mut c_int) -> Oid;
     fn get_namespace_oid(nspname: *const c_char, missing_ok: bool) -> Oid;
+    fn get_relname_relid(relname: *const c_char, relnamespace: Oid) -> Oid;
     fn get_role_oid(rolename: *const c_char, missing_ok: bool) -> Oid;
     fn get_typlenbyvalalign(typid: Oid, typlen: *mut i16, typbyval: *mut bool, typalign: *mut c_char);
     fn get_view_query(view: Relation) -> *mut Query;
     fn GetCommandTagName(command_tag: CommandTag::Type) -> *const c_char;
     fn GetLockStatusData() -> *mut LockData;
     fn GetSecurityLabel(object: *const ObjectAddress, provider: *const c_char) -> *mut c_char;
+    fn getTypeInputInfo(typ: Oid, typ_input: *mut Oid, typ_io_param: *mut Oid);
+    fn getTypeOutputInfo(typ: Oid, typ_output: *mut Oid, typ_is_varlena: *mut bool);
     fn GetXLogReplayRecPtr(replay_tli: *mut TimeLineID) -> XLogRecPtr;
+    fn heap_deform_tuple(tuple: HeapTuple, tuple_desc: TupleDesc, values: *mut Datum, isnull: *mut bool);
+    #[cfg(not(since_19))]
+    fn heap_form_tuple(tuple_descriptor: TupleDesc, values: *mut Datum, isnull: *mut bool) -> HeapTuple;
+    #[cfg(since_19)]
+    fn heap_form_tuple(tuple_descriptor: TupleDesc, values: *const Datum, isnull: *const bool) -> HeapTuple;
+    fn HeapTupleHeaderGetDatum(tuple: HeapTupleHeader) -> Datum;
     fn IncrementVarSublevelsUp(node: *mut Node, delta_sublevels_up: c_int, min_sublevels_up: c_int);
     fn index_close(relation: Relation, lockmode: LOCKMODE);
     fn index_open(relation_id: Oid, lockmode: LOCKMODE) -> Relation;
@@ -168,6 +205,7 @@ functions! {
     fn InstrAlloc(n: c_int, instrument_options: c_int, async_mode: bool) -> *mut Instrumentation;
     #[cfg(since_19)]
     fn InstrAllocNode(instrument_options: c_int, async_mode: bool) -> *mut NodeInstrumentation;
+    fn InputFunctionCall(flinfo: *mut FmgrInfo, text: *mut c_char, typioparam: Oid, typmod: i32) -> Datum;
     fn IsSystemClass(relid: Oid, reltuple: Form_pg_class) -> bool;
     fn lappend(list: *mut List, datum: *mut c_void) -> *mut List;
     fn lappend_int(list: *mut List, datum: c_int) -> *mut List;
@@ -182,6 +220,7 @@ functions! {
     fn LockHeldByMe(tag: *const LOCKTAG, mode: LOCKMODE, or_stronger: bool) -> bool;
     fn LockRelationOid(relid: Oid, lockmode: LOCKMODE);
     fn LockRelease(tag: *const LOCKTAG, mode: LOCKMODE, of_session: bool) -> bool;
+    fn MakeSingleTupleTableSlot(tupdesc: TupleDesc, tts_ops: *const TupleTableSlotOps) -> *mut TupleTableSlot;
     fn make_and_qual(qual1: *mut Node, qual2: *mut Node) -> *mut Node;
     fn make_ands_implicit(clause: *mut Expr) -> *mut List;
     fn make_opclause(
@@ -212,6 +251,7 @@ functions! {
     fn OffsetVarNodes(node: *mut Node, offset: c_int, sublevels_up: c_int);
     fn OidOutputFunctionCall(function_id: Oid, val: Datum) -> *mut c_char;
     fn op_input_types(opno: Oid, lefttype: *mut Oid, righttype: *mut Oid);
+    fn performDeletion(object: *const ObjectAddress, behavior: DropBehavior::Type, flags: c_int);
     fn pfree(pointer: *mut c_void);
     fn pg_any_to_server(s: *const c_char, len: c_int, encoding: c_int) -> *mut c_char;
     fn pg_detoast_datum(datum: *mut varlena) -> *mut varlena;
@@ -241,9 +281,11 @@ functions! {
     ) -> *mut Node;
     fn register_label_provider(provider: *const c_char, hook: check_object_relabel_type);
     fn RegisterSubXactCallback(callback: SubXactCallback, arg: *mut c_void);
+    fn RegisterSnapshot(snapshot: Snapshot) -> Snapshot;
     fn RegisterXactCallback(callback: XactCallback, arg: *mut c_void);
     fn relation_close(relation: Relation, lockmode: LOCKMODE);
     fn RelationClose(relation: Relation);
+    fn RelationGetIndexList(relation: Relation) -> *mut List;
     fn RelationGetNumberOfBlocksInFork(relation: Relation, fork_num: ForkNumber::Type) -> BlockNumber;
     fn RelationIdGetRelation(relation_id: Oid) -> Relation;
     fn ReleaseCatCacheList(list: *mut CatCList);
@@ -254,6 +296,10 @@ functions! {
     );
     fn SearchSysCache1(cache_id: c_int, key1: Datum) -> HeapTuple;
     fn SearchSysCacheList(cache_id: c_int, nkeys: c_int, key1: Datum, key2: Datum, key3: Datum) -> *mut catclist;
+    fn set_config_option(
+        name: *const c_char, value: *const c_char, context: GucContext::Type, source: GucSource::Type,
+        action: GucAction::Type, change_val: bool, elevel: c_int, is_reload: bool
+    ) -> c_int;
     fn SPI_getvalue(tuple: HeapTuple, descriptor: TupleDesc, number: c_int) -> *mut c_char;
     fn stringToNode(text: *const c_char) -> *mut c_void;
     fn SysCacheGetAttr(cache_id: c_int, tup: HeapTuple, attribute_number: AttrNumber, is_null: *mut bool) -> Datum;
@@ -261,15 +307,40 @@ functions! {
         heap_relation: Relation, index_id: Oid, index_ok: bool, snapshot: Snapshot, nkeys: c_int,
         key: ScanKey
     ) -> SysScanDesc;
+    fn systable_beginscan_ordered(
+        heap_relation: Relation, index_relation: Relation, snapshot: Snapshot, nkeys: c_int, key: ScanKey
+    ) -> SysScanDesc;
+    fn systable_endscan_ordered(sysscan: SysScanDesc);
+    fn systable_getnext_ordered(sysscan: SysScanDesc, direction: ScanDirection::Type) -> HeapTuple;
     fn systable_endscan(sysscan: SysScanDesc);
     fn systable_getnext(sysscan: SysScanDesc) -> HeapTuple;
     fn table_close(relation: Relation, lockmode: LOCKMODE);
     fn table_open(relation_id: Oid, lockmode: LOCKMODE) -> Relation;
+    #[cfg(not(since_19))]
+    fn table_beginscan(
+        rel: Relation, snapshot: Snapshot, nkeys: c_int, key: *mut ScanKeyData
+    ) -> TableScanDesc = "table_beginscan__pgrx_cshim";
+    #[cfg(since_19)]
+    fn table_beginscan(
+        rel: Relation, snapshot: Snapshot, nkeys: c_int, key: *mut ScanKeyData, flags: u32
+    ) -> TableScanDesc = "table_beginscan__pgrx_cshim";
+    fn table_endscan(scan: TableScanDesc) = "table_endscan__pgrx_cshim";
+    fn table_scan_getnextslot(
+        sscan: TableScanDesc, direction: ScanDirection::Type, slot: *mut TupleTableSlot
+    ) -> bool = "table_scan_getnextslot__pgrx_cshim";
+    fn table_slot_create(rel: Relation, reglist: *mut *mut List) -> *mut TupleTableSlot;
     fn text_to_cstring(t: *const text) -> *mut c_char;
     #[cfg(since_18)]
     fn TupleDescAttr(
         tupdesc: TupleDesc, i: c_int
     ) -> *mut FormData_pg_attribute = "TupleDescAttr__pgrx_cshim";
+    fn tuplestore_alloc_read_pointer(state: *mut Tuplestorestate, eflags: c_int) -> c_int;
+    fn tuplestore_gettupleslot(
+        state: *mut Tuplestorestate, forward: bool, copy: bool, slot: *mut TupleTableSlot
+    ) -> bool;
+    fn tuplestore_rescan(state: *mut Tuplestorestate);
+    fn tuplestore_select_read_pointer(state: *mut Tuplestorestate, ptr: c_int);
+    fn tuplestore_tuple_count(state: *mut Tuplestorestate) -> i64;
     #[cfg(not(since_17))]
     fn tuplestore_putvalues(
         state: *mut Tuplestorestate, tdesc: TupleDesc, values: *mut Datum, isnull: *mut bool
@@ -279,6 +350,7 @@ functions! {
         state: *mut Tuplestorestate, tdesc: TupleDesc, values: *const Datum, isnull: *const bool
     );
     fn typenameTypeId(pstate: *mut ParseState, type_name: *const TypeName) -> Oid;
+    fn UnregisterSnapshot(snapshot: Snapshot);
     fn UnlockRelationOid(relid: Oid, lockmode: LOCKMODE);
     fn visibilitymap_count(rel: Relation, all_visible: *mut BlockNumber, all_frozen: *mut BlockNumber);
 }
@@ -289,6 +361,7 @@ functions_of_values! {
     fn CacheInvalidateCatalog(catalog_id: Oid);
     fn CacheInvalidateRelcacheByRelid(relid: Oid);
     fn check_stack_depth();
+    fn CommandCounterIncrement();
     fn fetch_search_path(include_implicit: bool) -> *mut List;
     fn func_strict(funcid: Oid) -> bool;
     fn func_volatile(funcid: Oid) -> c_char;
@@ -318,6 +391,7 @@ functions_of_values! {
     fn GetFdwRoutineByServerId(serverid: Oid) -> *mut FdwRoutine;
     fn GetForeignServerIdByRelId(relid: Oid) -> Oid;
     fn GetOuterUserId() -> Oid;
+    fn GetLatestSnapshot() -> Snapshot;
     fn getOwnedSequences(relid: Oid) -> *mut List;
     fn GetSessionUserId() -> Oid;
     fn GetTopFullTransactionId() -> FullTransactionId;
@@ -332,6 +406,8 @@ functions_of_values! {
     fn makeBoolConst(value: bool, isnull: bool) -> *mut Node;
     fn makeTargetEntry(expr: *mut Expr, resno: AttrNumber, resname: *mut c_char, resjunk: bool) -> *mut TargetEntry;
     fn NewGUCNestLevel() -> c_int;
+    fn lookup_rowtype_tupdesc(type_id: Oid, typmod: i32) -> TupleDesc;
+    fn nextval_internal(relid: Oid, check_permissions: bool) -> i64;
     fn op_hashjoinable(opno: Oid, inputtype: Oid) -> bool;
     fn op_strict(opno: Oid) -> bool;
     fn palloc(size: usize) -> *mut c_void;

@@ -60,6 +60,10 @@ unsafe extern "C-unwind" {
         completion: *mut pg_sys::QueryCompletion,
     );
 
+    // fmgr.h, utils/builtins.h
+    pub fn OutputFunctionCall(function: *mut pg_sys::FmgrInfo, value: pg_sys::Datum) -> *mut c_char;
+    pub fn cstring_to_text(text: *const c_char) -> *mut pg_sys::text;
+
     // utils/tuplestore.h
     pub fn tuplestore_begin_heap(
         random_access: bool,

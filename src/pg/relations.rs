@@ -100,9 +100,21 @@ fn is_of_system(schema: pg_sys::Oid) -> bool {
     let schema_number = schema.to_u32();
     schema_number == pg_sys::PG_CATALOG_NAMESPACE
         || schema_number == pg_sys::PG_TOAST_NAMESPACE
+        || is_of_extension(schema)
         || (schema_number < pg_sys::FirstNormalObjectId
             && schema_number != pg_sys::PG_PUBLIC_NAMESPACE
             && schema_name(schema) == "information_schema")
+}
+
+/// Whether a schema is the extension's, which holds nothing else.
+fn is_of_extension(schema: pg_sys::Oid) -> bool {
+    let name = pg_sys::get_namespace_name(schema);
+    // SAFETY: NULL or a NUL-terminated name; constants.
+    unsafe {
+        !name.is_null()
+            && CStr::from_ptr(name) == c"safedelete"
+            && pg_sys::get_extension_oid(c"safedelete".as_ptr(), true) != pg_sys::InvalidOid
+    }
 }
 
 /// Whether a table is a temporary one of another session.
@@ -221,6 +233,36 @@ pub fn creation_schema() -> String {
     // SAFETY: a list of OIDs.
     let mut path = unsafe { nodes::oids(pg_sys::fetch_search_path(false)) };
     path.next().map(schema_name).unwrap_or_default()
+}
+
+/// Whether a table has a primary key.
+pub fn has_primary_key(table: pg_sys::Oid) -> bool {
+    // SAFETY: the caller's statement holds a lock; the entry is open while it is read.
+    unsafe {
+        let opened = pg_sys::relation_open(table, pg_sys::NoLock as i32);
+        // Fills in rd_pkindex.
+        pg_sys::RelationGetIndexList(opened);
+        let found = (*opened).rd_pkindex != pg_sys::InvalidOid;
+        pg_sys::relation_close(opened, pg_sys::NoLock as i32);
+        found
+    }
+}
+
+/// Whether a publication sends the rows of all tables.
+pub fn all_tables_are_published() -> bool {
+    let mut found = false;
+    // SAFETY: the form is the catalog's.
+    unsafe {
+        super::catalog::scan(
+            pg_sys::PublicationRelationId,
+            None,
+            None,
+            |row: &pg_sys::FormData_pg_publication| {
+                found |= row.puballtables;
+            },
+        );
+    }
+    found
 }
 
 /// Whether the current user owns a table, or is a member of who does.

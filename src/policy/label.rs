@@ -13,9 +13,18 @@ use safedelete_core::policy::{BadPolicy, Policy};
 use super::changes;
 use super::origin::Origin;
 use crate::pg::labels::{self, Provider};
+use crate::pg::local::Lent;
 use crate::pg::relations::{self, quoted_literal};
 use crate::pg::{report, roles, text};
 use crate::settings;
+
+/// What labels the running command has written.
+static WRITTEN: Lent<Vec<Origin>> = Lent::new(Vec::new());
+
+/// Whose labels have been written since this was asked last.
+pub fn take_written() -> Vec<Origin> {
+    WRITTEN.with(std::mem::take)
+}
 
 struct Safedelete;
 
@@ -40,6 +49,7 @@ fn write(object: &pg_sys::ObjectAddress, label: Option<&str>) -> Result<(), Repo
             .map_err(|bad| Report::plain(SQLSTATE_INVALID, bad.message, Some(bad.detail), None))?;
     }
     invalidate(origin);
+    WRITTEN.with(|written| written.push(origin));
     changes::note(&origin.object(), label);
     Ok(())
 }

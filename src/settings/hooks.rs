@@ -19,6 +19,10 @@ pub extern "C-unwind" fn assign_bool(_: bool, _: *mut c_void) {
     changed();
 }
 
+pub extern "C-unwind" fn assign_int(_: i32, _: *mut c_void) {
+    changed();
+}
+
 pub extern "C-unwind" fn assign_mode(new: i32, _: *mut c_void) {
     assigned(is_off() != (new == Mode::Off as i32));
 }

@@ -3,6 +3,7 @@
 use serde::de::DeserializeOwned;
 
 use crate::command::{Command, Commands};
+use crate::keep::{self, Period};
 use crate::limit::Bounds;
 use crate::mode::Mode;
 
@@ -15,6 +16,8 @@ pub enum Key {
     MaxRows,
     MaxFraction,
     MinRows,
+    Keep,
+    KeepFrom,
     Override,
 }
 
@@ -92,6 +95,24 @@ pub const KEYS: [Definition; Key::Override as usize + 1] = [
         read: |to, json| put(&mut to.bounds.min_rows, u64::try_from(read_integer(json, 0)?).ok()),
         copy: |to, from| to.bounds.min_rows = from.bounds.min_rows,
         show: |of| of.bounds.min_rows.to_string(),
+    },
+    Definition {
+        key: Key::Keep,
+        word: "keep",
+        is_setting: true,
+        range: keep::RANGE,
+        read: |to, json| put(&mut to.keep, Period::parse(&read::<String>(json)?)),
+        copy: |to, from| to.keep = from.keep,
+        show: |of| of.keep.to_string(),
+    },
+    Definition {
+        key: Key::KeepFrom,
+        word: "keep_from",
+        is_setting: true,
+        range: "The value must be an integer from 0 to 2147483647; 0 keeps what the rules would have refused.",
+        read: |to, json| put(&mut to.keep_from, u64::try_from(read_integer(json, 0)?).ok()),
+        copy: |to, from| to.keep_from = from.keep_from,
+        show: |of| of.keep_from.to_string(),
     },
     Definition {
         key: Key::Override,
@@ -172,6 +193,10 @@ pub struct Effective {
     pub commands: Commands,
     pub require_where: bool,
     pub bounds: Bounds,
+    /// How long the rows that a write takes are kept.
+    pub keep: Period,
+    /// Of writes of at least so many rows; 0: of those that the rules would have refused.
+    pub keep_from: u64,
     pub may_override: bool,
 }
 
@@ -182,6 +207,9 @@ impl Effective {
         commands: Commands::ALL,
         require_where: true,
         bounds: Bounds { max_rows: Some(0), max_fraction: 0.0, min_rows: 0 },
+        // There is nothing to keep.
+        keep: Period::OFF,
+        keep_from: 0,
         may_override: false,
     };
 

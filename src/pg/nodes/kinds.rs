@@ -209,6 +209,8 @@ statements! {
     DropdbStmt T_DropdbStmt { dbname: str };
     CreateStmt T_CreateStmt { relation: RangeVar };
     CreateTableAsStmt T_CreateTableAsStmt { query: Node, into: IntoClause };
+    AlterTableStmt T_AlterTableStmt { relation: RangeVar };
+    AlterObjectSchemaStmt T_AlterObjectSchemaStmt { relation: RangeVar };
     ViewStmt T_ViewStmt { view: RangeVar };
     CreateFunctionStmt T_CreateFunctionStmt { options: [DefElem], sql_body: Node };
     TransactionStmt T_TransactionStmt { savepoint_name: str };

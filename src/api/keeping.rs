@@ -1,0 +1,95 @@
+//! What keeps rows, and what `safedelete.restore` and the like are made of.
+
+use safedelete_core::event::Verdict;
+use safedelete_core::keep;
+use safedelete_core::message::{Report, SQLSTATE_NOT_ALLOWED, SQLSTATE_NOT_READY};
+
+use crate::keep::{follow, written};
+use crate::pg::function::{self, function};
+use crate::pg::trigger::Fired;
+use crate::pg::{pg_sys, relations, roles, rows};
+use crate::record;
+
+function!(
+    /// `keep_rows() RETURNS trigger`: keeps what a statement has written, where it is to be kept.
+    safedelete_keep_rows,
+    pg_finfo_safedelete_keep_rows,
+    |call| {
+        let Some(fired) = Fired::of(call) else {
+            let message = "safedelete.keep_rows() is called by its triggers alone".to_owned();
+            return Err(Report::plain(SQLSTATE_NOT_READY, message, None, None));
+        };
+        written::keep(fired)?;
+        Ok(pg_sys::Datum::from(0))
+    }
+);
+
+function!(
+    /// `keep_tables(target regclass) RETURNS void`: makes the triggers that keep rows on a table and its partitions,
+    /// or (NULL) on every table, as policy and settings say, and takes those away that keep nothing. Raises 42501
+    /// for who does not own the table, or is no superuser.
+    safedelete_keep_tables,
+    pg_finfo_safedelete_keep_tables,
+    |call| {
+        let user = roles::current().0;
+        match function::oid(call, 0) {
+            Some(table) if pg_sys::superuser_arg(user) || relations::is_own(table) => follow::follow(table),
+            None if pg_sys::superuser_arg(user) => follow::follow_all(),
+            table => {
+                let whose = table.map_or("every table".to_owned(), |table| format!("table {}", relations::name(table)));
+                return Err(Report::plain(SQLSTATE_NOT_ALLOWED, format!("must be owner of {whose}"), None, None));
+            }
+        }
+        Ok(pg_sys::Datum::from(0))
+    }
+);
+
+function!(
+    /// `row_texts(record, columns text[]) RETURNS text[]`: a row's columns of these names as texts, NULL where there
+    /// is none of a name.
+    safedelete_row_texts,
+    pg_finfo_safedelete_row_texts,
+    |call| {
+        let (Some(row), Some(names)) = (function::argument(call, 0), function::texts_argument(call, 1)) else {
+            return Ok(function::null(call));
+        };
+        // SAFETY: declared as a record and a text[].
+        Ok(unsafe { rows::texts_of(row, &names) })
+    }
+);
+
+function!(
+    /// `row_of(anyelement, columns text[], texts text[]) RETURNS anyelement`: a row of the type of the first argument
+    /// from texts by the names of its columns; other columns are NULL.
+    safedelete_row_of,
+    pg_finfo_safedelete_row_of,
+    |call| {
+        let of = function::type_of_argument(call, 0);
+        let (Some(names), Some(texts)) = (function::texts_argument(call, 1), function::texts_argument(call, 2)) else {
+            return Ok(function::null(call));
+        };
+        if names.len() != texts.len() {
+            return Err(keep::invalid("there must be as many texts as columns".to_owned(), None));
+        }
+        // SAFETY: a composite type, or PostgreSQL's error; texts.
+        Ok(unsafe { rows::row_of(of, &names, &texts) })
+    }
+);
+
+function!(
+    /// `note_kept(verdict text, relation text, rows bigint) RETURNS void`: an event of rows that were given back
+    /// (`restored`) or taken out (`forgotten`). EXECUTE is the owner's alone.
+    safedelete_note_kept,
+    pg_finfo_safedelete_note_kept,
+    |call| {
+        let verdict = match function::text_argument(call, 0).as_deref() {
+            Some("restored") => Verdict::Restored,
+            _ => Verdict::Forgotten,
+        };
+        let relation = function::text_argument(call, 1).unwrap_or_default();
+        let rows = function::bigint_argument(call, 2).unwrap_or(0);
+        let role = pg_sys::GetOuterUserId();
+        record::event_of_kept(verdict, role, &relation, u64::try_from(rows).unwrap_or(0));
+        Ok(pg_sys::Datum::from(0))
+    }
+);

@@ -1,0 +1,182 @@
+//! The triggers follow policy: where a table's rows are to be kept it has them, from the statement on that makes the
+//! table, gives it a policy, moves it to another schema or attaches it. They hang on the label alone, and are made
+//! anew where that is restored, so dumps leave them out. A trigger that is left where nothing is kept any more does
+//! nothing. Called by the utility hook, after the command.
+
+use std::ffi::CStr;
+
+use pgrx::pg_sys::NodeTag;
+use safedelete_core::keep;
+use safedelete_core::message::Report;
+
+use crate::pg::nodes::{self, Node};
+use crate::pg::report::{self, Frozen};
+use crate::pg::{inheritance, locks, pg_sys, relations, trigger};
+use crate::policy::{self, Origin, label};
+
+/// Triggers of a table fire by their names' order: these before a user's, so that what a user's writes comes after.
+const PREFIX: &CStr = c"!safedelete_keep_";
+
+/// Name, event and transition tables of each; TRUNCATE has none.
+const TRIGGERS: [(&str, &str, &str); 3] = [
+    ("delete", "AFTER DELETE", "REFERENCING OLD TABLE AS safedelete_old"),
+    ("update", "AFTER UPDATE", "REFERENCING OLD TABLE AS safedelete_old NEW TABLE AS safedelete_new"),
+    ("truncate", "BEFORE TRUNCATE", ""),
+];
+
+/// Whether a table has what keeps its rows.
+pub fn is_kept(table: pg_sys::Oid) -> bool {
+    trigger::own(table, PREFIX).len() == TRIGGERS.len()
+}
+
+/// Whether a command may have changed what is in force for a table. For bare frames.
+///
+/// # Safety
+/// `utility` is a statement.
+#[inline]
+pub unsafe fn may_concern(utility: *mut pg_sys::Node) -> bool {
+    // SAFETY: by contract.
+    matches!(
+        unsafe { nodes::tag(utility) },
+        NodeTag::T_SecLabelStmt
+            | NodeTag::T_CreateStmt
+            | NodeTag::T_CreateTableAsStmt
+            | NodeTag::T_AlterTableStmt
+            | NodeTag::T_AlterObjectSchemaStmt
+    )
+}
+
+/// Such a command has run.
+pub fn after(utility: *mut pg_sys::Node) -> Result<(), Frozen> {
+    pg_sys::CommandCounterIncrement();
+    for origin in label::take_written() {
+        match origin {
+            Origin::Table(table) => {
+                look_at(table).map_err(|report| report::freeze(&report, None))?;
+                follow(table);
+            }
+            Origin::Schema(schema) => {
+                for table in tables_of(schema) {
+                    follow_one(table);
+                }
+            }
+        }
+    }
+    // SAFETY: the statement that has run, which nobody changes meanwhile.
+    if let Some(utility) = unsafe { Node::of(utility) }
+        && let Some(name) = written(utility)
+    {
+        let table = locks::find(name);
+        if table != pg_sys::InvalidOid {
+            follow(table);
+        }
+    }
+    Ok(())
+}
+
+/// The table that a command names.
+fn written(utility: Node) -> Option<Node<pg_sys::RangeVar>> {
+    if let Some(create) = utility.as_a::<pg_sys::CreateStmt>() {
+        return create.relation();
+    }
+    if let Some(create) = utility.as_a::<pg_sys::CreateTableAsStmt>() {
+        return create.into()?.rel();
+    }
+    if let Some(alter) = utility.as_a::<pg_sys::AlterTableStmt>() {
+        return alter.relation();
+    }
+    utility.as_a::<pg_sys::AlterObjectSchemaStmt>()?.relation()
+}
+
+/// A table, and what is below it.
+pub fn follow(table: pg_sys::Oid) {
+    if relations::kind(table) == pg_sys::RELKIND_PARTITIONED_TABLE {
+        inheritance::members(table).into_iter().for_each(follow_one);
+    } else {
+        follow_one(table);
+    }
+}
+
+/// Every table of the database.
+pub fn follow_all() {
+    for schema in inheritance::schemas() {
+        tables_of(schema).into_iter().for_each(follow_one);
+    }
+}
+
+fn tables_of(schema: pg_sys::Oid) -> Vec<pg_sys::Oid> {
+    let mut tables = inheritance::tables_of_schema(schema);
+    tables.extend(inheritance::partitioned_tables_of_schema(schema));
+    tables.sort_unstable_by_key(|table| table.to_u32());
+    tables
+}
+
+fn follow_one(table: pg_sys::Oid) {
+    let is_table =
+        matches!(relations::kind(table), pg_sys::RELKIND_RELATION | pg_sys::RELKIND_PARTITIONED_TABLE);
+    if !is_table || relations::is_exempt(table) {
+        return;
+    }
+    let wanted = !policy::of(table).effective().keep.is_off();
+    let own = trigger::own(table, PREFIX);
+    if wanted && own.len() < TRIGGERS.len() {
+        own.into_iter().for_each(trigger::drop);
+        let name = relations::qualified_name(table);
+        for (event, when, transitions) in TRIGGERS {
+            let prefix = PREFIX.to_str().unwrap_or_default();
+            trigger::create_internal(
+                table,
+                &format!(
+                    "CREATE TRIGGER \"{prefix}{event}\" {when} ON {name} {transitions} FOR EACH STATEMENT EXECUTE \
+                     FUNCTION safedelete.keep_rows()"
+                ),
+            );
+        }
+    } else if !wanted {
+        own.into_iter().for_each(trigger::drop);
+    }
+}
+
+/// Whether rows of a table that a policy names can be kept, and what its owner should know.
+fn look_at(table: pg_sys::Oid) -> Result<(), Report> {
+    let object = Origin::Table(table).object();
+    if !label::read(Origin::Table(table)).is_some_and(|policy| policy.keeps()) {
+        return Ok(());
+    }
+    if relations::kind(table) == pg_sys::RELKIND_FOREIGN_TABLE {
+        return Err(keep::not_here(&object, "They are another server's."));
+    }
+    let members = inheritance::members(table);
+    if members.iter().any(|member| relations::kind(*member) == pg_sys::RELKIND_FOREIGN_TABLE) {
+        return Err(keep::not_here(&object, "It has a foreign table as a partition."));
+    }
+    if relations::kind(table) != pg_sys::RELKIND_PARTITIONED_TABLE && members.len() > 1 {
+        return Err(keep::not_here(
+            &object,
+            "It has children by inheritance, and PostgreSQL tells of a child's rows without the child's own columns.",
+        ));
+    }
+    if !relations::has_primary_key(table) {
+        report::warn(
+            &keep::warning(
+                format!("{object} has no primary key, so what an UPDATE changes there cannot be given back"),
+                "Its deleted rows can.",
+                "Give it a primary key.",
+            ),
+            Some(table),
+        );
+    }
+    if relations::all_tables_are_published() {
+        report::warn(
+            &keep::warning(
+                "kept rows are published to subscribers, too".to_owned(),
+                "A publication FOR ALL TABLES takes in safedelete.kept_writes and safedelete.kept_data, and a subscriber \
+                 that has no such tables stops.",
+                "Keep them unlogged, which no publication takes in, and which a crash empties: SELECT \
+                 safedelete.keep_unlogged(true);",
+            ),
+            Some(table),
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,117 @@
+//! Writing to a table of the extension's own as PostgreSQL writes to catalogs: whoever's statement it is, no
+//! privilege, trigger or rule comes between. Its columns have no constraints but NOT NULL, which the writer keeps.
+
+use std::ffi::CStr;
+
+use super::context::Context;
+use super::{pg_sys, relations};
+
+/// As many rows are written at once.
+const BATCH: usize = 100;
+
+/// A table that is being written to.
+pub struct Table {
+    relation: pg_sys::Relation,
+    indexes: pg_sys::CatalogIndexState,
+    slots: Vec<*mut pg_sys::TupleTableSlot>,
+    filled: usize,
+    batch: Context,
+}
+
+/// The relation of a name in the extension's schema; InvalidOid where there is none.
+pub fn find(name: &CStr) -> pg_sys::Oid {
+    let Some(schema) = relations::schema_of_name(c"safedelete") else { return pg_sys::InvalidOid };
+    // SAFETY: NUL-terminated.
+    unsafe { pg_sys::get_relname_relid(name.as_ptr(), schema) }
+}
+
+impl Table {
+    /// Opens it; an error gives it back with the transaction.
+    pub fn open(name: &CStr) -> Table {
+        let lock = pg_sys::RowExclusiveLock as i32;
+        let batch = Context::new(c"safedelete kept rows");
+        // SAFETY: a relation of the extension's, or PostgreSQL's error.
+        unsafe {
+            let relation = pg_sys::table_open(find(name), lock);
+            let indexes = pg_sys::CatalogOpenIndexes(relation);
+            Table { relation, indexes, slots: Vec::new(), filled: 0, batch }
+        }
+    }
+
+    /// Puts a row, of a value for each column (`None`: NULL), made in memory that goes when it is written.
+    pub fn put<const N: usize>(&mut self, values: impl FnOnce() -> [Option<pg_sys::Datum>; N]) {
+        let relation = self.relation;
+        let tuple = self.batch.within(|| {
+            let values = values();
+            let mut nulls = values.map(|value| value.is_none());
+            let mut values = values.map(|value| value.unwrap_or(pg_sys::Datum::from(0)));
+            // SAFETY: as many values and flags as the table has columns, by the caller's N.
+            unsafe { pg_sys::heap_form_tuple((*relation).rd_att, values.as_mut_ptr(), nulls.as_mut_ptr()) }
+        });
+        // SAFETY: slots of the relation; a tuple lives as long as the batch.
+        unsafe {
+            if self.filled == self.slots.len() {
+                let heap = &raw const pg_sys::TTSOpsHeapTuple;
+                self.slots.push(pg_sys::MakeSingleTupleTableSlot((*relation).rd_att, heap));
+            }
+            pg_sys::ExecStoreHeapTuple(tuple, self.slots[self.filled], false);
+        }
+        self.filled += 1;
+        if self.filled == BATCH {
+            self.write();
+        }
+    }
+
+    fn write(&mut self) {
+        let (relation, indexes, filled) = (self.relation, self.indexes, self.filled);
+        let slots = self.slots.as_mut_ptr();
+        self.batch.within(|| {
+            // SAFETY: so many slots hold tuples; table and indexes are open.
+            unsafe { pg_sys::CatalogTuplesMultiInsertWithInfo(relation, slots, filled as i32, indexes) };
+        });
+        for slot in &self.slots[..self.filled] {
+            // SAFETY: a slot of ours.
+            unsafe { pg_sys::ExecClearTuple(*slot) };
+        }
+        self.batch.empty();
+        self.filled = 0;
+    }
+
+    /// Writes what is left, and closes it; the lock stays until the transaction ends.
+    pub fn close(mut self) {
+        if self.filled > 0 {
+            self.write();
+        }
+        // SAFETY: what `open` has opened, and slots of ours.
+        unsafe {
+            for slot in &self.slots {
+                pg_sys::ExecDropSingleTupleTableSlot(*slot);
+            }
+            pg_sys::CatalogCloseIndexes(self.indexes);
+            pg_sys::table_close(self.relation, pg_sys::NoLock as i32);
+        }
+    }
+}
+
+/// The largest value of a bigint, which is the table's first column and never NULL, by an index of that column alone;
+/// 0 where there is none.
+pub fn largest(table: &CStr, index: &CStr) -> i64 {
+    let (table, index) = (find(table), find(index));
+    if table == pg_sys::InvalidOid || index == pg_sys::InvalidOid {
+        return 0;
+    }
+    let lock = pg_sys::AccessShareLock as i32;
+    // SAFETY: both are the extension's; the newest snapshot is taken and given back by the scan.
+    unsafe {
+        let opened = pg_sys::table_open(table, lock);
+        let by = pg_sys::index_open(index, lock);
+        let none = std::ptr::null_mut();
+        let scan = pg_sys::systable_beginscan_ordered(opened, by, none, 0, std::ptr::null_mut());
+        let tuple = pg_sys::systable_getnext_ordered(scan, pg_sys::ScanDirection::BackwardScanDirection);
+        let value = if tuple.is_null() { 0 } else { *pg_sys::GETSTRUCT(tuple).cast::<i64>() };
+        pg_sys::systable_endscan_ordered(scan);
+        pg_sys::index_close(by, lock);
+        pg_sys::table_close(opened, lock);
+        value
+    }
+}

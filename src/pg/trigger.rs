@@ -1,0 +1,167 @@
+//! Triggers: what a trigger function is called with, and those of ours that a relation has.
+
+use std::ffi::CStr;
+
+use pgrx::pg_sys::NodeTag;
+use safedelete_core::command::Command;
+
+use super::nodes::{self, Nodes};
+use super::rows::{self, Transition};
+use super::{frame, pg_sys, raw, text};
+
+/// What a statement-level trigger function of ours is called for.
+#[derive(Clone, Copy)]
+pub struct Fired(*mut pg_sys::TriggerData);
+
+impl Fired {
+    /// `None` where the function is not called as a trigger.
+    pub fn of(call: pg_sys::FunctionCallInfo) -> Option<Fired> {
+        // SAFETY: the call's context, NULL or a node; the cast follows the tag.
+        unsafe {
+            let data = (*call).context;
+            (nodes::tag(data) == NodeTag::T_TriggerData).then_some(Fired(data.cast()))
+        }
+    }
+
+    /// The table, which is open while the trigger runs.
+    pub fn relation(self) -> pg_sys::Relation {
+        // SAFETY: what `of` has found.
+        unsafe { (*self.0).tg_relation }
+    }
+
+    pub fn table(self) -> pg_sys::Oid {
+        // SAFETY: as above.
+        unsafe { (*self.relation()).rd_id }
+    }
+
+    pub fn command(self) -> Option<Command> {
+        // SAFETY: as above.
+        match unsafe { (*self.0).tg_event } & pg_sys::TRIGGER_EVENT_OPMASK {
+            pg_sys::TRIGGER_EVENT_DELETE => Some(Command::Delete),
+            pg_sys::TRIGGER_EVENT_UPDATE => Some(Command::Update),
+            pg_sys::TRIGGER_EVENT_TRUNCATE => Some(Command::Truncate),
+            _ => None,
+        }
+    }
+
+    /// How many rows were deleted or updated.
+    pub fn rows(self) -> u64 {
+        // SAFETY: as above.
+        unsafe { rows::count((*self.0).tg_oldtable) }
+    }
+
+    /// The rows as they were, where the trigger has them.
+    pub fn old(self) -> Option<Transition> {
+        // SAFETY: as above.
+        unsafe { Transition::of((*self.0).tg_oldtable, self.relation()) }
+    }
+
+    /// The rows as they are now, likewise.
+    pub fn new(self) -> Option<Transition> {
+        // SAFETY: as above.
+        unsafe { Transition::of((*self.0).tg_newtable, self.relation()) }
+    }
+}
+
+/// The triggers of a relation, as its cache entry has them.
+fn triggers<T>(table: pg_sys::Oid, read: impl FnOnce(&[pg_sys::Trigger]) -> T) -> T {
+    // SAFETY: the caller's statement holds a lock on the table, or the entry is read before anything else
+    // happens; it is open while it is read.
+    unsafe {
+        let opened = pg_sys::RelationIdGetRelation(table);
+        if opened.is_null() {
+            return read(&[]);
+        }
+        let described = (*opened).trigdesc;
+        let found = if described.is_null() {
+            read(&[])
+        } else {
+            read(std::slice::from_raw_parts((*described).triggers, (*described).numtriggers as usize))
+        };
+        pg_sys::RelationClose(opened);
+        found
+    }
+}
+
+/// Triggers that a library makes for itself: marked internal, and of names that begin so.
+pub fn own(table: pg_sys::Oid, prefix: &CStr) -> Vec<pg_sys::Oid> {
+    triggers(table, |all| {
+        all.iter()
+            .filter(|trigger| trigger.tgisinternal)
+            // SAFETY: a trigger has a name.
+            .filter(|trigger| {
+                unsafe { CStr::from_ptr(trigger.tgname) }.to_bytes().starts_with(prefix.to_bytes())
+            })
+            .map(|trigger| trigger.tgoid)
+            .collect()
+    })
+}
+
+/// The tables whose rows a foreign key deletes or changes when a row of this one goes or changes.
+pub fn acted_upon(table: pg_sys::Oid) -> Vec<pg_sys::Oid> {
+    const ACTIONS: [u32; 6] = [
+        pg_sys::F_RI_FKEY_CASCADE_DEL,
+        pg_sys::F_RI_FKEY_SETNULL_DEL,
+        pg_sys::F_RI_FKEY_SETDEFAULT_DEL,
+        pg_sys::F_RI_FKEY_CASCADE_UPD,
+        pg_sys::F_RI_FKEY_SETNULL_UPD,
+        pg_sys::F_RI_FKEY_SETDEFAULT_UPD,
+    ];
+    triggers(table, |all| {
+        all.iter()
+            .filter(|trigger| ACTIONS.contains(&trigger.tgfoid.to_u32()))
+            .map(|trigger| trigger.tgconstrrelid)
+            .collect()
+    })
+}
+
+/// Makes a trigger by CREATE TRIGGER's own function, marked internal: dumps leave it out, the owner's ALTER TABLE …
+/// DISABLE TRIGGER USER does not reach it, and nobody needs a privilege for it. Takes CREATE TRIGGER's lock.
+pub fn create_internal(table: pg_sys::Oid, statement: &str) {
+    let text = text::to_server(statement).as_ptr();
+    let list = frame::call(|| {
+        #[allow(ffi_unwind_calls, reason = "inside frame::call; the closure owns nothing")]
+        // SAFETY: NUL-terminated.
+        unsafe {
+            raw::raw_parser(text, pg_sys::RawParseMode::RAW_PARSE_DEFAULT)
+        }
+    });
+    let none = pg_sys::InvalidOid;
+    // SAFETY: the parser's list of statements, whose only one is CREATE TRIGGER by the caller's text.
+    unsafe {
+        for parsed in Nodes::<pg_sys::RawStmt>::of(list).iter() {
+            let create = (*parsed.as_ptr()).stmt;
+            if nodes::tag(create) == NodeTag::T_CreateTrigStmt {
+                pg_sys::CreateTrigger(
+                    create.cast(),
+                    text,
+                    table,
+                    none,
+                    none,
+                    none,
+                    none,
+                    none,
+                    std::ptr::null_mut(),
+                    true,
+                    false,
+                );
+            }
+        }
+    }
+    pg_sys::CommandCounterIncrement();
+}
+
+/// Drops a trigger.
+pub fn drop(trigger: pg_sys::Oid) {
+    let address =
+        pg_sys::ObjectAddress { classId: pg_sys::TriggerRelationId, objectId: trigger, objectSubId: 0 };
+    // SAFETY: a trigger's address.
+    unsafe {
+        pg_sys::performDeletion(
+            &address,
+            pg_sys::DropBehavior::DROP_RESTRICT,
+            pg_sys::PERFORM_DELETION_INTERNAL as i32,
+        );
+    }
+    pg_sys::CommandCounterIncrement();
+}
