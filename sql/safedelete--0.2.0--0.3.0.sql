@@ -104,7 +104,7 @@ BEGIN ATOMIC
         ORDER BY n.nspname, c.relname), '[]')
       FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
       WHERE c.relkind IN ('r', 'p', 'f') AND c.relpersistence <> 't'
-        AND n.nspname <> ALL ('{pg_catalog,pg_toast,information_schema}')));
+        AND n.nspname <> ALL ('{pg_catalog,pg_toast,information_schema,safedelete}')));
 END;
 COMMENT ON FUNCTION safedelete.sizes() IS 'about how many rows each table holds, the policies and the settings, for check elsewhere';
 

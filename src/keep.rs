@@ -31,7 +31,7 @@ pub fn foresee(write: Write, in_force: &InForce) -> Result<(), Report> {
     let table = write.relation;
     match relations::kind(table) {
         pg_sys::RELKIND_FOREIGN_TABLE => {
-            let why = "Rows of a foreign table are not kept, and a policy of its schema, or safedelete.keep, asks for it.";
+            let why = "Its schema's policy, or safedelete.keep, asks for it, and rows of a foreign table are not kept.";
             return Err(keep::cannot(write.command, &relations::name(table), why));
         }
         pg_sys::RELKIND_RELATION | pg_sys::RELKIND_PARTITIONED_TABLE => {}

@@ -80,9 +80,7 @@ pub fn too_many(command: Command, table: &str, rows: u64, most: u64) -> Report {
         command,
         table,
         format!("would have to keep more than {most} rows"),
-        format!(
-            "It has written {rows} rows, with those that its statement wrote before; safedelete.keep_max_rows is {most}."
-        ),
+        format!("Its statement has come to {rows} rows; safedelete.keep_max_rows is {most}."),
     )
 }
 

@@ -9,6 +9,7 @@ use pgrx::pg_sys::NodeTag;
 use safedelete_core::keep;
 use safedelete_core::message::Report;
 
+use super::store;
 use crate::pg::nodes::{self, Node};
 use crate::pg::report::{self, Frozen};
 use crate::pg::{inheritance, locks, pg_sys, relations, trigger};
@@ -64,9 +65,8 @@ pub fn after(utility: *mut pg_sys::Node) -> Result<(), Frozen> {
     }
     // SAFETY: the statement that has run, which nobody changes meanwhile.
     if let Some(utility) = unsafe { Node::of(utility) }
-        && let Some(name) = written(utility)
+        && let Some(table) = written(utility).map(locks::find).or_else(|| moved(utility))
     {
-        let table = locks::find(name);
         if table != pg_sys::InvalidOid {
             follow(table);
         }
@@ -85,7 +85,14 @@ fn written(utility: Node) -> Option<Node<pg_sys::RangeVar>> {
     if let Some(alter) = utility.as_a::<pg_sys::AlterTableStmt>() {
         return alter.relation();
     }
-    utility.as_a::<pg_sys::AlterObjectSchemaStmt>()?.relation()
+    None
+}
+
+/// The table that a command has moved to another schema.
+fn moved(utility: Node) -> Option<pg_sys::Oid> {
+    let moved = utility.as_a::<pg_sys::AlterObjectSchemaStmt>()?;
+    let relation = moved.relation()?;
+    Some(relations::in_schema(moved.newschema, relation.relname))
 }
 
 /// A table, and what is below it.
@@ -114,7 +121,7 @@ fn tables_of(schema: pg_sys::Oid) -> Vec<pg_sys::Oid> {
 fn follow_one(table: pg_sys::Oid) {
     let is_table =
         matches!(relations::kind(table), pg_sys::RELKIND_RELATION | pg_sys::RELKIND_PARTITIONED_TABLE);
-    if !is_table || relations::is_exempt(table) {
+    if !is_table || relations::is_exempt(table) || !store::is_there() {
         return;
     }
     let wanted = !policy::of(table).effective().keep.is_off();
@@ -143,6 +150,11 @@ fn look_at(table: pg_sys::Oid) -> Result<(), Report> {
     if !label::read(Origin::Table(table)).is_some_and(|policy| policy.keeps()) {
         return Ok(());
     }
+    if !store::is_there() {
+        let why = "The extension is not in this database, or not updated: CREATE EXTENSION safedelete; or ALTER \
+            EXTENSION safedelete UPDATE;";
+        return Err(keep::not_here(&object, why));
+    }
     if relations::kind(table) == pg_sys::RELKIND_FOREIGN_TABLE {
         return Err(keep::not_here(&object, "They are another server's."));
     }
@@ -170,8 +182,8 @@ fn look_at(table: pg_sys::Oid) -> Result<(), Report> {
         report::warn(
             &keep::warning(
                 "kept rows are published to subscribers, too".to_owned(),
-                "A publication FOR ALL TABLES takes in safedelete.kept_writes and safedelete.kept_data, and a subscriber \
-                 that has no such tables stops.",
+                "A publication FOR ALL TABLES takes in safedelete.kept_writes and safedelete.kept_data, and a \
+                 subscriber that has no such tables stops.",
                 "Keep them unlogged, which no publication takes in, and which a crash empties: SELECT \
                  safedelete.keep_unlogged(true);",
             ),

@@ -12,6 +12,11 @@ use crate::pg::trigger::Fired;
 use crate::pg::{backend, pg_sys, relations, roles, spi};
 use crate::{record, settings};
 
+/// Whether the extension is here to keep anything: not, or not updated, in every database.
+pub fn is_there() -> bool {
+    storing::find(c"kept_writes") != pg_sys::InvalidOid
+}
+
 /// Whether numbers go on after those that are kept.
 static NUMBERED: Local<bool> = Local::new(false);
 

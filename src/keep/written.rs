@@ -92,6 +92,10 @@ fn put_away(
     if expected > most {
         return too_many(expected);
     }
+    if command == Command::Update && !fired.has_pairs() {
+        let why = "A row that was to move to another partition has been dropped by a trigger there.";
+        return Err(keep::cannot(command, &relations::name(table), why));
+    }
     let rows = rows::in_one_form(|| {
         let mut write = Write::begin(fired, kept, command.tag(), effective.keep);
         if command == Command::Truncate {

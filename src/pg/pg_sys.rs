@@ -193,9 +193,9 @@ functions! {
     fn getTypeOutputInfo(typ: Oid, typ_output: *mut Oid, typ_is_varlena: *mut bool);
     fn GetXLogReplayRecPtr(replay_tli: *mut TimeLineID) -> XLogRecPtr;
     fn heap_deform_tuple(tuple: HeapTuple, tuple_desc: TupleDesc, values: *mut Datum, isnull: *mut bool);
-    #[cfg(not(since_19))]
+    #[cfg(not(since_17))]
     fn heap_form_tuple(tuple_descriptor: TupleDesc, values: *mut Datum, isnull: *mut bool) -> HeapTuple;
-    #[cfg(since_19)]
+    #[cfg(since_17)]
     fn heap_form_tuple(tuple_descriptor: TupleDesc, values: *const Datum, isnull: *const bool) -> HeapTuple;
     fn HeapTupleHeaderGetDatum(tuple: HeapTupleHeader) -> Datum;
     fn IncrementVarSublevelsUp(node: *mut Node, delta_sublevels_up: c_int, min_sublevels_up: c_int);

@@ -196,6 +196,12 @@ pub fn takes_one(function: pg_sys::Oid, argument: pg_sys::Oid) -> bool {
     }
 }
 
+/// The relation of a name in a schema; InvalidOid where there is none.
+pub fn in_schema(schema: *const core::ffi::c_char, name: *const core::ffi::c_char) -> pg_sys::Oid {
+    // SAFETY: NUL-terminated names, of a statement.
+    unsafe { pg_sys::get_relname_relid(name, pg_sys::get_namespace_oid(schema, false)) }
+}
+
 /// A function's name with its schema's, quoted where SQL needs it, and parentheses.
 pub fn function_name(function: pg_sys::Oid) -> String {
     let quoted = |name: Option<&CStr>| quoted_name(&name.map(from_server).unwrap_or_default());

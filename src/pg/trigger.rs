@@ -50,6 +50,12 @@ impl Fired {
         unsafe { rows::count((*self.0).tg_oldtable) }
     }
 
+    /// Whether each row of an UPDATE as it was has one as it is: by their order, they are told apart.
+    pub fn has_pairs(self) -> bool {
+        // SAFETY: as above.
+        unsafe { rows::count((*self.0).tg_oldtable) == rows::count((*self.0).tg_newtable) }
+    }
+
     /// The rows as they were, where the trigger has them.
     pub fn old(self) -> Option<Transition> {
         // SAFETY: as above.

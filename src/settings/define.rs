@@ -144,7 +144,7 @@ static SETTINGS: &[Setting] = &[
     Setting {
         name: c"safedelete.keep_nothing",
         short: c"Keeps nothing of what the session writes.",
-        long: c"It counts only where safedelete.reason is not empty. Use SET LOCAL, so that it ends with the transaction.",
+        long: c"It counts only where safedelete.reason is not empty. Use SET LOCAL.",
         context: PGC_USERSET,
         value: Value::Bool(&KEEP_NOTHING, assign_bool),
     },
