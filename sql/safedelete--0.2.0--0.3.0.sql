@@ -210,7 +210,8 @@ END;
 COMMENT ON FUNCTION safedelete.owns_kept(oid, name) IS 'whether a role may see the kept rows of a table';
 
 CREATE VIEW safedelete.kept WITH (security_barrier) AS
-  SELECT w.event, coalesce(format('%I.%I', n.nspname, c.relname), format('%I.%I', w.schema_name, w.table_name)) AS relation,
+  SELECT w.event, CASE WHEN c.oid IS NOT NULL THEN format('%I.%I', n.nspname, c.relname)
+      ELSE format('%I.%I', w.schema_name, w.table_name) END AS relation,
     c.oid IS NOT NULL AS is_there, string_agg(DISTINCT w.command, ', ' ORDER BY w.command) AS command,
     sum((SELECT count(*) FROM safedelete.kept_data d WHERE d.write = w.write))::bigint AS rows,
     min(w.at) AS at, min(w.until) AS until, min(w."user") AS "user", min(w.login) AS login,

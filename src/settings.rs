@@ -42,7 +42,8 @@ static OWN_MAX_ROWS: Local<i32> = Local::new(-1);
 static REASON: Text = Text::new(c"");
 static REQUIRE_REASON: Local<bool> = Local::new(false);
 static EVENTS_MAX: Local<i32> = Local::new(1000);
-static KEEP: List<Period> = List::new(c"", Period::OFF, |text| Period::parse(text).ok_or(keep::RANGE.to_owned()));
+static KEEP: List<Period> =
+    List::new(c"", Period::OFF, |text| Period::parse(text).ok_or(keep::RANGE.to_owned()));
 static KEEP_FROM: Local<i32> = Local::new(0);
 static KEEP_MAX_ROWS: Local<i32> = Local::new(1_000_000);
 static KEEP_NOTHING: Local<bool> = Local::new(false);

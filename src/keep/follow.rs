@@ -10,7 +10,7 @@ use safedelete_core::keep;
 use safedelete_core::message::Report;
 
 use super::store;
-use crate::pg::nodes::{self, Node};
+use crate::pg::nodes::Node;
 use crate::pg::report::{self, Frozen};
 use crate::pg::{inheritance, locks, pg_sys, relations, trigger};
 use crate::policy::{self, Origin, label};
@@ -31,14 +31,10 @@ pub fn is_kept(table: pg_sys::Oid) -> bool {
 }
 
 /// Whether a command may have changed what is in force for a table. For bare frames.
-///
-/// # Safety
-/// `utility` is a statement.
 #[inline]
-pub unsafe fn may_concern(utility: *mut pg_sys::Node) -> bool {
-    // SAFETY: by contract.
+pub fn may_concern(utility: Node) -> bool {
     matches!(
-        unsafe { nodes::tag(utility) },
+        utility.tag(),
         NodeTag::T_SecLabelStmt
             | NodeTag::T_CreateStmt
             | NodeTag::T_CreateTableAsStmt
@@ -48,7 +44,7 @@ pub unsafe fn may_concern(utility: *mut pg_sys::Node) -> bool {
 }
 
 /// Such a command has run.
-pub fn after(utility: *mut pg_sys::Node) -> Result<(), Frozen> {
+pub fn after(utility: Node) -> Result<(), Frozen> {
     pg_sys::CommandCounterIncrement();
     for origin in label::take_written() {
         match origin {
@@ -63,13 +59,9 @@ pub fn after(utility: *mut pg_sys::Node) -> Result<(), Frozen> {
             }
         }
     }
-    // SAFETY: the statement that has run, which nobody changes meanwhile.
-    if let Some(utility) = unsafe { Node::of(utility) }
-        && let Some(table) = written(utility).map(locks::find).or_else(|| moved(utility))
-    {
-        if table != pg_sys::InvalidOid {
-            follow(table);
-        }
+    let table = written(utility).map(locks::find).or_else(|| moved(utility));
+    if let Some(table) = table.filter(|table| *table != pg_sys::InvalidOid) {
+        follow(table);
     }
     Ok(())
 }

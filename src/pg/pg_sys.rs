@@ -83,9 +83,7 @@ functions! {
     fn AtEOXact_GUC(is_commit: bool, nest_level: c_int);
     fn CatalogCloseIndexes(indstate: CatalogIndexState);
     fn CatalogOpenIndexes(heap_rel: Relation) -> CatalogIndexState;
-    fn CatalogTuplesMultiInsertWithInfo(
-        heap_rel: Relation, slot: *mut *mut TupleTableSlot, ntuples: c_int, indstate: CatalogIndexState
-    );
+    fn CatalogTupleInsertWithInfo(heap_rel: Relation, tup: HeapTuple, indstate: CatalogIndexState);
     fn CacheRegisterRelcacheCallback(func: RelcacheCallbackFunction, arg: Datum);
     fn CacheRegisterSyscacheCallback(cacheid: c_int, func: SyscacheCallbackFunction, arg: Datum);
     fn canonicalize_qual(qual: *mut Expr, is_check: bool) -> *mut Expr;
@@ -155,9 +153,7 @@ functions! {
         rel: Relation, attr_widths: *mut i32, pages: *mut BlockNumber, tuples: *mut f64,
         allvisfrac: *mut f64
     );
-    fn ExecClearTuple(slot: *mut TupleTableSlot) -> *mut TupleTableSlot = "ExecClearTuple__pgrx_cshim";
     fn ExecDropSingleTupleTableSlot(slot: *mut TupleTableSlot);
-    fn ExecStoreHeapTuple(tuple: HeapTuple, slot: *mut TupleTableSlot, should_free: bool) -> *mut TupleTableSlot;
     fn ExplainPropertyInteger(
         qlabel: *const c_char, unit: *const c_char, value: i64, es: *mut ExplainState
     );

@@ -108,13 +108,9 @@ fn is_of_system(schema: pg_sys::Oid) -> bool {
 
 /// Whether a schema is the extension's, which holds nothing else.
 fn is_of_extension(schema: pg_sys::Oid) -> bool {
-    let name = pg_sys::get_namespace_name(schema);
-    // SAFETY: NULL or a NUL-terminated name; constants.
-    unsafe {
-        !name.is_null()
-            && CStr::from_ptr(name) == c"safedelete"
-            && pg_sys::get_extension_oid(c"safedelete".as_ptr(), true) != pg_sys::InvalidOid
-    }
+    pg_sys::get_namespace_name(schema) == Some(c"safedelete")
+        // SAFETY: NUL-terminated.
+        && unsafe { pg_sys::get_extension_oid(c"safedelete".as_ptr(), true) } != pg_sys::InvalidOid
 }
 
 /// Whether a table is a temporary one of another session.

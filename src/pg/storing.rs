@@ -6,15 +6,14 @@ use std::ffi::CStr;
 use super::context::Context;
 use super::{pg_sys, relations};
 
-/// As many rows are written at once.
-const BATCH: usize = 100;
+/// After so many rows the memory that they took is given back.
+const BATCH: usize = 16;
 
 /// A table that is being written to.
 pub struct Table {
     relation: pg_sys::Relation,
     indexes: pg_sys::CatalogIndexState,
-    slots: Vec<*mut pg_sys::TupleTableSlot>,
-    filled: usize,
+    written: usize,
     batch: Context,
 }
 
@@ -34,59 +33,35 @@ impl Table {
         unsafe {
             let relation = pg_sys::table_open(find(name), lock);
             let indexes = pg_sys::CatalogOpenIndexes(relation);
-            Table { relation, indexes, slots: Vec::new(), filled: 0, batch }
+            Table { relation, indexes, written: 0, batch }
         }
     }
 
-    /// Puts a row, of a value for each column (`None`: NULL), made in memory that goes when it is written.
+    /// Writes a row, of a value for each column (`None`: NULL), made in memory that is given back after it. Not many
+    /// at once: CatalogTuplesMultiInsertWithInfo loses where a row went whose values are moved out of line.
     pub fn put<const N: usize>(&mut self, values: impl FnOnce() -> [Option<pg_sys::Datum>; N]) {
-        let relation = self.relation;
-        let tuple = self.batch.within(|| {
+        let (relation, indexes) = (self.relation, self.indexes);
+        self.batch.within(|| {
             let values = values();
             let mut nulls = values.map(|value| value.is_none());
             let mut values = values.map(|value| value.unwrap_or(pg_sys::Datum::from(0)));
-            // SAFETY: as many values and flags as the table has columns, by the caller's N.
-            unsafe { pg_sys::heap_form_tuple((*relation).rd_att, values.as_mut_ptr(), nulls.as_mut_ptr()) }
-        });
-        // SAFETY: slots of the relation; a tuple lives as long as the batch.
-        unsafe {
-            if self.filled == self.slots.len() {
-                let heap = &raw const pg_sys::TTSOpsHeapTuple;
-                self.slots.push(pg_sys::MakeSingleTupleTableSlot((*relation).rd_att, heap));
+            // SAFETY: as many values and flags as the table has columns, by the caller's N; it and its indexes are open.
+            unsafe {
+                let tuple =
+                    pg_sys::heap_form_tuple((*relation).rd_att, values.as_mut_ptr(), nulls.as_mut_ptr());
+                pg_sys::CatalogTupleInsertWithInfo(relation, tuple, indexes);
             }
-            pg_sys::ExecStoreHeapTuple(tuple, self.slots[self.filled], false);
-        }
-        self.filled += 1;
-        if self.filled == BATCH {
-            self.write();
+        });
+        self.written += 1;
+        if self.written.is_multiple_of(BATCH) {
+            self.batch.empty();
         }
     }
 
-    fn write(&mut self) {
-        let (relation, indexes, filled) = (self.relation, self.indexes, self.filled);
-        let slots = self.slots.as_mut_ptr();
-        self.batch.within(|| {
-            // SAFETY: so many slots hold tuples; table and indexes are open.
-            unsafe { pg_sys::CatalogTuplesMultiInsertWithInfo(relation, slots, filled as i32, indexes) };
-        });
-        for slot in &self.slots[..self.filled] {
-            // SAFETY: a slot of ours.
-            unsafe { pg_sys::ExecClearTuple(*slot) };
-        }
-        self.batch.empty();
-        self.filled = 0;
-    }
-
-    /// Writes what is left, and closes it; the lock stays until the transaction ends.
-    pub fn close(mut self) {
-        if self.filled > 0 {
-            self.write();
-        }
-        // SAFETY: what `open` has opened, and slots of ours.
+    /// Closes it; the lock stays until the transaction ends.
+    pub fn close(self) {
+        // SAFETY: what `open` has opened.
         unsafe {
-            for slot in &self.slots {
-                pg_sys::ExecDropSingleTupleTableSlot(*slot);
-            }
             pg_sys::CatalogCloseIndexes(self.indexes);
             pg_sys::table_close(self.relation, pg_sys::NoLock as i32);
         }
