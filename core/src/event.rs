@@ -290,6 +290,8 @@ mod tests {
             Verdict::Overridden => 3,
             Verdict::Bypassed => 4,
             Verdict::Policy => 5,
+            Verdict::Restored => 6,
+            Verdict::Forgotten => 7,
         }
     }
 

@@ -53,7 +53,7 @@ impl Counter {
             (Verdict::Logged, _) => Some(Counter::Logged),
             (Verdict::Overridden, _) => Some(Counter::Overridden),
             (Verdict::Bypassed, _) => Some(Counter::Bypassed),
-            (Verdict::Policy, _) => None,
+            (Verdict::Policy | Verdict::Restored | Verdict::Forgotten, _) => None,
         }
     }
 }
