@@ -257,7 +257,10 @@ class Life:
     def is_held(self, sql):
         """Whether this transaction keeps the other session from something; not, if that is done now."""
         self.log.append(f"/* other */ {sql}")
-        return self.other.query(f"SET lock_timeout = '20ms'; {sql}; RESET lock_timeout").state == "55P03"
+        state = self.other.query(f"SET lock_timeout = '20ms'; {sql}; RESET lock_timeout").state
+        if state not in (None, "55P03"):
+            raise Abandoned(ABANDONED.get(state, state))
+        return state is not None
 
     def do_write(self, write, number, in_transaction):
         model, rng = self.model, self.rng

@@ -293,8 +293,10 @@ class Writer:
             high = max(high, self.fresh - 1) if rng.random() < 0.3 else high
         source = f"SELECT generate_series({low}, {high}) AS i"
         if adds:
-            source += f" UNION SELECT generate_series({first}, {self.fresh - 1})"
-        ids = set(range(low, high + 1)) | (set(range(first, self.fresh)) if adds else set())
+            last = self.fresh
+            source += f" UNION SELECT generate_series({first}, {last - 1})"
+            self.fresh = max(self.fresh, high + 1)
+        ids = set(range(low, high + 1)) | (set(range(first, last)) if adds else set())
         text = (f"MERGE INTO {name} USING ({source}) AS s ON t.id = s.i WHEN MATCHED AND {sql} THEN {act}{other}"
                 + (" WHEN NOT MATCHED THEN INSERT (id, k, v) VALUES (s.i, 1, 1)" if adds else ""))
         actions = {"UPDATE SET v = t.v + 1": lambda r: r._replace(v=r.v + 1), "DELETE": lambda r: None,
