@@ -45,7 +45,7 @@ impl Table {
             let values = values();
             let mut nulls = values.map(|value| value.is_none());
             let mut values = values.map(|value| value.unwrap_or(pg_sys::Datum::from(0)));
-            // SAFETY: as many values and flags as the table has columns, by the caller's N; it and its indexes are open.
+            // SAFETY: as many values and flags as the table has columns, by the caller's N; all is open.
             unsafe {
                 let tuple =
                     pg_sys::heap_form_tuple((*relation).rd_att, values.as_mut_ptr(), nulls.as_mut_ptr());
