@@ -2,10 +2,10 @@
 """Verdicts against count(*), on the server of PGHOST; tests/long/fuzz/run starts both.
 
 Tables live through random histories: inserts, updates, deletes, transactions and subtransactions that are undone,
-VACUUM, ANALYZE, statistics that are reset, a second session. Each history ends in a write, or in a transaction of several
-with savepoints, under random bounds, scope and commands: plain, joined, in CTEs, MERGE, upserts, TRUNCATE, loops and
-blocks of PL/pgSQL with exceptions and COMMIT, foreign keys' actions, triggers that count up, parts with policies of their
-own. sizes_model.py knows what rules.md says of it, and no more. It fails where
+VACUUM, ANALYZE, statistics that are reset, a second session. Each history ends in a write, or in a transaction of
+several with savepoints, under random bounds, scope and commands: plain, joined, in CTEs, MERGE, upserts, TRUNCATE,
+loops and blocks of PL/pgSQL with exceptions and COMMIT, foreign keys' actions, triggers that count up, parts with
+policies of their own. sizes_model.py knows what rules.md says of it, and no more. It fails where
   verdict  a write is refused and must not be, or is not and must
   text     the limit or the size in a refusal is not the model's
   rows     the tables do not hold what they would without the guard
@@ -55,7 +55,8 @@ class Life:
     # What happened before.
 
     def change(self, session=None):
-        write = self.rng.choice([self.writer.insert] * 3 + [self.writer.delete, self.writer.update, self.writer.merge])()
+        writer = self.writer
+        write = self.rng.choice([writer.insert] * 3 + [writer.delete, writer.update, writer.merge])()
         self.say(write.sql, session)
         self.model.statement(write)
 
@@ -80,7 +81,8 @@ class Life:
     def past(self):
         rng, shape = self.rng, self.shape
         session = rng.choice([None, None, self.other])
-        act = rng.choices(["change", "undone", "children", "keep", "truncate"], [8, 3, 3 * bool(shape.on_delete), 6, 0.5])[0]
+        weights = [8, 3, 3 * bool(shape.on_delete), 6, 0.5]
+        act = rng.choices(["change", "undone", "children", "keep", "truncate"], weights)[0]
         if act == "change":
             self.change(session)
         elif act == "undone":
@@ -304,7 +306,8 @@ class Life:
         told = re.search(r"holds (at least |at most |about )?(\d+) row", error.get("D", ""))
         rows = int(told[2]) if told else size
         true = {None: rows == size, "at least ": rows <= size, "at most ": rows >= size}.get(told and told[1], False)
-        return error["t"] == name.removeprefix("ONLY ") and int(re.search(r"limit of (\d+) row", error["M"])[1]) in limits and true
+        limit = int(re.search(r"limit of (\d+) row", error["M"])[1])
+        return error["t"] == name.removeprefix("ONLY ") and limit in limits and true
 
     def fail(self, what):
         self.problems.append(what)
@@ -345,8 +348,8 @@ def live(database, seeds, histories, until, only, results):
             why = str(error) if isinstance(error, (Lost, SystemExit)) else traceback.format_exc()
             results.put((seed, [why], 1, 0, 0, None, life.log[-40:] if life else []))
             break
-        results.put((f"{seed}/{number + 1} ({life.shape.kind})", life.problems, number + 1, life.judged, life.refused, told,
-                     life.log[-40:]))
+        name = f"{seed}/{number + 1} ({life.shape.kind})"
+        results.put((name, life.problems, number + 1, life.judged, life.refused, told, life.log[-40:]))
         life.close()
     results.put(None)
 

@@ -1,5 +1,5 @@
-"""What docs/rules.md says of a history of writes: tables as Python's dictionaries, and the sums. It knows nothing of row
-versions, statistics or plans, and asks the server nothing.
+"""What docs/rules.md says of a history of writes: tables as Python's dictionaries, and the sums. It knows nothing of
+row versions, statistics or plans, and asks the server nothing.
 
 A row keeps its number wherever it is moved, so that rows are told apart whatever is updated."""
 

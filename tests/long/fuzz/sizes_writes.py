@@ -42,7 +42,8 @@ class Shape:
             yield f"CREATE TABLE t2 PARTITION OF t FOR VALUES FROM ({BOUND}) TO ({FAR})"
             yield f"CREATE TABLE t3 PARTITION OF t FOR VALUES FROM ({FAR}) TO (MAXVALUE)"
         elif kind == "inherited":
-            yield f"CREATE TABLE t ({T}); CREATE TABLE t1 () INHERITS (t); CREATE INDEX ON t (id); CREATE INDEX ON t1 (id)"
+            yield f"CREATE TABLE t ({T}); CREATE TABLE t1 () INHERITS (t)"
+            yield "CREATE INDEX ON t (id); CREATE INDEX ON t1 (id)"
         else:
             more = "".join(f", {c} text" for c in "abcdefgh") if kind == "sparse" else ""
             unlogged = "UNLOGGED " if kind == "unlogged" else ""
@@ -55,7 +56,8 @@ class Shape:
         yield "CREATE TABLE log (t int)"
         if self.by_statement:
             yield ("CREATE OR REPLACE FUNCTION count_up() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
-                   "UPDATE t SET v = v + n FROM (SELECT t AS i, count(*) AS n FROM logged GROUP BY 1) s WHERE t.id = s.i;"
+                   "UPDATE t SET v = v + n FROM (SELECT t AS i, count(*) AS n FROM logged GROUP BY 1) s "
+                   "WHERE t.id = s.i;"
                    "RETURN NULL; END $$")
             yield ("CREATE TRIGGER count_up AFTER INSERT ON log REFERENCING NEW TABLE AS logged FOR EACH STATEMENT "
                    "EXECUTE FUNCTION count_up()")
@@ -345,7 +347,8 @@ class Writer:
             found = {n: row for n, row in model.seen("t").items() if low <= row.id <= high}
             model.write("t", "update", changed(found, v=lambda r: r.v + times))
 
-        return Write(f"INSERT INTO log SELECT g FROM generate_series({low}, {high}) g, generate_series(1, {times})", apply)
+        rows = f"SELECT g FROM generate_series({low}, {high}) g, generate_series(1, {times})"
+        return Write(f"INSERT INTO log {rows}", apply)
 
     def rewrite(self):
         """All rows get new versions, and none is written; of those of the sum's nothing tells that they are."""
