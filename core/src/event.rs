@@ -327,10 +327,10 @@ mod tests {
         assert_eq!(Verdict::ALL.map(|verdict| verdict as u8), Verdict::ALL.map(number));
         assert_eq!(Rule::ALL.map(|rule| rule as u8), Rule::ALL.map(number_of_rule));
         assert_eq!(Counter::ALL.map(|counter| counter as u8), Counter::ALL.map(column));
-        assert!(Verdict::ALL.map(number).into_iter().eq(0..6));
+        assert!(Verdict::ALL.map(number).into_iter().eq(0..8));
         assert!(Rule::ALL.map(number_of_rule).into_iter().eq(0..5));
         assert!(Counter::ALL.map(column).into_iter().eq(0..11));
-        assert_eq!((Verdict::from_code(6), Rule::from_code(5)), (None, None));
+        assert_eq!((Verdict::from_code(8), Rule::from_code(5)), (None, None));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use safedelete_core::event::Verdict;
 use safedelete_core::keep;
-use safedelete_core::message::{Report, SQLSTATE_NOT_ALLOWED, SQLSTATE_NOT_READY};
+use safedelete_core::message::{Report, SQLSTATE_NOT_ALLOWED};
 
 use crate::keep::{follow, written};
 use crate::pg::function::{self, function};
@@ -17,7 +17,8 @@ function!(
     |call| {
         let Some(fired) = Fired::of(call) else {
             let message = "safedelete.keep_rows() is called by its triggers alone".to_owned();
-            return Err(Report::plain(SQLSTATE_NOT_READY, message, None, None));
+            // ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED, as PostgreSQL's own triggers in C.
+            return Err(Report::plain(*b"39P01", message, None, None));
         };
         written::keep(fired)?;
         Ok(pg_sys::Datum::from(0))

@@ -161,13 +161,14 @@ fn look_at(table: pg_sys::Oid) -> Result<(), Report> {
         ));
     }
     if !relations::has_primary_key(table) {
-        report::warn(
+        // A dump writes the label before the key.
+        report::notice(
             &keep::warning(
                 format!("{object} has no primary key, so what an UPDATE changes there cannot be given back"),
                 "Its deleted rows can.",
                 "Give it a primary key.",
             ),
-            Some(table),
+            table,
         );
     }
     if relations::all_tables_are_published() {

@@ -93,6 +93,11 @@ pub fn warn(what: &Report, relation: Option<pg_sys::Oid>) {
     send(PgLogLevel::WARNING, &freeze(what, relation));
 }
 
+/// Sends a NOTICE about a relation, which a restored dump does not show.
+pub fn notice(what: &Report, relation: pg_sys::Oid) {
+    send(PgLogLevel::NOTICE, &freeze(what, Some(relation)));
+}
+
 /// Writes a LOG line.
 pub fn log(line: &str) {
     log_frozen(&freeze(&Report::plain(*b"00000", line.to_owned(), None, None), None));
@@ -106,7 +111,7 @@ pub fn log_frozen(line: &Frozen) {
 /// Reports what is no error.
 fn send(level: PgLogLevel, frozen: &Frozen) {
     frame::call(|| {
-        // SAFETY: a LOG line and a WARNING return.
+        // SAFETY: what is below ERROR returns.
         unsafe { report(level as c_int, frozen) }
     });
 }
