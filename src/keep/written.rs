@@ -113,8 +113,8 @@ fn put_away(
             whole.end();
             return Ok(write.end());
         }
-        let Some(mut old) = fired.old() else { return Ok(0) };
-        let mut new = fired.new();
+        let Some(mut old) = fired.old_rows() else { return Ok(0) };
+        let mut new = fired.new_rows();
         while let Some(row) = old.next() {
             frame::check_for_interrupts();
             let now = new.as_mut().and_then(|new| new.next());

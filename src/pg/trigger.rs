@@ -57,13 +57,13 @@ impl Fired {
     }
 
     /// The rows as they were, where the trigger has them.
-    pub fn old(self) -> Option<Transition> {
+    pub fn old_rows(self) -> Option<Transition> {
         // SAFETY: as above.
         unsafe { Transition::of((*self.0).tg_oldtable, self.relation()) }
     }
 
     /// The rows as they are now, likewise.
-    pub fn new(self) -> Option<Transition> {
+    pub fn new_rows(self) -> Option<Transition> {
         // SAFETY: as above.
         unsafe { Transition::of((*self.0).tg_newtable, self.relation()) }
     }
@@ -94,8 +94,8 @@ pub fn own(table: pg_sys::Oid, prefix: &CStr) -> Vec<pg_sys::Oid> {
     triggers(table, |all| {
         all.iter()
             .filter(|trigger| trigger.tgisinternal)
-            // SAFETY: a trigger has a name.
             .filter(|trigger| {
+                // SAFETY: a trigger has a name.
                 unsafe { CStr::from_ptr(trigger.tgname) }.to_bytes().starts_with(prefix.to_bytes())
             })
             .map(|trigger| trigger.tgoid)
