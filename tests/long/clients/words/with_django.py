@@ -2,10 +2,19 @@
 import sys
 
 import django
+from django.apps import AppConfig
 from django.conf import settings
 from sections import code
 
+
+class Shop(AppConfig):
+    """What an application is not part of, Django does not follow from a row to those that refer to it."""
+
+    name, label, path = "__main__", "shop", "."
+
+
 settings.configure(
+    INSTALLED_APPS=["__main__.Shop"],
     DATABASES={"default": {"ENGINE": "django.db.backends.postgresql", "NAME": sys.argv[2]}},
     DEFAULT_AUTO_FIELD="django.db.models.AutoField",
 )
