@@ -192,10 +192,10 @@ pub fn takes_one(function: pg_sys::Oid, argument: pg_sys::Oid) -> bool {
     }
 }
 
-/// The relation of a name in a schema; InvalidOid where there is none.
+/// The relation of a name in a schema; InvalidOid where there is none, or no such schema.
 pub fn in_schema(schema: *const core::ffi::c_char, name: *const core::ffi::c_char) -> pg_sys::Oid {
     // SAFETY: NUL-terminated names, of a statement.
-    unsafe { pg_sys::get_relname_relid(name, pg_sys::get_namespace_oid(schema, false)) }
+    unsafe { pg_sys::get_relname_relid(name, pg_sys::get_namespace_oid(schema, true)) }
 }
 
 /// A function's name with its schema's, quoted where SQL needs it, and parentheses.
