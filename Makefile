@@ -40,8 +40,8 @@ help:
 ## make test-fuzz       random conditions, whole statements against the truth, damaged scripts for check, policies
 ##                      (FUZZ_SECONDS)
 ## make test-valgrind   regress, isolation and corpus below Valgrind's memcheck
-## make package         Debian packages and a bill of materials for a PG_MAJOR, in target/packages; make test-package
-##                      installs them in a clean root
+## make package         Debian packages and a bill of materials for a PG_MAJOR, in target/packages; for another Debian
+##                      than this one with RELEASE (bookworm, trixie); make test-package installs them in clean roots
 ## make rpm             the same as RPMs; make test-rpm
 ## make test-reproducible  builds the packages twice, in two folders: they have to be the same
 ## make tree            a directory for PostgreSQL 18's extension_control_path; make test-tree tries it
@@ -120,9 +120,15 @@ test-postgres-cassert: setup
 picture: install
 	@docs/demo/picture
 
+# On this system, or in a clean RELEASE of Debian's.
+ifeq ($(RELEASE),)
 package: setup
 	@packaging/build
 	@packaging/deb
+else
+package:
+	@packaging/build-in $(RELEASE)
+endif
 
 rpm: setup
 	@packaging/build

@@ -1,5 +1,5 @@
-# A clean Debian in a directory of its own, by debootstrap from the mirror that this machine's apt uses. Source it in the
-# checkout; needs root. It goes when the script ends, even where that fails.
+# A clean Debian in a directory of its own, by debootstrap from the mirror that this machine's apt uses. Source it in
+# the checkout, and have root_remove called when the script ends; needs root.
 #
 #   root_new RELEASE        makes one, of bookworm or trixie, in $root
 #   root_suite SUITE        has its apt take packages of that suite, too, where the release has none of the name

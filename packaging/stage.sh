@@ -12,11 +12,14 @@ library=$(realpath -m "${LIBRARY:-target/package/pg$major/release/libsafedelete.
 program=$(realpath -m "${PROGRAM:-target/package/cli/release/safedelete-check}")
 # The oldest minor release that it may be loaded into.
 minor=$(awk -v major="$major" '$1 == major { print $2 }' packaging/minors)
-SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
+SOURCE_DATE_EPOCH=$(git log -1 --format=%ct 2>/dev/null || stat -c %Y Cargo.lock)
 export SOURCE_DATE_EPOCH
 [ -n "$minor" ] || { echo "packaging/minors does not know PostgreSQL $major" >&2; exit 1; }
-require() { # COMMAND PACKAGE
-  command -v "$1" >/dev/null || { echo "$1 is missing: install $2" >&2; exit 1; }
+# Installs what a command comes with, on Debian and its kin, where that is allowed; elsewhere the name is told.
+require() { # COMMAND PACKAGE [its name elsewhere]
+  command -v "$1" >/dev/null || { [ "$(id -u)" = 0 ] && apt-get update -qq &&
+    DEBIAN_FRONTEND=noninteractive apt-get install -yqq --no-install-recommends "$2"; } >/dev/null 2>&1 ||
+    { echo "$1 is missing: install $2${3:+ ($3)}" >&2; exit 1; }
 }
 is_built() { [ -f "$1" ] || { echo "$1 is missing: run packaging/build first (make package does)" >&2; exit 1; }; }
 is_built "$library"
