@@ -113,10 +113,11 @@ unsafe fn run_utility(utility: Option<Node>, next: impl Fn() + Copy) {
             // Rows of a table that is rewritten look as if they were inserted.
             frame::guarded(|| ledger::note_rewritten(first, end));
         }
-        if truncate.is_some()
-            && let Some(frozen) = frame::guarded(|| objects::truncate::settle().err())
-        {
-            report::raise(&frozen);
+        if truncate.is_some() {
+            if let Some(frozen) = frame::guarded(|| objects::truncate::settle().err()) {
+                report::raise(&frozen);
+            }
+            frame::guarded(ledger::leave_behind);
         }
         if let Some(utility) = utility.filter(|utility| keep::follow::may_concern(*utility))
             && let Some(frozen) = frame::guarded(|| keep::follow::after(utility).err())

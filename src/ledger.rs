@@ -9,6 +9,7 @@ use safedelete_core::command::{Command, Commands};
 use safedelete_core::limit::Size;
 
 use crate::levels::{self, Owner};
+use crate::pg::backend;
 use crate::pg::local::{Lent, Local};
 use crate::settings::{self, SumOver};
 
@@ -28,6 +29,8 @@ struct Entry {
     rows: u64,
     /// Of `rows`, those that are gone.
     deleted: u64,
+    /// Of these, what was gone when a table was last given a new file, into which it did not come along.
+    left_behind: u64,
     learned: Learned,
     /// A statement over the limit went through and was reported: once a sum is enough.
     reported: bool,
@@ -59,6 +62,7 @@ impl Default for Entry {
         Entry {
             rows: 0,
             deleted: 0,
+            left_behind: 0,
             learned: Learned::default(),
             reported: false,
             by_foreign_key: 0,
@@ -359,6 +363,20 @@ impl Run {
 }
 
 impl Entry {
+    /// What is known of its table's size is known no more.
+    fn outdate(&mut self) {
+        self.learned = Learned::default();
+        // It was worked out from that.
+        self.free = Free::default();
+    }
+
+    /// Its table has lost rows that are not of the sum.
+    fn lose(&mut self, rows: u64) {
+        self.learned.size = self.learned.size.map(|size| size.minus(rows));
+        self.learned.lowest = self.learned.lowest.map(|lowest| lowest.map(|most| most.saturating_sub(rows)));
+        self.free = Free::default();
+    }
+
     /// Up to which sum writes by a command need not be judged.
     fn free_for(&self, command: Command, joined: &Joined) -> u64 {
         let Free { as_of, commands, until } = self.free;
@@ -428,6 +446,31 @@ pub fn note_rewritten(first: pg_sys::CommandId, end: pg_sys::CommandId) {
     for command in first..end {
         note_written(None, Fresh::Rewritten, command);
     }
+    leave_behind();
+}
+
+/// Tables have been given new files: what the sums had deleted of theirs cannot be found any more.
+pub fn leave_behind() {
+    if is_in_use() {
+        look(|ledger| ledger.sums.values_mut().for_each(|entry| entry.left_behind = entry.deleted));
+    }
+}
+
+/// Of the rows that the sum has deleted, those that a new file does not have.
+pub fn left_behind(of: Summed) -> u64 {
+    let key = (owner(), of);
+    look(|ledger| ledger.sums.get(&key).map_or(0, |entry| entry.left_behind.min(entry.deleted)))
+}
+
+/// Whether a version of a command's that updates no other may be of a row that was there all the same: moved, or
+/// rewritten. Owns and allocates nothing.
+pub fn may_have_copied(command: pg_sys::CommandId) -> bool {
+    written::may_have_copied(command)
+}
+
+/// Whether nothing that a command of the transaction wrote is of a sum. Owns and allocates nothing.
+pub fn is_nobodys(command: pg_sys::CommandId) -> bool {
+    written::is_nobodys(command)
 }
 
 /// Whether a command of the transaction has rewritten a table whole. Owns and allocates nothing.
@@ -461,6 +504,34 @@ pub fn learn_size(of: Summed, size: Size) {
 fn learn(of: Summed, keep: impl FnOnce(&mut Learned)) {
     let key = (owner(), of);
     change(|ledger| keep(&mut ledger.sums.entry(key).or_default().learned));
+}
+
+/// Rows are gone that are not of the sum: of a command that is not guarded, or of a role that is not checked. How
+/// many, where that is known.
+pub fn note_gone(of: Summed, rows: Option<u64>, in_tree: bool) {
+    if rows == Some(0) || !is_in_use() {
+        return;
+    }
+    let owner = owner();
+    look(|ledger| {
+        for ((_, other), entry) in ledger.sums.iter_mut().filter(|((own, _), _)| *own == owner) {
+            match rows {
+                Some(rows) if *other == of => entry.lose(rows),
+                // By other names of its tree it is smaller, too.
+                _ if *other == of || in_tree => entry.outdate(),
+                _ => {}
+            }
+        }
+    });
+}
+
+/// What the sum of one name of a tree has deleted is gone for the other names.
+pub fn note_gone_elsewhere(of: Summed) {
+    let owner = owner();
+    look(|ledger| {
+        let others = ledger.sums.iter_mut().filter(|((own, other), _)| *own == owner && *other != of);
+        others.for_each(|(_, entry)| entry.outdate());
+    });
 }
 
 /// Whether this is the first report of a table in the client's statement.
@@ -502,9 +573,14 @@ pub fn forget_all_of(owner: impl FnOnce() -> Option<Owner>) -> bool {
 /// A client statement begins or ends: its sum is no more.
 pub fn forget(owner: Owner) {
     written::forget(owner);
+    let keeps_snapshot = backend::keeps_one_snapshot();
     change(|ledger| {
         let Ledger { sums, undo } = ledger;
         sums.retain(|key, entry| {
+            if key.0 == Owner::TRANSACTION && !keeps_snapshot {
+                // The next statement sees what other sessions have committed.
+                entry.outdate();
+            }
             if key.0 != owner {
                 return true;
             }
@@ -586,9 +662,7 @@ impl Ledger {
         // Those inside it have higher numbers.
         for entry in self.sums.values_mut() {
             if entry.learned.by >= own {
-                entry.learned.size = None;
-                // It was worked out from that.
-                entry.free = Free::default();
+                entry.outdate();
             }
         }
         while let Some((id, counted)) = self.undo.pop() {

@@ -72,10 +72,19 @@ impl Size {
 
     /// The same kind of size, of so many rows more.
     pub fn plus(self, more: u64) -> Size {
+        self.of(self.rows().saturating_add(more))
+    }
+
+    /// The same kind of size, of so many rows fewer.
+    pub fn minus(self, fewer: u64) -> Size {
+        self.of(self.rows().saturating_sub(fewer))
+    }
+
+    fn of(self, rows: u64) -> Size {
         match self {
-            Size::Exact(rows) => Size::Exact(rows.saturating_add(more)),
-            Size::AtLeast(rows) => Size::AtLeast(rows.saturating_add(more)),
-            Size::About(rows) => Size::About(rows.saturating_add(more)),
+            Size::Exact(_) => Size::Exact(rows),
+            Size::AtLeast(_) => Size::AtLeast(rows),
+            Size::About(_) => Size::About(rows),
         }
     }
 }

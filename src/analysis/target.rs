@@ -31,6 +31,14 @@ struct Facts {
     in_force: Rc<InForce>,
 }
 
+impl Facts {
+    /// Whether its own rows are others than those of the tree below it: of a partitioned table, which an upsert names
+    /// as if alone, there are no own ones.
+    fn has_rows_apart(&self) -> bool {
+        self.has_children && !self.partitioned
+    }
+}
+
 /// A valid CHECK constraint that may be evaluated here (evaluable.rs).
 pub struct Check {
     /// Its number among the table's constraints.
@@ -57,7 +65,7 @@ pub fn forget(relation: pg_sys::Oid) {
 
 /// What the rows of a write are summed for.
 pub fn summed(Write { relation, only, .. }: Write) -> Summed {
-    Summed { relation, only: only && facts(relation).has_children }
+    Summed { relation, only: only && facts(relation).has_rows_apart() }
 }
 
 /// The same where it is known. Owns and allocates nothing, so bare frames may call it.
@@ -66,8 +74,8 @@ pub fn known_summed(Write { relation, only, .. }: Write) -> Option<Summed> {
     if !only {
         return Some(Summed { relation, only });
     }
-    let has_children = CACHE.try_with(|cache| Some(cache.get(&relation)?.has_children))??;
-    Some(Summed { relation, only: has_children })
+    let only = CACHE.try_with(|cache| Some(cache.get(&relation)?.has_rows_apart()))??;
+    Some(Summed { relation, only })
 }
 
 /// Whether a table has other names to be written by: of what it is a part of, or of its parts.

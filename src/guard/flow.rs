@@ -86,13 +86,15 @@ unsafe fn count_row(guard: *mut GuardState) -> *mut pg_sys::TupleTableSlot {
                 }
             }
             (*guard).passed += 1;
+            let upserts = orders_of(guard).write.command == Command::Upsert;
+            if upserts && ((*guard).counts_parts || (*guard).looks) {
+                (*guard).last_leaf = measure::partition_of(guard, slot);
+            }
             if (*guard).counts_parts {
                 let orders = &(*guard).orders;
-                (*guard).last_leaf = if orders.write.command == Command::Upsert {
-                    measure::partition_of(guard, slot)
-                } else {
-                    identity::leaf(slot, orders)
-                };
+                if !upserts {
+                    (*guard).last_leaf = identity::leaf(slot, orders);
+                }
                 if matches!(orders.flow, Flow::Direct { .. }) {
                     // It came by, so it is written here, or was written there and is returned.
                     count_in_parts(guard, (*guard).last_leaf, 1);
@@ -121,13 +123,14 @@ unsafe fn count(guard: *mut GuardState, slot: *mut pg_sys::TupleTableSlot) {
             note_own(guard, made, 1);
             if made.by_sum {
                 (*guard).made += 1;
+                (*guard).inserted += u64::from(made.inserted);
                 // What began light has no ceiling of its own.
                 if made.by_own || (*guard).execution.is_null() {
                     expected::check(guard);
                 } else {
                     check(guard);
                 }
-                if (*guard).counts_parts {
+                if (*guard).counts_parts && !made.inserted {
                     note_made_in_parts(guard, identity::leaf(slot, &(*guard).orders));
                 }
                 return;

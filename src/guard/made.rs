@@ -6,7 +6,8 @@
 use super::identity;
 use super::orders::Orders;
 use super::slots::clear;
-use super::state::{GuardState, Made};
+use safedelete_core::command::Command;
+use super::state::{GuardState, Made, orders_of};
 use crate::ledger::{self, Summed};
 use crate::levels;
 use crate::pg::pg_sys::NodeTag;
@@ -35,6 +36,7 @@ unsafe fn is_made(header: pg_sys::HeapTupleHeader, of: Summed) -> Made {
         let updates = (*header).t_infomask & pg_sys::HEAP_UPDATED as u16 != 0;
         Made {
             by_sum: !ledger::is_uncounted(of, command, updates),
+            inserted: !updates && !ledger::may_have_copied(command),
             by_own: !settings::ceiling::was_none(command) && (updates || !ledger::has_rewritten(command)),
         }
     }
@@ -107,11 +109,11 @@ unsafe fn header_of(slot: *mut pg_sys::TupleTableSlot) -> pg_sys::HeapTupleHeade
 ///
 /// # Safety
 /// `query` is a finished point write of one row; no frame above owns anything.
-pub unsafe fn by_point_write(query: *mut pg_sys::QueryDesc, of: Summed) -> bool {
+pub(super) unsafe fn by_point_write(query: *mut pg_sys::QueryDesc, of: Summed) -> Made {
     // SAFETY: by contract; casts follow tags. The plan is a ModifyTable above a scan of one relation.
     unsafe {
         let is_whole = levels::is_whole_statement() && settings::scope() == SumOver::Statement;
-        !is_whole && by_write_below(query, of)
+        if is_whole { Made::default() } else { by_write_below(query, of) }
     }
 }
 
@@ -120,20 +122,24 @@ pub unsafe fn by_point_write(query: *mut pg_sys::QueryDesc, of: Summed) -> bool 
 /// # Safety
 /// As `by_point_write`.
 #[inline]
-pub unsafe fn by_write_below(query: *mut pg_sys::QueryDesc, of: Summed) -> bool {
+pub(super) unsafe fn by_write_below(query: *mut pg_sys::QueryDesc, of: Summed) -> Made {
     // SAFETY: as the caller says; casts follow tags. The plan is a ModifyTable above a scan of one relation.
     unsafe {
         let modify = (*query).planstate.cast::<pg_sys::ModifyTableState>();
         if nodes::tag(modify) != NodeTag::T_ModifyTableState {
-            return false;
+            return Made::default();
         }
         let result = (*modify).resultRelInfo;
         if (*query).operation == pg_sys::CmdType::CMD_UPDATE {
             // ExecModifyTable fetches the old version, and nobody clears it.
-            return slot_is_made((*result).ri_oldTupleSlot, of).by_sum;
+            return slot_is_made((*result).ri_oldTupleSlot, of);
         }
         let relation = (*result).ri_RelationDesc;
-        compat::may_have_made(relation) && deleted_was_made(query, (*modify).ps.lefttree, relation, of)
+        if compat::may_have_made(relation) {
+            deleted_was_made(query, (*modify).ps.lefttree, relation, of)
+        } else {
+            Made::default()
+        }
     }
 }
 
@@ -146,7 +152,7 @@ unsafe fn deleted_was_made(
     scan: *mut pg_sys::PlanState,
     relation: pg_sys::Relation,
     of: Summed,
-) -> bool {
+) -> Made {
     // SAFETY: by contract; casts follow tags. The scan has come to its end and is asked for nothing more.
     unsafe {
         let slot = (*scan.cast::<pg_sys::ScanState>()).ss_ScanTupleSlot;
@@ -156,12 +162,15 @@ unsafe fn deleted_was_made(
                 let state = scan.cast::<pg_sys::IndexScanState>();
                 let index = (*state).iss_ScanDesc;
                 if index.is_null() {
-                    return false;
+                    return Made::default();
                 }
                 let keys = (*state).iss_NumScanKeys;
                 raw::index_rescan(index, (*state).iss_ScanKeys, keys, std::ptr::null_mut(), 0);
-                raw::index_getnext_slot(index, pg_sys::ScanDirection::ForwardScanDirection, slot)
-                    && slot_is_made(slot, of).by_sum
+                if raw::index_getnext_slot(index, pg_sys::ScanDirection::ForwardScanDirection, slot) {
+                    slot_is_made(slot, of)
+                } else {
+                    Made::default()
+                }
             }
             NodeTag::T_TidScanState
                 if std::ptr::eq((*slot).tts_ops, &raw const pg_sys::TTSOpsBufferHeapTuple) =>
@@ -169,11 +178,13 @@ unsafe fn deleted_was_made(
                 // TidNext leaves there where it has looked last.
                 let mut tid = (*slot.cast::<pg_sys::BufferHeapTupleTableSlot>()).base.tupdata.t_self;
                 let cid = (*(*query).estate).es_output_cid;
-                fetch(relation, &mut tid, slot)
-                    && heap::deleted_by(header_of(slot)) == Some(cid)
-                    && slot_is_made(slot, of).by_sum
+                if fetch(relation, &mut tid, slot) && heap::deleted_by(header_of(slot)) == Some(cid) {
+                    slot_is_made(slot, of)
+                } else {
+                    Made::default()
+                }
             }
-            _ => false,
+            _ => Made::default(),
         }
     }
 }
@@ -246,7 +257,10 @@ pub(super) unsafe fn was_upserted(guard: *mut GuardState) -> Made {
     // SAFETY: by contract.
     unsafe {
         let orders = &(*guard).orders;
-        let result = (*(*guard).parent).resultRelInfo;
+        let result = upserted(guard);
+        if result.is_null() {
+            return Made::default();
+        }
         let relation = (*result).ri_RelationDesc;
         let on_conflict = (*result).ri_onConflict;
         if on_conflict.is_null() || !heap::is_heap(relation) || !compat::may_have_made(relation) {
@@ -262,6 +276,26 @@ pub(super) unsafe fn was_upserted(guard: *mut GuardState) -> Made {
         let made = if is_there { slot_is_made(slot, summed(orders)) } else { Made::default() };
         clear(slot);
         made
+    }
+}
+
+/// What an upsert has updated a row of: the table that it names, or the partition that the last row went to.
+///
+/// # Safety
+/// As `was_upserted`.
+unsafe fn upserted(guard: *mut GuardState) -> *mut pg_sys::ResultRelInfo {
+    // SAFETY: by contract; the lists hold what their names say.
+    unsafe {
+        let parent = (*guard).parent;
+        if (*parent).mt_partition_tuple_routing.is_null() {
+            return (*parent).resultRelInfo;
+        }
+        let routed =
+            nodes::items::<pg_sys::ResultRelInfo>((*(*guard).estate).es_tuple_routing_result_relations);
+        let leaf = (*guard).last_leaf;
+        let mut of_leaf = routed
+            .filter(|result: &*mut pg_sys::ResultRelInfo| (*(**result).ri_RelationDesc).rd_id == leaf);
+        of_leaf.next().unwrap_or(std::ptr::null_mut())
     }
 }
 
@@ -305,6 +339,9 @@ pub(super) unsafe fn settle(guard: *mut GuardState) {
             (*guard).looks |= !relation.is_null() && compat::may_have_made(relation);
             i += 1;
         }
+        // An upsert opens partitions as it goes.
+        (*guard).looks |= orders_of(guard).write.command == Command::Upsert
+            && !(*(*guard).parent).mt_partition_tuple_routing.is_null();
     }
 }
 

@@ -47,7 +47,7 @@ pub unsafe fn deleted(guard: *mut GuardState) -> u64 {
     unsafe {
         match orders_of(guard).write {
             Write { command: Command::Merge, .. } => (*(*guard).parent).mt_merge_deleted as u64,
-            write => write.deletes((*guard).count + (*guard).made),
+            write => write.deletes((*guard).count + (*guard).made - (*guard).inserted),
         }
     }
 }

@@ -123,7 +123,7 @@ unsafe fn account_again(query: *mut pg_sys::QueryDesc, level: Level) -> bool {
         let Some(write) = Write::of_plan((*(*query).plannedstmt).rtable, plan.cast()) else { return false };
         let named = Summed { relation: write.relation, only: write.only };
         let Some(of) = ledger::may_add_again(command, named) else { return false };
-        if made::by_write_below(query, of) {
+        if made::by_write_below(query, of).by_sum {
             return false;
         }
         ledger::add_again(command == Command::Delete);
@@ -168,7 +168,7 @@ pub unsafe fn account(query: *mut pg_sys::QueryDesc, fires: bool) {
         if guarded || !counts {
             // Nothing of the sum comes after.
             let ends = !fires && levels::is_whole_statement() && settings::scope() == SumOver::Statement;
-            if !ends && write.command != Command::Delete {
+            if !ends && (write.command != Command::Delete || !measure::counts(query)) {
                 note(query, write, guarded);
             }
             return;
@@ -178,11 +178,14 @@ pub unsafe fn account(query: *mut pg_sys::QueryDesc, fires: bool) {
         let mut counted = rows;
         let named = Summed { relation: write.relation, only: write.only };
         if let Some(of) = target::known_summed(write) {
-            if rows == 1 && ledger::is_in_use() && made::by_point_write(query, of) {
-                // It is gone from the table all the same.
-                counted = 0;
-                if deleted == 0 {
-                    return;
+            if rows == 1 && ledger::is_in_use() {
+                let made = made::by_point_write(query, of);
+                if made.by_sum {
+                    if deleted == 0 || made.inserted {
+                        return;
+                    }
+                    // It was there, and is gone.
+                    counted = 0;
                 }
             }
             if eflags & pg_sys::EXEC_FLAG_SKIP_TRIGGERS as i32 == 0
@@ -235,13 +238,15 @@ unsafe fn note(query: *mut pg_sys::QueryDesc, write: Write, guarded: bool) {
     unsafe {
         let command = (*(*query).estate).es_output_cid;
         let counts = guarded && measure::counts(query);
+        let fresh = fresh_of(write, (*query).planstate.cast());
         frame::guarded(|| {
             if !counts {
                 if !policy::of(write.relation).is_exempt() {
-                    ledger::note_written(None, fresh(write), command);
+                    ledger::note_written(None, fresh, command);
+                    note_gone(write, None);
                 }
             } else if target::is_in_tree(write.relation) {
-                ledger::note_written(Some(target::summed(write)), fresh(write), command);
+                ledger::note_written(Some(target::summed(write)), fresh, command);
             }
         });
     }
@@ -268,10 +273,20 @@ unsafe fn note_beside(query: *mut pg_sys::QueryDesc) {
                     && !policy::of(write.relation).is_exempt()
                 {
                     let of = measure::counts_at(modify).then(|| target::summed(write));
-                    ledger::note_written(of, fresh(write), (*estate).es_output_cid);
+                    ledger::note_written(of, fresh_of(write, modify.cast()), (*estate).es_output_cid);
+                    if of.is_none() {
+                        note_gone(write, None);
+                    }
                 }
             }
         });
+    }
+}
+
+/// Notes rows that no sum counts and that may be gone.
+fn note_gone(write: Write, rows: Option<u64>) {
+    if matches!(write.command, Command::Delete | Command::Merge) {
+        ledger::note_gone(target::summed(write), rows, target::is_in_tree(write.relation));
     }
 }
 
@@ -279,6 +294,18 @@ unsafe fn note_beside(query: *mut pg_sys::QueryDesc) {
 fn fresh(write: Write) -> Fresh {
     let moves = write.command != Command::Upsert && target::is_in_tree(write.relation);
     if moves { Fresh::Moved } else { Fresh::Inserted }
+}
+
+/// The same of a write that has been run: a MERGE that has updated nothing has moved nothing.
+///
+/// # Safety
+/// `modify` is its state.
+unsafe fn fresh_of(write: Write, modify: *const pg_sys::ModifyTableState) -> Fresh {
+    // SAFETY: by contract.
+    match write.command {
+        Command::Merge if unsafe { (*modify).mt_merge_updated } == 0.0 => Fresh::Inserted,
+        _ => fresh(write),
+    }
 }
 
 /// What a write without a guard has written.
@@ -301,8 +328,9 @@ fn count(written: &Written, eflags: i32) -> Result<(), Frozen> {
     let referential = levels::is_referential(eflags);
     let bypassed = !settings::BYPASS_ROLE.is_empty() && Writer::now(referential).bypassed;
     if !guarded || levels::current().is_postgres() || bypassed {
-        if deleted == 0 {
-            ledger::note_written(None, fresh(write), by);
+        ledger::note_written(None, fresh(write), by);
+        if !bypassed {
+            note_gone(write, Some(deleted));
         }
         if !bypassed || !guarded {
             return Ok(());
@@ -311,6 +339,9 @@ fn count(written: &Written, eflags: i32) -> Result<(), Frozen> {
         ledger::note_written(Some(of), fresh(write), by);
     }
     if settings::BYPASS_ROLE.is_empty() {
+        if deleted > 0 && target::is_in_tree(write.relation) {
+            ledger::note_gone_elsewhere(of);
+        }
         let sum = ledger::add(of, rows, deleted, referential);
         let within = in_force.bounds().surely_within();
         let free = if sum <= within {

@@ -25,6 +25,8 @@ pub(super) struct Made {
     pub(super) by_sum: bool,
     /// A session's own ceiling, which counts what is nobody's sum, too, but nothing while it is not set.
     pub(super) by_own: bool,
+    /// The row was not there when the sum began: that it goes makes the table no smaller.
+    pub(super) inserted: bool,
 }
 
 /// A guard at work. It lives in the memory of its execution.
@@ -55,6 +57,8 @@ pub struct GuardState {
     pub(super) direct: *mut pg_sys::List,
     /// Parts of the table count by themselves; where a row lies is known when it passes.
     pub(super) counts_parts: bool,
+    /// Of the rows made, those that the sum has inserted.
+    pub(super) inserted: u64,
     pub(super) last_leaf: pg_sys::Oid,
     /// Rows that come may have been made by the sum itself.
     pub(super) looks: bool,

@@ -8,6 +8,7 @@ use super::given;
 use crate::analysis::target;
 use crate::ledger::{self, Summed};
 use crate::pg::count::Count;
+use crate::pg::heap::Since;
 use crate::pg::inheritance;
 use crate::pg::relations;
 use crate::pg::sizes;
@@ -142,11 +143,12 @@ impl Table {
         let (relation, only, role) = (self.relation, self.only, self.role);
         let deleted = self.deleted_before;
         let count = self.count.get_or_insert_with(|| new_count(relation, only, deleted).asking_as(role));
+        let left = left_behind(self.of, deleted);
         // Those that are gone may be found on the way.
-        while !count.has_ended() && count.rows().saturating_add(count.gone(deleted)) < rows {
-            count.go_on(rows - count.gone(deleted), u64::MAX);
+        while !count.has_ended() && count.rows().saturating_add(count.gone(deleted, left)) < rows {
+            count.go_on(rows - count.gone(deleted, left), u64::MAX);
         }
-        let size = size_of(count, deleted);
+        let size = count.size().plus(count.gone(deleted, left));
         if self.sent > 0 && count.is_blind() {
             return size.plus(self.sent);
         }
@@ -182,26 +184,37 @@ impl Table {
             let mut count = new_count(self.relation, self.only, self.deleted_before);
             count.go_on(u64::MAX, CHEAP_PAGES);
             let has_ended = relations::has_size(self.relation) && count.has_ended();
-            has_ended.then(|| size_of(&count, self.deleted_before))
+            has_ended.then(|| self.size_of(&count))
         })
+    }
+
+    /// What a count has come to, with those of the deleted rows that are gone.
+    fn size_of(&self, count: &Count) -> Size {
+        let deleted = self.deleted_before;
+        count.size().plus(count.gone(deleted, left_behind(self.of, deleted)))
     }
 
     /// What was counted for this statement, and the pages that were read.
     pub fn counted(&self) -> Option<(Size, u64)> {
         let count = self.count.as_ref()?;
-        Some((size_of(count, self.deleted_before), count.pages()))
+        Some((self.size_of(count), count.pages()))
     }
 }
 
 /// A count for a sum that had deleted so many rows.
 fn new_count(relation: pg_sys::Oid, only: bool, deleted: u64) -> Count {
     let count = Count::new(relation, only);
-    if deleted == 0 { count } else { count.with_gone(ledger::began()) }
+    let since = || Since {
+        command: ledger::began(),
+        has_rewritten: ledger::has_rewritten,
+        is_nobodys: ledger::is_nobodys,
+    };
+    if deleted == 0 { count } else { count.with_gone(since()) }
 }
 
-/// What a count has come to, with those of the deleted rows that are gone.
-fn size_of(count: &Count, deleted: u64) -> Size {
-    count.size().plus(count.gone(deleted))
+/// Of so many rows that a sum has deleted, those that a new file does not have.
+fn left_behind(of: Summed, deleted: u64) -> u64 {
+    if deleted == 0 { 0 } else { ledger::left_behind(of) }
 }
 
 /// The size of a table of few pages, and of a larger one the planner's estimate; `None` for what has none.

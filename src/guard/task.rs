@@ -15,7 +15,7 @@ use safedelete_core::policy::Effective;
 use safedelete_core::standing::{Ruling, Standing};
 
 use super::table::{Answer, Table};
-use crate::analysis::Qualification;
+use crate::analysis::{Qualification, target};
 use crate::authority::Writer;
 use crate::keep;
 use crate::ledger;
@@ -265,10 +265,15 @@ impl Task {
         if self.own.is_some() {
             ledger::add_own(self.table.of(), self.own_count(count));
         }
+        let in_tree = deleted > 0 && target::is_in_tree(self.write.relation);
         let sum = if self.writer.bypassed || !self.guarded {
             // Not checked, and so nobody's sum; told where it is over a limit by itself.
+            ledger::note_gone(self.table.of(), Some(deleted), in_tree);
             ledger::sum(self.table.of()).saturating_add(count)
         } else {
+            if in_tree {
+                ledger::note_gone_elsewhere(self.table.of());
+            }
             ledger::add(self.table.of(), count, deleted, self.referential)
         };
         self.finish_counted(count, sum)

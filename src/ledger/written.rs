@@ -66,12 +66,32 @@ pub(super) fn is_uncounted(owner: Owner, of: Summed, command: pg_sys::CommandId,
     uncounted != Some(false)
 }
 
+/// Whether nothing that a command wrote is of a sum. Owns and allocates nothing.
+pub(super) fn is_nobodys(command: pg_sys::CommandId) -> bool {
+    let nobodys = WRITTEN.try_with(|written| {
+        let until = written.partition_point(|one| one.first <= command);
+        let mut noted = written[..until].iter().rev().take_while(|one| one.last >= command).peekable();
+        noted.peek().is_some() && noted.all(|one| one.of.is_none())
+    });
+    nobodys == Some(true)
+}
+
 /// Whether a command has rewritten a table whole. Owns and allocates nothing.
 pub(super) fn has_rewritten(command: pg_sys::CommandId) -> bool {
-    let rewritten = WRITTEN.try_with(|written| {
-        written.iter().any(|one| one.fresh == Fresh::Rewritten && (one.first..=one.last).contains(&command))
+    is_noted(command, |fresh| fresh == Fresh::Rewritten)
+}
+
+/// Whether versions of a command's that update no other may be of rows that were there.
+pub(super) fn may_have_copied(command: pg_sys::CommandId) -> bool {
+    is_noted(command, |fresh| fresh != Fresh::Inserted)
+}
+
+/// Whether a command is noted as such; yes, where that cannot be told. Owns and allocates nothing.
+fn is_noted(command: pg_sys::CommandId, such: impl Fn(Fresh) -> bool) -> bool {
+    let noted = WRITTEN.try_with(|written| {
+        written.iter().any(|one| such(one.fresh) && (one.first..=one.last).contains(&command))
     });
-    rewritten != Some(false)
+    noted != Some(false)
 }
 
 /// A statement of the client's has ended.

@@ -10,6 +10,7 @@ use super::pg_sys;
 use super::inheritance::members;
 use super::relations::kind;
 use super::sizes::{self, Look, Uncounted};
+use super::heap::Since;
 use super::{compat, frame, heap, raw, remote};
 
 /// A count that can go on where it stopped. All of it is under one snapshot: that of the statement
@@ -25,12 +26,14 @@ pub struct Count {
     estimated: Option<u64>,
     pages: u64,
     sees: Sees,
-    /// Rows that this transaction has deleted since that command, which the snapshot does not see.
-    since: Option<pg_sys::CommandId>,
+    /// Rows that this transaction has deleted since then, which the snapshot does not see.
+    since: Option<Since>,
     gone_before: u64,
     gone_here: u64,
-    /// Only a heap tells of such rows, and not one whose file this transaction has replaced.
+    /// Only a heap tells of such rows.
     blind: bool,
+    /// This transaction has given one of the tables a new file.
+    is_renewed: bool,
     /// Foreign servers are asked with this role's user mappings; `None` where they are not asked.
     asks_as: Option<pg_sys::Oid>,
 }
@@ -88,6 +91,7 @@ impl Count {
             gone_before: 0,
             gone_here: 0,
             blind: false,
+            is_renewed: false,
             asks_as: None,
         }
     }
@@ -97,15 +101,20 @@ impl Count {
         Count { asks_as: Some(role), ..self }
     }
 
-    /// The same, which looks for rows as well that this transaction has deleted since a command.
-    pub fn with_gone(self, since: pg_sys::CommandId) -> Count {
+    /// The same, which looks for rows as well that this transaction has deleted since then.
+    pub fn with_gone(self, since: Since) -> Count {
         Count { since: Some(since), ..self }
     }
 
-    /// Of rows that this transaction has deleted since a command, `at_most` so many: those found so far.
-    /// Where a table cannot tell, all are taken for gone.
-    pub fn gone(&self, at_most: u64) -> u64 {
-        if self.blind { at_most } else { at_most.min(self.gone_before + self.gone_here) }
+    /// Of rows that this transaction has deleted, `at_most` so many: those found so far, and those `left_behind` where
+    /// a table was given a new file. Where a table cannot tell, all are taken for gone.
+    pub fn gone(&self, at_most: u64, left_behind: u64) -> u64 {
+        let found = self.gone_before + self.gone_here;
+        match (self.blind, self.is_renewed) {
+            (true, _) => at_most,
+            (false, true) => at_most.min(found + left_behind),
+            (false, false) => at_most.min(found),
+        }
     }
 
     /// Whether it sees nothing of what this transaction has deleted, wherever.
@@ -226,8 +235,7 @@ impl Count {
                     Place { file, block: 0, blocks: now }
                 }
             };
-            // What was deleted before did not come along into the new file.
-            self.blind |= self.since.is_some() && compat::has_new_file(opened);
+            self.is_renewed |= compat::has_new_file(opened);
             let snapshot = self.snapshot();
             let to = u64::from(place.block).saturating_add(pages).min(place.blocks.into()) as u32;
             let (from, wanted) = (place.block, enough.saturating_sub(self.here));

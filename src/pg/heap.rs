@@ -14,12 +14,22 @@ pub unsafe fn is_heap(opened: pg_sys::Relation) -> bool {
     unsafe { std::ptr::eq((*opened).rd_tableam, raw::GetHeapamTableAmRoutine()) }
 }
 
+/// From when on rows are looked for that this transaction has deleted.
+#[derive(Clone, Copy)]
+pub struct Since {
+    pub command: pg_sys::CommandId,
+    /// Whether what a command seems to have inserted was there before.
+    pub has_rewritten: fn(pg_sys::CommandId) -> bool,
+    /// Whether what a command has deleted is of no interest.
+    pub is_nobodys: fn(pg_sys::CommandId) -> bool,
+}
+
 /// The page to read next, and the rows that were seen.
 #[derive(Clone, Copy)]
 pub struct Seen {
     pub block: u32,
     pub rows: u64,
-    /// Rows that were deleted since a command of this transaction's.
+    /// Rows that this transaction has deleted.
     pub gone: u64,
 }
 
@@ -32,7 +42,7 @@ pub struct Seen {
 pub unsafe fn read_pages(
     opened: pg_sys::Relation,
     snapshot: pg_sys::Snapshot,
-    since: Option<pg_sys::CommandId>,
+    since: Option<Since>,
     from: u32,
     to: u32,
     wanted: u64,
@@ -139,7 +149,7 @@ unsafe fn lines_of<'a>(page: *mut u8) -> &'a [u32] {
 unsafe fn rows_on_page(
     opened: pg_sys::Relation,
     snapshot: pg_sys::Snapshot,
-    since: Option<pg_sys::CommandId>,
+    since: Option<Since>,
     buffer: pg_sys::Buffer,
     seen: &mut Seen,
 ) {
@@ -170,13 +180,13 @@ unsafe fn rows_on_page(
     }
 }
 
-/// Whether this transaction has deleted a row since a command, which was there before: not only a version of
+/// Whether this transaction has deleted a row since then, which was there before: not only a version of
 /// it, as by an update, and not one that it has inserted itself.
 ///
 /// # Safety
 /// `tuple` is on a page that is pinned and locked.
 #[allow(ffi_unwind_calls, reason = "runs in frame::call and owns nothing")]
-unsafe fn is_gone(tuple: &pg_sys::HeapTupleData, since: pg_sys::CommandId) -> bool {
+unsafe fn is_gone(tuple: &pg_sys::HeapTupleData, since: Since) -> bool {
     // SAFETY: by contract; cmax is asked of what this transaction has deleted alone.
     unsafe {
         let header = tuple.t_data;
@@ -185,11 +195,16 @@ unsafe fn is_gone(tuple: &pg_sys::HeapTupleData, since: pg_sys::CommandId) -> bo
         next.ip_posid == tuple.t_self.ip_posid
             && next.ip_blkid.bi_lo == tuple.t_self.ip_blkid.bi_lo
             && next.ip_blkid.bi_hi == tuple.t_self.ip_blkid.bi_hi
-            && deleted_by(header).is_some_and(|command| command >= since)
+            && deleted_by(header).is_some_and(|command| command >= since.command && !(since.is_nobodys)(command))
             && (bits & pg_sys::HEAP_UPDATED != 0
                 || !raw::TransactionIdIsCurrentTransactionId((*header).t_choice.t_heap.t_xmin)
-                || raw::HeapTupleHeaderGetCmin(header) < since)
+                || was_there(raw::HeapTupleHeaderGetCmin(header), since))
     }
+}
+
+/// Whether the rows that a command of this transaction's has inserted were there at a time.
+fn was_there(inserted_by: pg_sys::CommandId, since: Since) -> bool {
+    inserted_by < since.command || (since.has_rewritten)(inserted_by)
 }
 
 /// The command of this transaction's that has deleted or updated a row version, if one has.

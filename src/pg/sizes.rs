@@ -39,10 +39,14 @@ fn own_lowest(relation: pg_sys::Oid) -> u64 {
         // What ANALYZE has found of a foreign table, at some time or never, rules nothing out.
         return 0;
     }
-    let planners = own_size(relation);
-    let catalogued = catalogued(relation, |row| f64::from(row.reltuples)).filter(|rows| *rows >= 0.0);
+    let catalogued = catalogued(relation, |row| f64::from(row.reltuples));
+    let Some(catalogued) = catalogued.filter(|rows| *rows >= 0.0) else {
+        // Neither VACUUM nor ANALYZE has seen its file, which may be empty: the planner takes it for ten pages, and the
+        // statistics may not know of a TRUNCATE yet.
+        return 0;
+    };
     let live = live_rows(relation).unwrap_or(0);
-    let lowest = (planners.min(catalogued.unwrap_or(planners)) as u64).min(live);
+    let lowest = (own_size(relation).min(catalogued) as u64).min(live);
     lowest.saturating_sub(unsure_rows(relation).unwrap_or(lowest))
 }
 
