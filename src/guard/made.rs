@@ -6,13 +6,13 @@
 use super::identity;
 use super::orders::Orders;
 use super::slots::clear;
-use safedelete_core::command::Command;
 use super::state::{GuardState, Made, orders_of};
 use crate::ledger::{self, Summed};
 use crate::levels;
 use crate::pg::pg_sys::NodeTag;
 use crate::pg::{compat, frame, heap, nodes, pg_sys, raw, relations, sizes};
 use crate::settings::{self, SumOver};
+use safedelete_core::command::Command;
 
 /// Whether a row version was made by the sum of `of`.
 ///
@@ -293,8 +293,8 @@ unsafe fn upserted(guard: *mut GuardState) -> *mut pg_sys::ResultRelInfo {
         let routed =
             nodes::items::<pg_sys::ResultRelInfo>((*(*guard).estate).es_tuple_routing_result_relations);
         let leaf = (*guard).last_leaf;
-        let mut of_leaf = routed
-            .filter(|result: &*mut pg_sys::ResultRelInfo| (*(**result).ri_RelationDesc).rd_id == leaf);
+        let mut of_leaf =
+            routed.filter(|result: &*mut pg_sys::ResultRelInfo| (*(**result).ri_RelationDesc).rd_id == leaf);
         of_leaf.next().unwrap_or(std::ptr::null_mut())
     }
 }

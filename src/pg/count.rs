@@ -7,10 +7,10 @@ use safedelete_core::limit::Size;
 
 use super::pg_sys;
 
+use super::heap::Since;
 use super::inheritance::members;
 use super::relations::kind;
 use super::sizes::{self, Look, Uncounted};
-use super::heap::Since;
 use super::{compat, frame, heap, raw, remote};
 
 /// A count that can go on where it stopped. All of it is under one snapshot: that of the statement

@@ -195,7 +195,8 @@ unsafe fn is_gone(tuple: &pg_sys::HeapTupleData, since: Since) -> bool {
         next.ip_posid == tuple.t_self.ip_posid
             && next.ip_blkid.bi_lo == tuple.t_self.ip_blkid.bi_lo
             && next.ip_blkid.bi_hi == tuple.t_self.ip_blkid.bi_hi
-            && deleted_by(header).is_some_and(|command| command >= since.command && !(since.is_nobodys)(command))
+            && deleted_by(header)
+                .is_some_and(|command| command >= since.command && !(since.is_nobodys)(command))
             && (bits & pg_sys::HEAP_UPDATED != 0
                 || !raw::TransactionIdIsCurrentTransactionId((*header).t_choice.t_heap.t_xmin)
                 || was_there(raw::HeapTupleHeaderGetCmin(header), since))

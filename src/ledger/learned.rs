@@ -1,0 +1,96 @@
+//! What a sum has learned of its table's size, kept beside it so that it is read once, for as long as it holds.
+
+use super::free::Free;
+use super::{Entry, Summed, change, is_in_use, look, owner};
+use crate::pg::pg_sys;
+use safedelete_core::limit::Size;
+
+/// What a sum has learned of its table's size.
+#[derive(Clone, Copy, Default)]
+pub struct Learned {
+    /// What the lowest estimate says; `Some(None)` of what has no size.
+    pub lowest: Option<Option<u64>>,
+    /// By counting, with the rows that the sum had deleted before.
+    pub size: Option<Size>,
+    /// The subtransaction that counted: the rows that it has inserted go with it.
+    pub(super) by: pg_sys::SubTransactionId,
+}
+
+/// What the sum has learned of the table's size.
+pub fn learned(of: Summed) -> Learned {
+    let key = (owner(), of);
+    look(|ledger| ledger.sums.get(&key).map_or_else(Learned::default, |entry| entry.learned))
+}
+
+/// Keeps what the lowest estimate of the table's size is.
+pub fn learn_lowest(of: Summed, lowest: Option<u64>) {
+    learn(of, |learned| learned.lowest = Some(lowest));
+}
+
+/// Keeps what counting has told of the table's size.
+pub fn learn_size(of: Summed, size: Size) {
+    let by = pg_sys::GetCurrentSubTransactionId();
+    learn(of, |learned| (learned.size, learned.by) = (Some(size), by));
+}
+
+fn learn(of: Summed, keep: impl FnOnce(&mut Learned)) {
+    let key = (owner(), of);
+    change(|ledger| keep(&mut ledger.sums.entry(key).or_default().learned));
+}
+
+/// Tables have been given new files: what the sums had deleted of theirs cannot be found any more.
+pub fn leave_behind() {
+    if is_in_use() {
+        look(|ledger| ledger.sums.values_mut().for_each(|entry| entry.left_behind = entry.deleted));
+    }
+}
+
+/// Of the rows that the sum has deleted, those that a new file does not have.
+pub fn left_behind(of: Summed) -> u64 {
+    let key = (owner(), of);
+    look(|ledger| ledger.sums.get(&key).map_or(0, |entry| entry.left_behind.min(entry.deleted)))
+}
+
+/// Rows are gone that are not of the sum: of a command that is not guarded, or of a role that is not checked. How
+/// many, where that is known.
+pub fn note_gone(of: Summed, rows: Option<u64>, in_tree: bool) {
+    if rows == Some(0) || !is_in_use() {
+        return;
+    }
+    let owner = owner();
+    look(|ledger| {
+        for ((_, other), entry) in ledger.sums.iter_mut().filter(|((own, _), _)| *own == owner) {
+            match rows {
+                Some(rows) if *other == of => entry.lose(rows),
+                // By other names of its tree it is smaller, too.
+                _ if *other == of || in_tree => entry.outdate(),
+                _ => {}
+            }
+        }
+    });
+}
+
+/// What the sum of one name of a tree has deleted is gone for the other names.
+pub fn note_gone_elsewhere(of: Summed) {
+    let owner = owner();
+    look(|ledger| {
+        let others = ledger.sums.iter_mut().filter(|((own, other), _)| *own == owner && *other != of);
+        others.for_each(|(_, entry)| entry.outdate());
+    });
+}
+
+impl Entry {
+    /// What is known of its table's size is known no more.
+    pub(super) fn outdate(&mut self) {
+        self.learned = Learned::default();
+        // It was worked out from that.
+        self.free = Free::default();
+    }
+
+    /// Its table has lost rows that are not of the sum.
+    fn lose(&mut self, rows: u64) {
+        self.learned.size = self.learned.size.map(|size| size.minus(rows));
+        self.learned.lowest = self.learned.lowest.map(|lowest| lowest.map(|most| most.saturating_sub(rows)));
+        self.free = Free::default();
+    }
+}
