@@ -47,16 +47,21 @@ type Query<'t> = Node<'t, pg_sys::Query>;
 /// The findings of a statement, in the order of its data-modifying CTEs, itself last; an entry is
 /// `None` where the part is not guarded.
 pub fn analyse(query: Query) -> Vec<Option<Finding>> {
+    writes(query).into_iter().map(examine).collect()
+}
+
+/// The parts of a statement that write: its data-modifying CTEs in their order, itself last.
+pub fn writes(query: Query) -> Vec<Query> {
     let modifies = |query: &Query| query.commandType != pg_sys::CmdType::CMD_SELECT;
-    let mut findings = Vec::new();
+    let mut writes = Vec::new();
     if query.hasModifyingCTE {
         let inner = query.cteList().iter().filter_map(|cte| cte.ctequery()?.as_a());
-        findings.extend(inner.filter(modifies).map(examine));
+        writes.extend(inner.filter(modifies));
     }
     if modifies(&query) {
-        findings.push(examine(query));
+        writes.push(query);
     }
-    findings
+    writes
 }
 
 /// The Query that `plan_only` plans.

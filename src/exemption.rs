@@ -9,6 +9,7 @@
 
 use crate::pg::pg_sys;
 
+use crate::engines;
 use crate::levels;
 use crate::pg::{backend, relations};
 use crate::settings;
@@ -18,7 +19,10 @@ use crate::settings;
 pub fn of_command() -> bool {
     let level = levels::current();
     if !level.is_outside() {
-        return level.is_postgres();
+        // A session of an engine's does what a node has judged; functions that it calls do not.
+        return level.is_postgres()
+            || level.is_engines()
+            || (level.depth() == 1 && engines::is_own_session());
     }
     let applies = pg_sys::IsLogicalWorker() || (backend::is_background_worker() && backend::replays());
     applies && backend::trigger_depth() == 0

@@ -25,11 +25,13 @@
 //! Beside it:
 //! * given.rs has sizes that `check` was given in place of the tables' own;
 //! * point.rs accounts for writes of at most one row, which have no guard;
+//! * elsewhere.rs judges what an engine plans and runs by itself;
 //! * explain.rs shows it, and volatile.rs what it runs earlier than PostgreSQL would.
 
 pub mod attach;
 mod beyond;
 mod direct;
+pub mod elsewhere;
 mod execution;
 pub mod expected;
 mod explain;

@@ -16,7 +16,7 @@ use crate::guard::unique;
 use crate::pg::copied::Copied;
 use crate::pg::nodes::Node;
 use crate::pg::{backend, frame, raw, report, roles};
-use crate::{keep, ledger, levels, objects, policy, settings};
+use crate::{engines, keep, ledger, levels, objects, policy, settings};
 
 static mut PREVIOUS_UTILITY: pg_sys::ProcessUtility_hook_type = None;
 static mut PREVIOUS_ACCESS: pg_sys::object_access_hook_type = None;
@@ -103,6 +103,11 @@ unsafe fn run_utility(utility: Option<Node>, next: impl Fn() + Copy) {
             && let Some(frozen) = frame::guarded(|| objects::truncate::prepare(truncate).err())
         {
             report::raise(&frozen);
+        }
+        if engines::may_be_here()
+            && let Some(drop) = utility.and_then(|utility| utility.as_a::<pg_sys::DropStmt>())
+        {
+            frame::guarded(|| objects::dropping::prepare(drop));
         }
         let first = backend::command_id();
         next();
@@ -206,6 +211,7 @@ unsafe fn accessed(
 unsafe extern "C-unwind" fn relation_changed(_: pg_sys::Datum, relation: pg_sys::Oid) {
     frame::undisturbed((), || {
         settings::changed();
+        engines::forget(relation);
         analysis::target::forget(relation);
         policy::forget(relation);
         unique::forget(relation);

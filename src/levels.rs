@@ -7,11 +7,12 @@
 //! * background.rs keeps what utility commands and writes that fire triggers leave for those below;
 //! * plans.rs reads the plans of queries.
 
+use crate::engines;
 use crate::pg::copied::Copied;
 use crate::pg::execution::Execution;
 use crate::pg::local::{Lent, Local};
 use crate::pg::nodes::Node;
-use crate::pg::{backend, pg_sys, portal};
+use crate::pg::{backend, frame, pg_sys, portal};
 
 mod background;
 mod outermost;
@@ -34,6 +35,15 @@ enum Kind {
     Utility,
 }
 
+/// Whether what starts at a level is PostgreSQL's own, or an engine's (engines.rs).
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum HandsOn {
+    No,
+    /// No, but what starts there may be a function of an engine's.
+    Asks,
+    Yes,
+}
+
 /// Where in the nesting the backend is. Every query enters a level, so this part of it is two words.
 #[derive(Clone, Copy)]
 pub struct Level {
@@ -43,7 +53,7 @@ pub struct Level {
     /// The statement of this level is PostgreSQL's own; see exemption.rs.
     is_postgres: bool,
     /// And so is what starts at this level.
-    hands_on: bool,
+    hands_on: HandsOn,
     /// A utility command of the client's, whose sum ends with it.
     owns: bool,
 }
@@ -53,7 +63,7 @@ const OUTSIDE: Level = Level {
     depth: 0,
     kind: Kind::Query,
     is_postgres: false,
-    hands_on: false,
+    hands_on: HandsOn::No,
     owns: false,
 };
 
@@ -123,7 +133,12 @@ impl Level {
             return outermost::is_postgres();
         }
         // Event triggers of CREATE EXTENSION run outside of the script.
-        self.hands_on && (self.kind != Kind::Extension || backend::creates_extension())
+        self.hands_on == HandsOn::Yes && (self.kind != Kind::Extension || backend::creates_extension())
+    }
+
+    /// Whether the statement of this level is a call of an engine's function, whose work is the engine's own.
+    pub fn is_engines(&self) -> bool {
+        self.hands_on == HandsOn::Yes && matches!(self.kind, Kind::Query | Kind::Utility)
     }
 
     /// Whether no statement of the client runs.
@@ -209,7 +224,7 @@ pub fn enter_query(query: Execution) -> Level {
 pub fn enter_usual(query: Execution) -> bool {
     let outer = CURRENT.get();
     let owner = if outer.depth > 0 {
-        if outer.hands_on {
+        if outer.hands_on != HandsOn::No {
             return false;
         }
         outer.owner
@@ -233,8 +248,23 @@ fn enter_unusual(query: Execution) {
         outer.owner
     };
     let is_postgres = outer.starts_postgres();
-    let hands_on = is_postgres && plans::reads_no_relation(query);
+    let hands_on = if is_postgres && plans::reads_no_relation(query) {
+        HandsOn::Yes
+    } else {
+        asks(|| plans::is_engines(query))
+    };
     CURRENT.set(Level { owner, depth: outer.depth + 1, is_postgres, hands_on, ..OUTSIDE });
+}
+
+/// What a statement hands on that may be an engine's call.
+fn asks(is_engines: impl FnOnce() -> bool) -> HandsOn {
+    if !engines::may_be_here() {
+        HandsOn::No
+    } else if frame::guarded(is_engines) {
+        HandsOn::Yes
+    } else {
+        HandsOn::Asks
+    }
 }
 
 /// The client's statement that starts now outside of any: `None` where it is not the portal's first
@@ -263,7 +293,7 @@ pub fn usually_ended(query: Execution) -> Option<Owner> {
 pub fn enter_execute() -> bool {
     let outer = CURRENT.get();
     let (owner, owns) = if outer.depth > 0 {
-        if outer.hands_on {
+        if outer.hands_on != HandsOn::No {
             return false;
         }
         (outer.owner, false)
@@ -295,7 +325,11 @@ pub fn enter_utility(utility: Option<Node>, kept: Option<Copied>, explaining: bo
         _ => (Kind::Utility, false),
     };
     let is_postgres = outer.0.starts_postgres();
-    let hands_on = kind == Kind::Extension || (is_postgres && runs_others);
+    let hands_on = if kind == Kind::Extension || (is_postgres && runs_others) {
+        HandsOn::Yes
+    } else {
+        asks(|| utility.is_some_and(plans::calls_engine))
+    };
     background::enter(kept, serial);
     let (depth, owns) = (outer.0.depth + 1, owner == serial);
     CURRENT.set(Level { owner, depth, kind, is_postgres, hands_on, owns });

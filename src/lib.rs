@@ -7,6 +7,7 @@ mod api;
 mod authority;
 mod check;
 mod dry_run;
+mod engines;
 mod exemption;
 mod guard;
 mod hooks;

@@ -17,7 +17,7 @@
 //! What PostgreSQL does for itself (a rewrite's old table) is marked internal and passes.
 
 mod database;
-mod dropping;
+pub mod dropping;
 pub mod reach;
 mod running;
 pub mod truncate;

@@ -22,7 +22,7 @@ use safedelete_core::policy::{self, Effective, Key, Policy};
 
 use crate::pg::local::{Lent, Local};
 use crate::pg::{inheritance, relations};
-use crate::{exemption, settings};
+use crate::{engines, exemption, settings};
 
 pub type Layers = policy::Layers<Origin>;
 
@@ -30,8 +30,10 @@ pub type Layers = policy::Layers<Origin>;
 #[derive(Default)]
 pub struct InForce {
     relation: pg_sys::Oid,
-    /// It is of a kind that is never guarded, or has a name that `exempt_tables` lists.
+    /// It is of a kind that is never guarded.
     exempt: bool,
+    /// It is a part that an engine made, and is judged where the whole is.
+    is_hidden_part: bool,
     /// Whether `exempt_tables` names the relation, as of a generation of the settings.
     exempt_by_name: Cell<(u32, bool)>,
     /// `None` where no label speaks of it: nearly every table.
@@ -95,7 +97,14 @@ impl InForce {
         if as_of == settings::generation() {
             return named;
         }
+        if self.is_hidden_part && engines::writes_parts() {
+            // It may be asked again by a client that names it.
+            return true;
+        }
         let named = exemption::of_table(self.relation);
+        if self.is_hidden_part {
+            return named;
+        }
         self.exempt_by_name.set((settings::generation(), named));
         named
     }
@@ -179,7 +188,8 @@ pub fn forget(table: pg_sys::Oid) {
 fn read(table: pg_sys::Oid) -> InForce {
     let exempt = relations::is_exempt(table);
     let (layers, labelled) = if exempt { (None, Vec::new()) } else { labels(table) };
-    InForce { relation: table, exempt, layers, labelled, ..InForce::default() }
+    let is_hidden_part = !exempt && engines::is_hidden_part(table);
+    InForce { relation: table, exempt, is_hidden_part, layers, labelled, ..InForce::default() }
 }
 
 /// What the labels say of a table, exempt or not; with those of it and its partition parents that carry one.
@@ -196,7 +206,8 @@ pub fn labels(table: pg_sys::Oid) -> (Option<Layers>, Vec<pg_sys::Oid>) {
         lay(&policy, Origin::Table(table));
         labelled.push(table);
     }
-    for parent in inheritance::partition_parents(table) {
+    let parents = inheritance::partition_parents(table);
+    for parent in parents.into_iter().chain(engines::whole(table)) {
         if let Some(policy) = far(Origin::Table(parent)) {
             lay(&policy, Origin::Table(parent));
             labelled.push(parent);

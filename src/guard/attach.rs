@@ -9,6 +9,7 @@ use safedelete_core::expectation::{self, NotEnforced};
 use super::orders::{Facts, Flow};
 use super::{repeats, split, unique};
 use crate::analysis::{self, Finding, Qualification, expected};
+use crate::engines;
 use crate::levels;
 use crate::pg::nodes::{self, Node, Nodes};
 use crate::pg::write::Write;
@@ -95,7 +96,10 @@ unsafe fn writes(
     // SAFETY: by contract.
     unsafe {
         Write::of_plan((*plan).rtable, modify).is_some_and(|write| {
-            (write.command, write.relation) == (finding.write.command, finding.write.relation)
+            // An engine may have put a part in the table's place.
+            write.command == finding.write.command
+                && (write.relation == finding.write.relation
+                    || engines::whole(write.relation) == Some(finding.write.relation))
         })
     }
 }

@@ -34,9 +34,10 @@ pub fn stop_awaiting() {
 /// what is no number of rows.
 ///
 /// # Safety
-/// `modify` has started and carries `orders`; the memory is its execution's; no frame above owns anything.
+/// `ps` is the state of a node that has started, of a plan that carries `orders`; the memory is its execution's; no frame
+/// above owns anything.
 #[allow(ffi_unwind_calls, reason = "called by a bare frame, which owns nothing")]
-pub unsafe fn evaluate(orders: &Orders, modify: *mut pg_sys::ModifyTableState) -> Option<Expectation> {
+pub unsafe fn evaluate(orders: &Orders, ps: *mut pg_sys::PlanState) -> Option<Expectation> {
     // SAFETY: by contract.
     unsafe {
         if orders.expected.is_null() {
@@ -45,7 +46,7 @@ pub unsafe fn evaluate(orders: &Orders, modify: *mut pg_sys::ModifyTableState) -
         let mut expectation = Expectation::default();
         for said in nodes::items::<pg_sys::TargetEntry>(orders.expected) {
             let Some(word) = Node::of(said).and_then(expected::word_of) else { continue };
-            let (value, is_null) = number((*said).expr, modify);
+            let (value, is_null) = number((*said).expr, ps);
             let bad = if is_null {
                 Some(BadNumber::Null)
             } else if value < 0 {
@@ -66,13 +67,12 @@ pub unsafe fn evaluate(orders: &Orders, modify: *mut pg_sys::ModifyTableState) -
 /// # Safety
 /// `argument` is ready to be run; as `evaluate`.
 #[allow(ffi_unwind_calls, reason = "called by a bare frame, which owns nothing")]
-unsafe fn number(argument: *mut pg_sys::Expr, modify: *mut pg_sys::ModifyTableState) -> (i64, bool) {
+unsafe fn number(argument: *mut pg_sys::Expr, ps: *mut pg_sys::PlanState) -> (i64, bool) {
     // SAFETY: by contract; the cast follows the tag.
     unsafe {
         if let Some(known) = nodes::cast::<pg_sys::Const, _>(argument, NodeTag::T_Const) {
             return ((*known).constvalue.value() as i64, (*known).constisnull);
         }
-        let ps = &raw mut (*modify).ps;
         let mut is_null = false;
         let state = raw::ExecInitExpr(argument, ps);
         let value = slots::evaluate(state, raw::CreateExprContext((*ps).state), &mut is_null);

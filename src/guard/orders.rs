@@ -8,7 +8,7 @@
 use crate::pg::pg_sys;
 use pgrx::pg_sys::NodeTag;
 
-use crate::analysis::Qualification;
+use crate::analysis::{Finding, Qualification};
 use crate::pg::write::Write;
 use crate::pg::{nodes, raw};
 use std::ops::Deref;
@@ -77,7 +77,33 @@ const AT: usize = 8;
 /// Tells orders from what others might put there: the type modifier of their constant, "SafD".
 const MARK: i32 = 0x5361_6644;
 
+impl Orders {
+    /// Of facts that live as long, where no ModifyTable carries them.
+    pub fn of_facts(facts: &Facts, conditions: *mut pg_sys::List, expected: *mut pg_sys::List) -> Orders {
+        Orders { facts, conditions, parts: std::ptr::null_mut(), expected }
+    }
+}
+
 impl Facts {
+    /// Of a write that no ModifyTable shows: another runs it, whole.
+    pub fn of_whole_statement(finding: &Finding) -> Facts {
+        Facts {
+            write: finding.write,
+            qualification: finding.qualification,
+            target_index: finding.target_index,
+            // Nobody here tells its rows apart.
+            repeats: true,
+            ctid: 0,
+            tableoid: 0,
+            whole_row: 0,
+            tids_only: false,
+            flow: Flow::Rows,
+            projects: false,
+            evaluates_early: false,
+            leaf: finding.write.relation,
+        }
+    }
+
     /// Gives them to a ModifyTable: a constant of these bytes, and the lists of `Orders`. Owns nothing, so that it may
     /// run in `frame::call`.
     ///

@@ -105,7 +105,7 @@ unsafe fn start(modify: *mut pg_sys::ModifyTableState, orders: Orders) {
     unsafe {
         let estate = (*modify).ps.state;
         let guard = raw::palloc0(size_of::<GuardState>()).cast::<GuardState>();
-        let expectation = expected::evaluate(&orders, modify);
+        let expectation = expected::evaluate(&orders, &raw mut (*modify).ps);
         match frame::guarded(|| execution::start(&orders, estate, expectation)) {
             Start::Pass => {}
             Start::Refuse(frozen) => report::raise(&frozen),

@@ -6,6 +6,7 @@ use safedelete_core::limit::{Bounds, Size};
 
 use super::given;
 use crate::analysis::target;
+use crate::engines;
 use crate::ledger::{self, Summed};
 use crate::pg::count::Count;
 use crate::pg::heap::Since;
@@ -31,6 +32,8 @@ pub struct Table {
     /// TRUNCATE and DROP: the size that their count is taken for.
     whole: Option<Size>,
     count: Option<Count>,
+    /// An engine has counted it for this statement.
+    by_engine: bool,
     /// Nothing runs, so nothing is counted that is not cheap.
     previews: bool,
     /// A count of this statement's is asked for once.
@@ -60,6 +63,7 @@ impl Table {
             role: pg_sys::InvalidOid,
             whole: None,
             count: None,
+            by_engine: false,
             previews: false,
             is_point_write: false,
         }
@@ -84,6 +88,19 @@ impl Table {
     /// A table that is taken whole.
     pub fn of_size(self, size: Size) -> Table {
         Table { whole: Some(size.plus(self.deleted_before)), ..self }
+    }
+
+    /// So many rows of this statement's are gone already.
+    pub fn has_deleted(&mut self, rows: u64) {
+        self.deleted_before = self.deleted_before.saturating_add(rows);
+    }
+
+    /// The size that an engine counts.
+    fn by_engine(&mut self) -> Option<Size> {
+        let size = Size::Exact(engines::count(self.relation, self.only)?).plus(self.deleted_before);
+        self.by_engine = true;
+        ledger::learn_size(self.of, size);
+        Some(size)
     }
 
     /// What its rows are summed for.
@@ -126,6 +143,9 @@ impl Table {
         if sum <= half {
             return Answer::Within(half);
         }
+        if let Some(size) = self.by_engine() {
+            return Answer::Size(size);
+        }
         let wanted = bounds.table_for(sum);
         if wanted == u64::MAX {
             // No table is large enough, so its size decides nothing.
@@ -159,10 +179,14 @@ impl Table {
     /// The size by this statement's own snapshot, where another statement of the sum has counted; `None`
     /// where this one has.
     pub fn recount(&mut self) -> Option<Size> {
-        if self.whole.is_some() || self.previews || self.count.as_ref().is_some_and(Count::has_ended) {
+        if self.whole.is_some()
+            || self.by_engine
+            || self.previews
+            || self.count.as_ref().is_some_and(Count::has_ended)
+        {
             return None;
         }
-        Some(self.count_to(u64::MAX))
+        self.by_engine().or_else(|| Some(self.count_to(u64::MAX)))
     }
 
     /// The size, counted to the end.
@@ -171,7 +195,9 @@ impl Table {
             return self.whole;
         }
         let known = ledger::learned(self.of).size.filter(|size| size.is_final());
-        known.or_else(|| relations::has_size(self.relation).then(|| self.count_to(u64::MAX)))
+        known
+            .or_else(|| self.by_engine())
+            .or_else(|| relations::has_size(self.relation).then(|| self.count_to(u64::MAX)))
     }
 
     /// The size, where it is known or cheaply counted to the end.
@@ -180,7 +206,7 @@ impl Table {
             return self.whole;
         }
         let known = ledger::learned(self.of).size.filter(|size| size.is_final());
-        known.or_else(|| {
+        known.or_else(|| self.by_engine()).or_else(|| {
             let mut count = new_count(self.relation, self.only, self.deleted_before);
             count.go_on(u64::MAX, CHEAP_PAGES);
             let has_ended = relations::has_size(self.relation) && count.has_ended();
@@ -232,6 +258,9 @@ pub fn cheap(relation: pg_sys::Oid, only: bool) -> Option<Size> {
 
 /// The same, whatever is given.
 fn of_itself(relation: pg_sys::Oid, only: bool) -> Option<Size> {
+    if let Some(rows) = engines::count(relation, only) {
+        return Some(Size::Exact(rows));
+    }
     let mut count = Count::new(relation, only);
     count.go_on(u64::MAX, CHEAP_PAGES);
     if count.has_ended() {

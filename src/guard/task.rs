@@ -141,6 +141,18 @@ impl Task {
         Some(self.standing().unqualified(self.write.command, &name, &why))
     }
 
+    /// Has the table's size counted now, where the verdict may come to hang on it.
+    pub fn read_size(&mut self) -> Option<u64> {
+        let asks = self.bounds.max_fraction < 1.0
+            || !matches!(self.write.command, Command::Delete | Command::Update);
+        if asks { self.table.size().map(Size::rows) } else { None }
+    }
+
+    /// So many rows are gone from the table that its size counts.
+    pub fn has_deleted(&mut self, rows: u64) {
+        self.table.has_deleted(rows);
+    }
+
     /// A count that needs no look at the table's size.
     pub fn first_threshold(&self) -> u64 {
         let within = self.bounds.surely_within().saturating_sub(ledger::sum(self.table.of()));

@@ -6,7 +6,8 @@ use core::ffi::c_int;
 use crate::pg::pg_sys;
 use pgrx::pg_sys::NodeTag;
 
-use crate::guard::{expected, passed_over, place, point};
+use crate::engines;
+use crate::guard::{elsewhere, expected, passed_over, place, point};
 use crate::pg::execution::Execution;
 use crate::pg::local::Local;
 use crate::pg::{frame, nodes, raw};
@@ -59,6 +60,9 @@ unsafe fn start_write(query: *mut pg_sys::QueryDesc, eflags: c_int) {
         }
         start_next(query, eflags);
         place::place(query);
+        if engines::may_be_here() {
+            elsewhere::start(query);
+        }
         STARTED.set(query);
     }
 }

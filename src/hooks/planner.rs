@@ -5,7 +5,9 @@ use core::ffi::{c_char, c_int};
 use crate::pg::pg_sys;
 
 use crate::analysis::{self, Finding, expected, known};
+use crate::engines;
 use crate::guard::attach;
+use crate::guard::elsewhere::{self, Prepared};
 use crate::pg::nodes::Node;
 use crate::pg::{frame, raw};
 
@@ -28,9 +30,12 @@ struct Carried {
     one: Option<Finding>,
     several: *mut Option<Finding>,
     count: usize,
+    /// Where an engine plans one of them by itself: as many.
+    elsewhere: *mut Option<Prepared>,
 }
 
-const NOTHING: Carried = Carried { one: None, several: std::ptr::null_mut(), count: 0 };
+const NOTHING: Carried =
+    Carried { one: None, several: std::ptr::null_mut(), count: 0, elsewhere: std::ptr::null_mut() };
 
 /// Why this hook: it sees every statement's Query before planning and its plan after, whichever
 /// way the statement came. It must not change the Query, nor the plan of what is not guarded.
@@ -94,7 +99,7 @@ unsafe fn plan_write(
     unsafe {
         // Planning scribbles on the Query, so it is looked at before.
         let query = Node::of(parse);
-        if let Some(query) = query.filter(|query| !expected::may_be_in(*query))
+        if let Some(query) = query.filter(|query| !expected::may_be_in(*query) && !engines::may_be_here())
             && let Some(finding) = known::glance(query)
         {
             let plan = next_planner(parse, query_string, cursor_options, bound_params, explain);
@@ -103,10 +108,16 @@ unsafe fn plan_write(
             }
             return plan;
         }
-        let carried = query.map_or(NOTHING, |query| frame::guarded(|| carry(query)));
+        let mut carried = query.map_or(NOTHING, |query| frame::guarded(|| carry(query)));
+        let given = elsewhere::given();
+        if carried.count > 0 && engines::may_be_here() {
+            let elsewhere =
+                query.map_or(std::ptr::null_mut(), |query| frame::guarded(|| prepare(query, &carried)));
+            carried.elsewhere = elsewhere;
+        }
         let plan = next_planner(parse, query_string, cursor_options, bound_params, explain);
         if carried.count > 0 {
-            frame::guarded(|| deliver(plan, carried));
+            frame::guarded(|| deliver(plan, carried, elsewhere::given() != given));
         }
         plan
     }
@@ -136,7 +147,7 @@ fn carry(query: Node<pg_sys::Query>) -> Carried {
     }
     if !query.hasModifyingCTE {
         let one = analysis::examine(query);
-        return Carried { one, several: std::ptr::null_mut(), count: usize::from(one.is_some()) };
+        return Carried { one, count: usize::from(one.is_some()), ..NOTHING };
     }
     let findings = analysis::analyse(query);
     if findings.iter().all(Option::is_none) {
@@ -147,17 +158,47 @@ fn carry(query: Node<pg_sys::Query>) -> Carried {
     unsafe {
         let place = pg_sys::palloc(count * size_of::<Option<Finding>>()).cast::<Option<Finding>>();
         std::ptr::copy_nonoverlapping(findings.as_ptr(), place, count);
-        Carried { one: None, several: place, count }
+        Carried { several: place, count, ..NOTHING }
     }
 }
 
-fn deliver(plan: *mut pg_sys::PlannedStmt, carried: Carried) {
-    // SAFETY: `carry` filled it.
+/// What is to be known of the writes that an engine plans by itself; NULL where there are none.
+fn prepare(query: Node<pg_sys::Query>, carried: &Carried) -> *mut Option<Prepared> {
+    let prepared: Vec<_> = if carried.several.is_null() {
+        vec![carried.one.as_ref().and_then(|finding| elsewhere::prepare(query, finding))]
+    } else {
+        // SAFETY: `carry` filled it.
+        let findings = unsafe { std::slice::from_raw_parts(carried.several, carried.count) };
+        let writes = analysis::writes(query);
+        let each = findings.iter().zip(writes);
+        each.map(|(finding, query)| elsewhere::prepare(query, finding.as_ref()?)).collect()
+    };
+    if prepared.iter().all(Option::is_none) {
+        return std::ptr::null_mut();
+    }
+    // SAFETY: palloc gives aligned memory of the size; what is prepared is plain data.
     unsafe {
-        if carried.several.is_null() {
-            attach::attach(plan, std::slice::from_ref(&carried.one));
+        let place = pg_sys::palloc(size_of_val(prepared.as_slice())).cast::<Option<Prepared>>();
+        std::ptr::copy_nonoverlapping(prepared.as_ptr(), place, prepared.len());
+        place
+    }
+}
+
+fn deliver(plan: *mut pg_sys::PlannedStmt, carried: Carried, planned_by_itself: bool) {
+    // SAFETY: `carry` and `prepare` filled what is not NULL.
+    unsafe {
+        let findings = if carried.several.is_null() {
+            std::slice::from_ref(&carried.one)
         } else {
-            attach::attach(plan, std::slice::from_raw_parts(carried.several, carried.count));
+            std::slice::from_raw_parts(carried.several, carried.count)
+        };
+        attach::attach(plan, findings);
+        if !carried.elsewhere.is_null() {
+            let prepared = std::slice::from_raw_parts(carried.elsewhere, carried.count);
+            elsewhere::attach(plan, findings, prepared, planned_by_itself);
+            pg_sys::pfree(carried.elsewhere.cast());
+        }
+        if !carried.several.is_null() {
             pg_sys::pfree(carried.several.cast());
         }
     }

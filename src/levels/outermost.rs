@@ -2,6 +2,7 @@
 //! The rest have neither: a function call of the protocol, what background workers run by SPI, and
 //! deferred triggers at COMMIT.
 
+use crate::engines;
 use crate::pg::execution::Execution;
 use crate::pg::local::Local;
 use crate::pg::{backend, pg_sys, portal};
@@ -74,7 +75,9 @@ fn unusual_owner(query: Option<Execution>) -> Owner {
     let call = running_call();
     if portal::is_active() && call.is_none() {
         CALL.set(None);
-        USUAL.set(!backend::is_binary_upgrade() && !backend::is_background_worker());
+        // Beside an engine each statement is looked at.
+        let is_plain = !backend::is_binary_upgrade() && !backend::is_background_worker();
+        USUAL.set(is_plain && !engines::may_be_here());
         return Owner::of_portal();
     }
     if backend::trigger_depth() > 0 {

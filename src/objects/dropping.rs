@@ -12,7 +12,7 @@ use super::whole;
 use crate::pg::nodes::{Kind, Node};
 use crate::pg::report::Frozen;
 use crate::pg::{inheritance, locks, relations};
-use crate::{exemption, levels, policy};
+use crate::{engines, exemption, levels, policy};
 
 /// A table is about to be dropped.
 pub fn accessed(table: pg_sys::Oid) -> Result<(), Frozen> {
@@ -53,9 +53,49 @@ pub fn accessed(table: pg_sys::Oid) -> Result<(), Frozen> {
 
 fn judge_tree(table: pg_sys::Oid) -> Result<(), Frozen> {
     if running::with(|running| running.judge(table)) && whole::is_counted(Command::Drop, table) {
-        whole::judge(Command::Drop, table, inheritance::members(table))?;
+        return match running::with(|running| running.counted.get(&table).copied()) {
+            Some(size) => whole::finish(Command::Drop, table, size),
+            None => whole::judge(Command::Drop, table, inheritance::members(table)),
+        };
     }
     Ok(())
+}
+
+/// A DROP of tables or schemas is about to run. What an engine counts it counts now: when the hook tells of a table,
+/// parts of it are gone.
+pub fn prepare(drop: Node<pg_sys::DropStmt>) {
+    if !engines::may_be_here() || exemption::of_command() {
+        return;
+    }
+    for table in tables(drop) {
+        if whole::is_counted(Command::Drop, table)
+            && let Some(rows) = engines::count(table, false)
+        {
+            running::with(|running| running.counted.insert(table, Size::Exact(rows)));
+        }
+    }
+}
+
+/// The tables that a DROP names, and those of schemas that it names.
+fn tables(drop: Node<pg_sys::DropStmt>) -> Vec<pg_sys::Oid> {
+    let names = drop.objects().iter().map(Node::kind);
+    match drop.removeType {
+        pg_sys::ObjectType::OBJECT_TABLE => {
+            let tables = names.filter_map(|name| match name {
+                Kind::List(parts) => Some(locks::find_listed(parts)),
+                _ => None,
+            });
+            tables.filter(|table| *table != pg_sys::InvalidOid).collect()
+        }
+        pg_sys::ObjectType::OBJECT_SCHEMA => {
+            let schemas = names.filter_map(|name| match name {
+                Kind::String(name) => relations::schema_of_name(name.sval()?),
+                _ => None,
+            });
+            schemas.flat_map(inheritance::tables_of_schema).collect()
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// A table that goes with something else than a table that it is a part of. Whether the tables above it
@@ -66,7 +106,8 @@ fn judge_alone(table: pg_sys::Oid, ancestors: &[pg_sys::Oid]) -> Result<(), Froz
     }
     let enough = |table: &pg_sys::Oid| whole::enough(Command::Drop, *table);
     let most = ancestors.iter().map(enough).fold(enough(&table), u64::max);
-    let own = whole::count(vec![table], most);
+    let counted = running::with(|running| running.counted.get(&table).copied());
+    let own = counted.unwrap_or_else(|| whole::count(vec![table], most));
     let size = running::with(|running| {
         for above in ancestors {
             let below = running.dropped.entry(*above).or_insert(Size::Exact(0));

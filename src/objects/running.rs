@@ -41,6 +41,8 @@ pub struct Running {
     judged: FxHashSet<pg_sys::Oid>,
     /// Rows of dropped tables, by the tables they inherit from, which go after their parts.
     pub dropped: FxHashMap<pg_sys::Oid, Size>,
+    /// The sizes of tables that an engine has counted before the command began.
+    pub counted: FxHashMap<pg_sys::Oid, Size>,
     /// What a DROP names; `None` until its first table is told of.
     pub named: Option<Rc<Named>>,
     /// Tables and their sizes, to be judged should PostgreSQL not refuse the command after all.

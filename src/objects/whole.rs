@@ -6,9 +6,11 @@ use safedelete_core::event::Verdict;
 use safedelete_core::limit::Size;
 use safedelete_core::message::Report;
 
+use crate::engines;
 use crate::guard::given;
 use crate::guard::made;
 use crate::guard::task::{Task, own_ceiling};
+use crate::levels;
 use crate::pg::attempt::attempt;
 use crate::pg::count::Count;
 use crate::pg::relations;
@@ -18,7 +20,11 @@ use crate::{policy, rehearsal};
 /// Whether a relation of this kind has rows that the command takes.
 pub fn holds_rows(command: Command, relation: pg_sys::Oid) -> bool {
     match relations::kind(relation) {
-        pg_sys::RELKIND_RELATION | pg_sys::RELKIND_PARTITIONED_TABLE => !relations::is_exempt(relation),
+        pg_sys::RELKIND_RELATION | pg_sys::RELKIND_PARTITIONED_TABLE => {
+            // What an engine does to its parts below a command that was judged.
+            !relations::is_exempt(relation)
+                && !(levels::current().depth() > 1 && engines::is_hidden_part(relation))
+        }
         // Dropping a foreign table deletes nothing on its server.
         pg_sys::RELKIND_FOREIGN_TABLE => command == Command::Truncate,
         _ => false,
@@ -109,6 +115,10 @@ const FEW_PAGES: u64 = 8192;
 
 /// The rows of some tables, counted at least until there are `enough`.
 pub fn count(members: Vec<pg_sys::Oid>, enough: u64) -> Size {
+    // The first is what counts with all below it.
+    if let Some(rows) = members.first().and_then(|table| engines::count(*table, false)) {
+        return Size::Exact(rows);
+    }
     let mut count = Count::of_whole(members);
     count.go_on(enough, u64::MAX);
     count.go_on(u64::MAX, FEW_PAGES);

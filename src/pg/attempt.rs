@@ -1,5 +1,5 @@
-//! Running what may fail, and going on: an internal subtransaction that is rolled back whatever
-//! happens, with PostgreSQL's error as a value. Errors that are not about what was run (a cancel, a
+//! Running what may fail, and going on: an internal subtransaction that is rolled back if it fails (or whatever
+//! happens), with PostgreSQL's error as a value. Errors that are not about what was run (a cancel, a
 //! shutdown, too little memory) are never a value: they go on.
 
 use super::stopped::{self, Stopped};
@@ -19,6 +19,15 @@ pub struct Failure {
 /// Runs `f` in a subtransaction that is rolled back; gives its value, or the error it ended in. Where
 /// PostgreSQL cannot start one (a parallel operation on 15 and 16), its error goes on.
 pub fn attempt<T>(f: impl FnOnce() -> T) -> Result<T, Failure> {
+    within(f, false)
+}
+
+/// Runs `f` in a subtransaction that is rolled back if it fails; else it stays.
+pub fn keep<T>(f: impl FnOnce() -> T) -> Result<T, Failure> {
+    within(f, true)
+}
+
+fn within<T>(f: impl FnOnce() -> T, keeps: bool) -> Result<T, Failure> {
     if memory::is_short() {
         frame::out_of_memory();
     }
@@ -36,11 +45,16 @@ pub fn attempt<T>(f: impl FnOnce() -> T) -> Result<T, Failure> {
     // SAFETY: the context is alive.
     unsafe { pg_sys::CurrentMemoryContext = memory };
     let outcome = stopped::run(f);
+    let keeps = keeps && outcome.is_ok();
     frame::call(|| {
         #[allow(ffi_unwind_calls, reason = "inside frame::call; the closure owns nothing")]
         // SAFETY: ends what was begun above.
         unsafe {
-            raw::RollbackAndReleaseCurrentSubTransaction();
+            if keeps {
+                raw::ReleaseCurrentSubTransaction();
+            } else {
+                raw::RollbackAndReleaseCurrentSubTransaction();
+            }
         }
     });
     // SAFETY: both are older than the subtransaction.

@@ -1,6 +1,8 @@
 //! What the process is and where it stands: PostgreSQL's variables, and functions that read one and cannot
 //! raise an error.
 
+use core::ffi::CStr;
+
 use super::{compat, pg_sys, raw, text};
 
 /// Whether pg_upgrade restores a schema.
@@ -50,6 +52,32 @@ pub fn creates_extension() -> bool {
 pub fn has_query_text() -> bool {
     // SAFETY: reads a variable.
     unsafe { !pg_sys::debug_query_string.is_null() }
+}
+
+/// Whether a setting of this name is defined, or given a value.
+pub fn has_setting(name: &CStr) -> bool {
+    #[allow(ffi_unwind_calls, reason = "raises nothing where the setting may be missing")]
+    // SAFETY: NUL-terminated; see the reason.
+    unsafe {
+        !raw::GetConfigOption(name.as_ptr(), true, false).is_null()
+    }
+}
+
+/// Whether the client gave itself a name that begins so when it connected.
+pub fn connected_as(beginnings: &[&[u8]]) -> bool {
+    #[allow(
+        ffi_unwind_calls,
+        reason = "raises nothing of a setting of PostgreSQL's own that anybody may read"
+    )]
+    // SAFETY: see the reason. What the session goes back to by RESET is what it was started with, NUL-terminated.
+    unsafe {
+        let name = raw::GetConfigOptionResetString(c"application_name".as_ptr());
+        if name.is_null() {
+            return false;
+        }
+        let name = CStr::from_ptr(name).to_bytes();
+        beginnings.iter().any(|beginning| name.starts_with(beginning))
+    }
 }
 
 /// How many callbacks tell an error's context, one below another, as far as one and two.

@@ -2,6 +2,34 @@
 
 use super::{compat, pg_sys};
 
+/// What a column of a catalog has to equal.
+pub struct Key {
+    column: i16,
+    equals: u32,
+    value: pg_sys::Datum,
+}
+
+impl Key {
+    pub fn oid(column: i16, value: pg_sys::Oid) -> Key {
+        Key { column, equals: pg_sys::F_OIDEQ, value: value.into() }
+    }
+
+    pub fn bigint(column: i16, value: i64) -> Key {
+        Key { column, equals: pg_sys::F_INT8EQ, value: value.into() }
+    }
+}
+
+/// Calls `read` with the rows of a catalog that an extension made, by an index of it; no rows where either is gone.
+///
+/// # Safety
+/// As `scan`.
+pub unsafe fn scan_by<Form>(catalog: pg_sys::Oid, index: pg_sys::Oid, key: &Key, read: impl FnMut(&Form)) {
+    if catalog != pg_sys::InvalidOid && index != pg_sys::InvalidOid {
+        // SAFETY: by contract.
+        unsafe { scan_keyed(catalog, Some(index), Some(key), read) }
+    }
+}
+
 /// Calls `read` with the rows of a catalog of which column `column` is `value`, by `index` where one is
 /// given, or with all rows.
 ///
@@ -11,15 +39,28 @@ pub unsafe fn scan<Form>(
     catalog: pg_sys::Oid,
     index: Option<pg_sys::Oid>,
     key: Option<(i16, pg_sys::Oid)>,
+    read: impl FnMut(&Form),
+) {
+    let key = key.map(|(column, value)| Key::oid(column, value));
+    // SAFETY: by contract.
+    unsafe { scan_keyed(catalog, index, key.as_ref(), read) }
+}
+
+/// # Safety
+/// As `scan`.
+unsafe fn scan_keyed<Form>(
+    catalog: pg_sys::Oid,
+    index: Option<pg_sys::Oid>,
+    key: Option<&Key>,
     mut read: impl FnMut(&Form),
 ) {
     let mut scan_key = std::mem::MaybeUninit::<pg_sys::ScanKeyData>::uninit();
     let keys = i32::from(key.is_some());
-    if let Some((column, value)) = key {
+    if let Some(Key { column, equals: by, value }) = key {
         // SAFETY: ScanKeyInit fills the whole key.
         unsafe {
             let equals = pg_sys::BTEqualStrategyNumber as u16;
-            pg_sys::ScanKeyInit(scan_key.as_mut_ptr(), column, equals, pg_sys::F_OIDEQ.into(), value.into());
+            pg_sys::ScanKeyInit(scan_key.as_mut_ptr(), *column, equals, (*by).into(), *value);
         }
     }
     let (by, none) = (index.unwrap_or(pg_sys::InvalidOid), std::ptr::null_mut());

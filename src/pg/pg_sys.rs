@@ -255,6 +255,7 @@ functions! {
     fn pg_mbcliplen(text: *const c_char, len: c_int, limit: c_int) -> c_int;
     fn pg_mbstrlen_with_len(text: *const c_char, limit: c_int) -> c_int;
     fn pg_server_to_any(s: *const c_char, len: c_int, encoding: c_int) -> *mut c_char;
+    fn pg_get_querydef(query: *mut Query, pretty: bool) -> *mut c_char;
     fn predicate_implied_by(predicate_list: *mut List, clause_list: *mut List, weak: bool) -> bool;
     fn pull_var_clause(node: *mut Node, flags: c_int) -> *mut List;
     fn quote_identifier(ident: *const c_char) -> *const c_char;
@@ -282,6 +283,7 @@ functions! {
     fn relation_close(relation: Relation, lockmode: LOCKMODE);
     fn RelationClose(relation: Relation);
     fn RelationGetIndexList(relation: Relation) -> *mut List;
+    fn RelationGetIndexPredicate(relation: Relation) -> *mut List;
     fn RelationGetNumberOfBlocksInFork(relation: Relation, fork_num: ForkNumber::Type) -> BlockNumber;
     fn RelationIdGetRelation(relation_id: Oid) -> Relation;
     fn ReleaseCatCacheList(list: *mut CatCList);

@@ -224,6 +224,7 @@ unsafe extern "C-unwind" {
 
     // miscadmin.h
     pub fn GetUserIdAndSecContext(user: *mut pg_sys::Oid, context: *mut c_int);
+    pub fn SetUserIdAndSecContext(user: pg_sys::Oid, context: c_int);
 
     // executor/tuptable.h, executor/executor.h
     pub fn ExecFindJunkAttributeInTlist(list: *mut pg_sys::List, name: *const c_char) -> pg_sys::AttrNumber;
@@ -248,12 +249,22 @@ unsafe extern "C-unwind" {
     // access/xact.h, utils/elog.h
     pub fn BeginInternalSubTransaction(name: *const c_char);
     pub fn RollbackAndReleaseCurrentSubTransaction();
+    pub fn ReleaseCurrentSubTransaction();
     pub fn ReThrowError(error: *mut pg_sys::ErrorData) -> !;
     pub fn CopyErrorData() -> *mut pg_sys::ErrorData;
 
     // executor/spi.h
     pub fn SPI_connect() -> c_int;
     pub fn SPI_execute(text: *const c_char, read_only: bool, count: core::ffi::c_long) -> c_int;
+    pub fn SPI_execute_with_args(
+        text: *const c_char,
+        count: c_int,
+        types: *mut pg_sys::Oid,
+        values: *mut pg_sys::Datum,
+        nulls: *const c_char,
+        read_only: bool,
+        limit: core::ffi::c_long,
+    ) -> c_int;
     pub fn SPI_finish() -> c_int;
 
     // parser/parser.h, tcop/tcopprot.h, utils/guc.h, miscadmin.h
@@ -326,6 +337,18 @@ unsafe extern "C-unwind" {
     pub fn pg_trigger_depth(call: pg_sys::FunctionCallInfo) -> pg_sys::Datum;
 
     // stdlib.h, utils/guc.h
+    pub fn set_config_option(
+        name: *const c_char,
+        value: *const c_char,
+        context: pg_sys::GucContext::Type,
+        source: pg_sys::GucSource::Type,
+        action: pg_sys::GucAction::Type,
+        change: bool,
+        level: c_int,
+        is_reload: bool,
+    ) -> c_int;
+    pub fn GetConfigOptionResetString(name: *const c_char) -> *const c_char;
+    pub fn GetConfigOption(name: *const c_char, missing_ok: bool, restrict: bool) -> *const c_char;
     #[cfg(not(since_16))]
     pub fn malloc(size: usize) -> *mut c_void;
     #[cfg(since_16)]

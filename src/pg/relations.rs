@@ -278,3 +278,45 @@ pub fn may_truncate(relation: pg_sys::Oid) -> bool {
     pg_sys::pg_class_aclcheck(relation, pg_sys::GetUserId(), pg_sys::ACL_TRUNCATE as pg_sys::AclMode)
         == pg_sys::AclResult::ACLCHECK_OK
 }
+
+/// A relation in schema pg_catalog, PostgreSQL's or an extension's; InvalidOid where there is none.
+pub fn of_catalog(name: &CStr) -> pg_sys::Oid {
+    // SAFETY: NUL-terminated.
+    unsafe { pg_sys::get_relname_relid(name.as_ptr(), pg_sys::PG_CATALOG_NAMESPACE.into()) }
+}
+
+/// Whether the current user may read a table, all of it.
+pub fn may_select(relation: pg_sys::Oid) -> bool {
+    pg_sys::pg_class_aclcheck(relation, pg_sys::GetUserId(), pg_sys::ACL_SELECT as pg_sys::AclMode)
+        == pg_sys::AclResult::ACLCHECK_OK
+}
+
+/// Who owns a relation; InvalidOid where it is gone.
+pub fn owner(relation: pg_sys::Oid) -> pg_sys::Oid {
+    catalogued(relation, |row| row.relowner).unwrap_or(pg_sys::InvalidOid)
+}
+
+/// Whether a function is in C, and its library's name begins so.
+pub fn is_of_library(function: pg_sys::Oid, library: &str) -> bool {
+    let cache = pg_sys::SysCacheIdentifier::PROCOID as i32;
+    // SAFETY: a catalog cache look-up, released below; probin is a text of the row.
+    unsafe {
+        let tuple = pg_sys::SearchSysCache1(cache, function.into());
+        if tuple.is_null() {
+            return false;
+        }
+        let form = &*pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_proc>();
+        let mut is = false;
+        if form.prolang == C_LANGUAGE.into() {
+            let mut is_null = false;
+            let column = pg_sys::Anum_pg_proc_probin as pg_sys::AttrNumber;
+            let probin = pg_sys::SysCacheGetAttr(cache, tuple, column, &mut is_null);
+            is = !is_null
+                && CStr::from_ptr(pg_sys::text_to_cstring(probin.cast_mut_ptr()))
+                    .to_bytes()
+                    .starts_with(library.as_bytes());
+        }
+        pg_sys::ReleaseSysCache(tuple);
+        is
+    }
+}

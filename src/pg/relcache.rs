@@ -39,6 +39,11 @@ impl Opened {
         unsafe { &*self.entry().rd_rel }
     }
 
+    /// For a function of PostgreSQL's.
+    pub fn as_ptr(&self) -> pg_sys::Relation {
+        self.relation
+    }
+
     pub fn kind(&self) -> u8 {
         self.row().relkind as u8
     }

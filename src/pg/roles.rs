@@ -108,3 +108,21 @@ pub fn current() -> (pg_sys::Oid, bool) {
     };
     (user, context & pg_sys::SECURITY_NOFORCE_RLS as i32 != 0)
 }
+
+/// Runs `f` as another role would. An error puts the role back with the (sub)transaction.
+pub fn acting_as<T>(role: pg_sys::Oid, f: impl FnOnce() -> T) -> T {
+    let (mut user, mut context) = (pg_sys::InvalidOid, 0);
+    #[allow(ffi_unwind_calls, reason = "reads and sets variables")]
+    // SAFETY: see the reason; the role is an object's owner.
+    unsafe {
+        raw::GetUserIdAndSecContext(&mut user, &mut context);
+        raw::SetUserIdAndSecContext(role, context | pg_sys::SECURITY_LOCAL_USERID_CHANGE as i32);
+    }
+    let value = f();
+    #[allow(ffi_unwind_calls, reason = "sets variables")]
+    // SAFETY: as they were.
+    unsafe {
+        raw::SetUserIdAndSecContext(user, context);
+    }
+    value
+}

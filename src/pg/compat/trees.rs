@@ -136,3 +136,34 @@ pub fn group_expressions(entry: Node<pg_sys::RangeTblEntry>) -> Nodes {
     // SAFETY: a list of expressions, as the header says.
     unsafe { Nodes::of(list) }
 }
+
+/// Whether a MERGE action is one of WHEN MATCHED.
+pub fn is_matched(action: Node<pg_sys::MergeAction>) -> bool {
+    #[cfg(not(since_17))]
+    return action.matched;
+    #[cfg(since_17)]
+    return action.matchKind == pg_sys::MergeMatchKind::MERGE_WHEN_MATCHED;
+}
+
+/// A Query that is ours to change is no MERGE any more.
+pub fn forget_merge(query: Node<pg_sys::Query>) {
+    // SAFETY: a Query that nobody else reads, by the contract of the handles.
+    unsafe {
+        (*query.as_ptr()).mergeActionList = std::ptr::null_mut();
+        #[cfg(since_17)]
+        {
+            (*query.as_ptr()).mergeJoinCondition = std::ptr::null_mut();
+        }
+    }
+}
+
+/// An entry of a range table that is ours to change needs no permissions of its own.
+pub fn forget_permissions(entry: Node<pg_sys::RangeTblEntry>) {
+    #[cfg(not(since_16))]
+    let _ = entry;
+    #[cfg(since_16)]
+    // SAFETY: as above.
+    unsafe {
+        (*entry.as_ptr()).perminfoindex = 0;
+    }
+}

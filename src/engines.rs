@@ -1,0 +1,99 @@
+//! Extensions that keep a table's rows where PostgreSQL does not find them: Citus distributes a table over other
+//! nodes, TimescaleDB packs rows of a chunk into another table's. What the other rooms have to know of a table of
+//! theirs they ask here, and no other room names an engine.
+//!
+//! An engine is a library that is preloaded, and an extension of the database. Where no library is, every question
+//! ends at a variable ([`may_be_here`]).
+
+mod citus;
+mod engine;
+pub mod query;
+pub mod running;
+mod timescaledb;
+
+pub use engine::Engine;
+
+use crate::pg::local::Local;
+use crate::pg::{backend, pg_sys};
+
+const ALL: [&dyn Engine; 2] = [&citus::Citus, &timescaledb::TimescaleDb];
+
+/// Which libraries are there, a bit each.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Loaded {
+    Unknown,
+    None,
+    Some(u8),
+}
+
+static LOADED: Local<Loaded> = Local::new(Loaded::Unknown);
+
+/// Whether an engine may be in this database: its library is there. Owns and allocates nothing, so bare frames may
+/// call it.
+#[inline]
+pub fn may_be_here() -> bool {
+    LOADED.get() != Loaded::None && is_loaded()
+}
+
+#[cold]
+fn is_loaded() -> bool {
+    if LOADED.get() == Loaded::Unknown {
+        let bits = ALL
+            .iter()
+            .enumerate()
+            .fold(0, |bits, (i, engine)| bits | u8::from(backend::has_setting(engine.setting())) << i);
+        // An engine's library has to be preloaded, so none comes later.
+        LOADED.set(if bits == 0 { Loaded::None } else { Loaded::Some(bits) });
+    }
+    LOADED.get() != Loaded::None
+}
+
+/// The engine of this database.
+#[inline]
+pub fn here() -> Option<&'static dyn Engine> {
+    if may_be_here() { find() } else { None }
+}
+
+#[cold]
+fn find() -> Option<&'static dyn Engine> {
+    let Loaded::Some(bits) = LOADED.get() else { return None };
+    let loaded = ALL.iter().enumerate().filter(|(i, _)| bits & 1 << i != 0);
+    loaded.map(|(_, engine)| *engine).find(|engine| engine.is_here())
+}
+
+/// Forgets what is kept of a relation, or (InvalidOid) of all. For the invalidation callbacks: raises nothing.
+pub fn forget(relation: pg_sys::Oid) {
+    if let Loaded::Some(_) = LOADED.get() {
+        ALL.iter().for_each(|engine| engine.forget(relation));
+    }
+}
+
+/// Whether an engine plans and runs the writes of a table by itself.
+pub fn runs(relation: pg_sys::Oid) -> bool {
+    here().is_some_and(|engine| engine.runs(relation))
+}
+
+/// The rows of a table that an engine counts, by the running statement's snapshot.
+pub fn count(relation: pg_sys::Oid, only: bool) -> Option<u64> {
+    here()?.counts(relation).then(|| running::count(relation, only))
+}
+
+/// The table that a relation is a part of, which an engine made.
+pub fn whole(part: pg_sys::Oid) -> Option<pg_sys::Oid> {
+    here()?.whole(part)
+}
+
+/// Whether a relation is a part that is not judged by itself, whoever writes it but a client by its name.
+pub fn is_hidden_part(relation: pg_sys::Oid) -> bool {
+    here().is_some_and(|engine| engine.hides_parts() && engine.whole(relation).is_some())
+}
+
+/// Whether hidden parts are written for a statement that is judged elsewhere: another node's, or one that runs.
+pub fn writes_parts() -> bool {
+    running::is_any() || is_own_session()
+}
+
+/// Whether this session is an engine's own.
+pub fn is_own_session() -> bool {
+    here().is_some_and(|engine| engine.is_own_session())
+}

@@ -1,0 +1,122 @@
+//! Citus. A table of its is empty where it is named (unless rows were left behind), and its rows lie in shards,
+//! tables called NAME_NUMBER, on any node. The node that a client speaks to judges the statement; shards are not
+//! judged again.
+
+use rustc_hash::{FxBuildHasher, FxHashMap as HashMap};
+
+use super::engine::Engine;
+use crate::pg::catalog::{self, Key};
+use crate::pg::local::Lent;
+use crate::pg::{backend, pg_sys, relations};
+
+pub struct Citus;
+
+/// What a relation is to Citus.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// A table that is distributed, a reference table, or one that it knows and keeps here.
+    Table,
+    ShardOf(pg_sys::Oid),
+    Nothing,
+}
+
+static KNOWN: Lent<HashMap<pg_sys::Oid, Part>> = Lent::new(HashMap::with_hasher(FxBuildHasher));
+
+/// pg_dist_partition and pg_dist_shard as far as they are read; the same since Citus 6.
+#[repr(C)]
+struct Distributed {
+    logicalrelid: pg_sys::Oid,
+}
+
+#[repr(C)]
+struct Shard {
+    logicalrelid: pg_sys::Oid,
+    shardid: i64,
+}
+
+fn part(relation: pg_sys::Oid) -> Part {
+    if let Some(known) = KNOWN.with(|known| known.get(&relation).copied()) {
+        return known;
+    }
+    let read = read(relation);
+    KNOWN.with(|known| known.insert(relation, read));
+    read
+}
+
+fn read(relation: pg_sys::Oid) -> Part {
+    let own = relations::of_catalog;
+    let (tables, by_table) = (own(c"pg_dist_partition"), own(c"pg_dist_partition_logical_relid_index"));
+    let mut is_table = false;
+    let key = Key::oid(1, relation);
+    // SAFETY: the form is the catalog's; its index begins with the table.
+    unsafe { catalog::scan_by(tables, by_table, &key, |_: &Distributed| is_table = true) };
+    if is_table {
+        return Part::Table;
+    }
+    let name = relations::name(relation);
+    let number = name.rsplit_once('_').and_then(|(_, number)| number.parse::<i64>().ok());
+    let Some(number) = number else { return Part::Nothing };
+    let (shards, by_number) = (own(c"pg_dist_shard"), own(c"pg_dist_shard_shardid_index"));
+    let mut of = Part::Nothing;
+    let key = Key::bigint(2, number);
+    // SAFETY: the form is the catalog's, whose second column is aligned as here; its index begins with the number.
+    unsafe { catalog::scan_by(shards, by_number, &key, |row: &Shard| of = Part::ShardOf(row.logicalrelid)) };
+    match of {
+        // A table of the user's may be called so as well; Citus would not take the name then.
+        Part::ShardOf(table) if relations::schema_oid(table) == relations::schema_oid(relation) => of,
+        _ => Part::Nothing,
+    }
+}
+
+impl Engine for Citus {
+    fn setting(&self) -> &'static core::ffi::CStr {
+        c"citus.shard_count"
+    }
+
+    fn is_here(&self) -> bool {
+        relations::of_catalog(c"pg_dist_partition") != pg_sys::InvalidOid
+    }
+
+    fn forget(&self, relation: pg_sys::Oid) {
+        KNOWN.with(|known| {
+            if relation == pg_sys::InvalidOid {
+                known.clear();
+            } else {
+                known.remove(&relation);
+            }
+        });
+    }
+
+    fn runs(&self, relation: pg_sys::Oid) -> bool {
+        part(relation) == Part::Table
+    }
+
+    fn counts(&self, relation: pg_sys::Oid) -> bool {
+        part(relation) == Part::Table
+    }
+
+    fn whole(&self, relation: pg_sys::Oid) -> Option<pg_sys::Oid> {
+        match part(relation) {
+            Part::ShardOf(table) => Some(table),
+            _ => None,
+        }
+    }
+
+    fn hides_parts(&self) -> bool {
+        true
+    }
+
+    fn is_own_session(&self) -> bool {
+        // Of the connection, not of the setting, which anybody may change later on. What run_command_on_workers
+        // sends is the user's.
+        backend::connected_as(&[b"citus_internal gpid=", b"citus_rebalancer gpid="])
+    }
+
+    fn is_own_function(&self, function: pg_sys::Oid) -> bool {
+        relations::is_of_library(function, "$libdir/citus")
+    }
+
+    fn is_own_node(&self, name: &core::ffi::CStr) -> bool {
+        name.to_bytes().starts_with(b"Citus ")
+    }
+}

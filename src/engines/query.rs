@@ -1,0 +1,212 @@
+//! The query that counts what a write is going to select, of the write's own Query: the same tables and conditions,
+//! and each row of the target once. It is run through the engine, which plans it as it plans the write.
+
+use core::ffi::c_char;
+
+use crate::pg::nodes::{self, Kind, Node, Nodes, Walk, expressions, walk};
+use crate::pg::{compat, pg_sys, text};
+
+type Query<'t> = Node<'t, pg_sys::Query>;
+
+/// The text of the query that counts; NULL where a statement cannot be counted before it runs.
+pub fn counting(query: Query) -> *const c_char {
+    // A CTE that writes would write once more.
+    if query.hasModifyingCTE {
+        return std::ptr::null();
+    }
+    let Some(copy) = query.any().copy().as_a::<pg_sys::Query>() else { return std::ptr::null() };
+    let inner = match query.commandType {
+        pg_sys::CmdType::CMD_DELETE | pg_sys::CmdType::CMD_UPDATE if !is_joined(copy) => copy,
+        pg_sys::CmdType::CMD_DELETE | pg_sys::CmdType::CMD_UPDATE => {
+            let (others, condition) = (others(copy), copy.condition());
+            match exists(copy, others, condition) {
+                Some(whole) => whole,
+                None => return std::ptr::null(),
+            }
+        }
+        pg_sys::CmdType::CMD_MERGE => match merged(copy) {
+            Some(whole) => whole,
+            None => return std::ptr::null(),
+        },
+        _ => return std::ptr::null(),
+    };
+    make_select(inner);
+    let target = target_of(inner);
+    // SAFETY: a Query of our own; its target is an entry of its range table.
+    unsafe {
+        if let Some(target) = target {
+            (*target.as_ptr()).inFromCl = true;
+        }
+        (*inner.as_ptr()).resultRelation = 0;
+    }
+    let text = deparsed(inner);
+    let text = format!("SELECT pg_catalog.count(*) FROM ({}) counted", text.trim_end_matches(';'));
+    text::to_server(&text).as_ptr()
+}
+
+fn target_of(query: Query) -> Option<Node<pg_sys::RangeTblEntry>> {
+    query.rtable().number(query.resultRelation as u32)
+}
+
+/// A query's text, in which every name is found whatever the search path.
+fn deparsed(query: Query) -> String {
+    crate::pg::settings::with_empty_search_path(|| {
+        // SAFETY: a Query; gives a palloc'd text, NUL-terminated.
+        text::from_server(unsafe {
+            core::ffi::CStr::from_ptr(pg_sys::pg_get_querydef(query.as_ptr(), false))
+        })
+    })
+}
+
+/// Whether a statement names other relations beside its target (USING, FROM).
+fn is_joined(query: Query) -> bool {
+    let Some(tree) = query.jointree() else { return false };
+    let from = tree.fromlist();
+    from.len() != 1 || !from.iter().all(|item| is_reference_to(item, query.resultRelation))
+}
+
+fn is_reference_to(item: Node, index: i32) -> bool {
+    item.as_a::<pg_sys::RangeTblRef>().is_some_and(|reference| reference.rtindex == index)
+}
+
+/// What a statement joins its target with.
+fn others<'t>(query: Query<'t>) -> Nodes<'t> {
+    let Some(tree) = query.jointree() else { return Nodes::from_iter([]) };
+    tree.fromlist().iter().filter(|item| !is_reference_to(*item, query.resultRelation)).collect()
+}
+
+/// MERGE's rows that it updates or deletes: those of which, with some row of the source, the first action whose
+/// condition holds is one that does.
+fn merged<'t>(query: Query<'t>) -> Option<Query<'t>> {
+    let mut before: Vec<Node<'t>> = Vec::new();
+    let mut writes: Vec<Node<'t>> = Vec::new();
+    for action in query.mergeActionList().iter() {
+        if compat::not_matched_by_source(action) {
+            return None;
+        }
+        if !compat::is_matched(action) {
+            continue;
+        }
+        if action.commandType != pg_sys::CmdType::CMD_NOTHING {
+            let own = before.iter().copied().chain(action.qual());
+            writes.push(all_of(own.map(Node::copy)));
+        }
+        match action.qual() {
+            Some(qual) => {
+                before.push(expressions::boolean_test(qual.copy(), pg_sys::BoolTestType::IS_NOT_TRUE))
+            }
+            None => break,
+        }
+    }
+    if writes.is_empty() {
+        return None;
+    }
+    let any = match writes.len() {
+        1 => writes[0],
+        _ => expressions::boolean(pg_sys::BoolExprType::OR_EXPR, writes.into_iter().collect()),
+    };
+    let conditions = [compat::merge_condition(query), compat::merge_view_condition(query), Some(any)];
+    let condition = all_of(conditions.into_iter().flatten().map(Node::copy));
+    exists(query, others(query), Some(condition))
+}
+
+fn all_of<'t>(conditions: impl Iterator<Item = Node<'t>>) -> Node<'t> {
+    let conditions: Vec<_> = conditions.collect();
+    match conditions.as_slice() {
+        [] => expressions::constant_condition(Some(true)),
+        [one] => *one,
+        _ => expressions::boolean(pg_sys::BoolExprType::AND_EXPR, conditions.into_iter().collect()),
+    }
+}
+
+/// `target WHERE EXISTS (others WHERE condition)`, of a Query that is ours to change. What it names stays in the inner
+/// query, where the target is the outer one's.
+fn exists<'t>(query: Query<'t>, others: Nodes<'t>, condition: Option<Node<'t>>) -> Option<Query<'t>> {
+    let target = target_of(query)?;
+    let place = query.resultRelation;
+    let outer = nodes::make::<pg_sys::Query>();
+    // SAFETY: nodes that are made here, of parts of a Query that is ours.
+    unsafe {
+        (*outer).commandType = pg_sys::CmdType::CMD_SELECT;
+        (*outer).canSetTag = true;
+        (*outer).hasSubLinks = true;
+        (*outer).resultRelation = 1;
+        let entry = target.any().copy().as_a::<pg_sys::RangeTblEntry>()?;
+        compat::forget_permissions(entry);
+        (*outer).rtable = Nodes::from_iter([entry.any()]).as_ptr();
+
+        let inner = query.as_ptr();
+        (*inner).hasSubLinks = true;
+        let tree = nodes::make::<pg_sys::FromExpr>();
+        (*tree).fromlist = others.as_ptr();
+        (*tree).quals = condition.map_or(std::ptr::null_mut(), Node::as_ptr);
+        (*inner).jointree = tree;
+        make_select(query);
+        (*inner).resultRelation = 0;
+        compat::forget_merge(query);
+        move_target_out(query, place);
+
+        let link = nodes::make::<pg_sys::SubLink>();
+        (*link).subLinkType = pg_sys::SubLinkType::EXISTS_SUBLINK;
+        (*link).subselect = inner.cast();
+        (*link).location = -1;
+        let reference = nodes::make::<pg_sys::RangeTblRef>();
+        (*reference).rtindex = 1;
+        let tree = nodes::make::<pg_sys::FromExpr>();
+        (*tree).fromlist = pg_sys::lappend(std::ptr::null_mut(), reference.cast());
+        (*tree).quals = link.cast();
+        (*outer).jointree = tree;
+        Node::of(outer)
+    }
+}
+
+/// What names the target names a query further out, whose first entry it is.
+fn move_target_out(query: Query, place: i32) {
+    struct Visitor {
+        place: i32,
+        depth: u32,
+    }
+    impl<'t> nodes::Visitor<'t> for Visitor {
+        fn enter(&mut self, node: Node<'t>) -> Walk {
+            match node.kind() {
+                Kind::Query(_) => self.depth += 1,
+                Kind::Var(var) if var.varno == self.place && var.varlevelsup + 1 == self.depth => {
+                    // SAFETY: a Var of a Query that is ours.
+                    unsafe {
+                        let var = var.as_ptr();
+                        (*var).varno = 1;
+                        (*var).varlevelsup += 1;
+                    }
+                }
+                _ => {}
+            }
+            Walk::Into
+        }
+
+        fn leave(&mut self, node: Node<'t>) {
+            if node.is_a::<pg_sys::Query>() {
+                self.depth -= 1;
+            }
+        }
+    }
+    walk(query.any(), &mut Visitor { place, depth: 0 });
+}
+
+/// Makes SELECT 1 of a Query that is ours to change, of its tables and conditions.
+fn make_select(query: Query) {
+    // SAFETY: as the caller says; an integer constant by value.
+    unsafe {
+        let raw = query.as_ptr();
+        (*raw).commandType = pg_sys::CmdType::CMD_SELECT;
+        (*raw).returningList = std::ptr::null_mut();
+        (*raw).mergeActionList = std::ptr::null_mut();
+        let none = pg_sys::InvalidOid;
+        let int4 = pg_sys::INT4OID;
+        let one = pg_sys::makeConst(int4, -1, none, 4, pg_sys::Datum::from(1), false, true);
+        let entry = nodes::make::<pg_sys::TargetEntry>();
+        (*entry).expr = one.cast();
+        (*entry).resno = 1;
+        (*entry).resname = text::to_server("one").as_ptr().cast_mut();
+        (*raw).targetList = pg_sys::lappend(std::ptr::null_mut(), entry.cast());
+    }
+}
