@@ -30,6 +30,7 @@ use std::ffi::CStr;
 use safedelete_core::command::Command;
 use safedelete_core::mode::Mode;
 
+use crate::engines;
 use crate::pg::context::Context;
 use crate::pg::local::Local;
 use crate::pg::nodes::Node;
@@ -92,8 +93,11 @@ pub fn examine(query: Query) -> Option<Finding> {
     if query.querySource == pg_sys::QuerySource::QSRC_NON_INSTEAD_RULE && !settings::is_off() {
         expected::leave_to_the_statement(query);
     }
-    let write = Write::of_query(query)?;
+    let mut write = Write::of_query(query)?;
     let command = write.command;
+    if command == Command::Upsert && write.only && engines::routes_inserts(write.relation) {
+        write.only = false;
+    }
     let entry = query.rtable().number(query.resultRelation as u32)?;
     let expected = if settings::is_off() && policy::of(write.relation).effective().mode == Mode::Off {
         // Nobody would enforce it: where it stands, it raises.

@@ -27,6 +27,8 @@ enum Loaded {
 }
 
 static LOADED: Local<Loaded> = Local::new(Loaded::Unknown);
+/// Whether this session has asked whether all nodes are guarded.
+static LOOKED: Local<bool> = Local::new(false);
 
 /// Whether an engine may be in this database: its library is there. Owns and allocates nothing, so bare frames may
 /// call it.
@@ -75,7 +77,29 @@ pub fn runs(relation: pg_sys::Oid) -> bool {
 
 /// The rows of a table that an engine counts, by the running statement's snapshot.
 pub fn count(relation: pg_sys::Oid, only: bool) -> Option<u64> {
-    here()?.counts(relation).then(|| running::count(relation, only))
+    let engine = here()?;
+    engine.counts(relation).then(|| engine.count(relation, only))
+}
+
+/// Whether an engine counts the rows of a table, not all of which PostgreSQL sees.
+pub fn counts(relation: pg_sys::Oid) -> bool {
+    here().is_some_and(|engine| engine.counts(relation))
+}
+
+/// Whether what is inserted into a table goes to its parts, although PostgreSQL does not say so.
+pub fn routes_inserts(relation: pg_sys::Oid) -> bool {
+    here().is_some_and(|engine| engine.routes_inserts(relation))
+}
+
+/// The table that loses rows when an engine drops a part of it.
+pub fn goes_with(part: pg_sys::Oid) -> Option<pg_sys::Oid> {
+    here()?.goes_with(part)
+}
+
+/// The part whose rows an inner relation holds packed, and how many they are.
+pub fn packed(relation: pg_sys::Oid) -> Option<(pg_sys::Oid, u64)> {
+    let (part, query) = here()?.packed(relation)?;
+    Some((part, running::number(&query)))
 }
 
 /// The table that a relation is a part of, which an engine made.
@@ -85,12 +109,26 @@ pub fn whole(part: pg_sys::Oid) -> Option<pg_sys::Oid> {
 
 /// Whether a relation is a part that is not judged by itself, whoever writes it but a client by its name.
 pub fn is_hidden_part(relation: pg_sys::Oid) -> bool {
-    here().is_some_and(|engine| engine.hides_parts() && engine.whole(relation).is_some())
+    here().is_some_and(|engine| engine.hides(relation))
 }
 
 /// Whether hidden parts are written for a statement that is judged elsewhere: another node's, or one that runs.
 pub fn writes_parts() -> bool {
     running::is_any() || is_own_session()
+}
+
+/// The nodes that this library does not guard: who writes there by himself is not judged.
+pub fn unguarded_nodes() -> Vec<String> {
+    here().and_then(Engine::unguarded_nodes).map_or_else(Vec::new, running::texts)
+}
+
+/// The same, once in a session.
+pub fn unguarded_nodes_at_first() -> Vec<String> {
+    if LOOKED.get() || here().is_none() {
+        return Vec::new();
+    }
+    LOOKED.set(true);
+    unguarded_nodes()
 }
 
 /// Whether this session is an engine's own.

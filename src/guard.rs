@@ -25,7 +25,7 @@
 //! Beside it:
 //! * given.rs has sizes that `check` was given in place of the tables' own;
 //! * point.rs accounts for writes of at most one row, which have no guard;
-//! * elsewhere.rs judges what an engine plans and runs by itself;
+//! * elsewhere.rs judges what an engine plans and runs by itself, and late.rs waits for inputs that it starts late;
 //! * explain.rs shows it, and volatile.rs what it runs earlier than PostgreSQL would.
 
 pub mod attach;
@@ -39,6 +39,7 @@ mod flow;
 pub mod given;
 mod identity;
 mod input;
+pub mod late;
 pub mod made;
 mod measure;
 mod orders;

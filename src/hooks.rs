@@ -132,6 +132,10 @@ unsafe fn run_utility(utility: Option<Node>, next: impl Fn() + Copy) {
         let own = levels::own_sum();
         levels::leave_utility(outer);
         forget_own(own);
+        if engines::may_be_here() && levels::current().is_outside() {
+            // What an engine's hook has done for the command before this.
+            frame::guarded(|| ledger::forget(levels::owner()));
+        }
     }
 }
 

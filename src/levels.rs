@@ -70,6 +70,11 @@ const OUTSIDE: Level = Level {
 static CURRENT: Local<Level> = Local::new(OUTSIDE);
 /// The level each open subtransaction started at.
 static SUBTRANSACTIONS: Lent<Vec<(pg_sys::SubTransactionId, Level, Background)>> = Lent::new(Vec::new());
+/// The same, as a number.
+pub fn owner_number() -> u64 {
+    owner().number()
+}
+
 /// The command at which the client's statement began.
 static BEGAN: Local<pg_sys::CommandId> = Local::new(0);
 /// Whether what runs below it has looked for what other sessions have changed.

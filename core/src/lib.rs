@@ -12,6 +12,7 @@ pub mod log;
 pub mod message;
 pub mod mode;
 pub mod names;
+pub mod nodes;
 pub mod policy;
 pub mod sizes;
 pub mod split;

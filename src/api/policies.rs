@@ -1,10 +1,12 @@
 //! What `safedelete.policies` and `safedelete.settings_for` ask.
 
 use crate::pg::pg_sys;
+use safedelete_core::nodes;
 use safedelete_core::policy::{Key, Policy};
 
 use crate::pg::function::{self, ResultRows, Value, function};
-use crate::{policy, settings};
+use crate::pg::report;
+use crate::{engines, policy, settings};
 
 function!(
     /// `policy_is_readable(label text) RETURNS bool`: whether this version can read a label. NULL for
@@ -27,6 +29,12 @@ function!(
     |call| {
         let rows = ResultRows::of(call);
         let Some(table) = function::oid(call, 0) else { return Ok(pg_sys::Datum::from(0)) };
+        if engines::runs(table) {
+            let unguarded = engines::unguarded_nodes();
+            if !unguarded.is_empty() {
+                report::warn(&nodes::unguarded(&unguarded), None);
+            }
+        }
         let (layers, _) = policy::labels(table);
         let settings = settings::effective();
         let effective = layers.as_ref().map_or(settings, |layers| settings.under(&layers.policy));

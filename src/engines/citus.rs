@@ -5,6 +5,7 @@
 use rustc_hash::{FxBuildHasher, FxHashMap as HashMap};
 
 use super::engine::Engine;
+use super::running;
 use crate::pg::catalog::{self, Key};
 use crate::pg::local::Lent;
 use crate::pg::{backend, pg_sys, relations};
@@ -95,6 +96,14 @@ impl Engine for Citus {
         part(relation) == Part::Table
     }
 
+    fn count(&self, relation: pg_sys::Oid, only: bool) -> u64 {
+        running::count(relation, only)
+    }
+
+    fn routes_inserts(&self, _: pg_sys::Oid) -> bool {
+        false
+    }
+
     fn whole(&self, relation: pg_sys::Oid) -> Option<pg_sys::Oid> {
         match part(relation) {
             Part::ShardOf(table) => Some(table),
@@ -102,8 +111,28 @@ impl Engine for Citus {
         }
     }
 
-    fn hides_parts(&self) -> bool {
-        true
+    fn hides(&self, relation: pg_sys::Oid) -> bool {
+        matches!(part(relation), Part::ShardOf(_))
+    }
+
+    fn goes_with(&self, _: pg_sys::Oid) -> Option<pg_sys::Oid> {
+        None
+    }
+
+    fn packed(&self, _: pg_sys::Oid) -> Option<(pg_sys::Oid, String)> {
+        None
+    }
+
+    fn unguarded_nodes(&self) -> Option<&'static core::ffi::CStr> {
+        // Of a node that does not answer nothing is known.
+        Some(
+            c"SELECT pg_catalog.format('%s:%s', nodename, nodeport)
+              FROM pg_catalog.run_command_on_all_nodes('SHOW safedelete.mode',
+                give_warning_for_connection_errors := false)
+              JOIN pg_catalog.pg_dist_node USING (nodeid)
+              WHERE NOT success AND result OPERATOR(pg_catalog.~~) '%unrecognized configuration parameter%'
+              ORDER BY 1",
+        )
     }
 
     fn is_own_session(&self) -> bool {
@@ -118,5 +147,9 @@ impl Engine for Citus {
 
     fn is_own_node(&self, name: &core::ffi::CStr) -> bool {
         name.to_bytes().starts_with(b"Citus ")
+    }
+
+    fn starts_inputs_late(&self, _: &core::ffi::CStr) -> bool {
+        false
     }
 }

@@ -16,15 +16,30 @@ pub trait Engine: Sync {
     /// Whether it plans and runs the writes of a table by itself, so that no ModifyTable shows them.
     fn runs(&self, relation: pg_sys::Oid) -> bool;
 
-    /// The name that a table's rows are counted by, through the engine; `None` where PostgreSQL's own count finds
-    /// them all.
+    /// Whether PostgreSQL's own count of a table does not find all of its rows.
     fn counts(&self, relation: pg_sys::Oid) -> bool;
+
+    /// All rows of such a table, as the running statement sees them.
+    fn count(&self, relation: pg_sys::Oid, only: bool) -> u64;
+
+    /// Whether what is inserted into a table goes to its parts, although PostgreSQL does not say so.
+    fn routes_inserts(&self, relation: pg_sys::Oid) -> bool;
 
     /// The table that a relation is a part of, which the engine made.
     fn whole(&self, part: pg_sys::Oid) -> Option<pg_sys::Oid>;
 
-    /// Whether the table's policy, and not its own, is what a part is judged by.
-    fn hides_parts(&self) -> bool;
+    /// Whether a relation is the engine's inner one: not judged by itself below a statement that is judged, or in a
+    /// session of the engine's, but where a client names it.
+    fn hides(&self, relation: pg_sys::Oid) -> bool;
+
+    /// The table that loses rows when the engine drops a part of it; `None` where a part is judged by itself.
+    fn goes_with(&self, part: pg_sys::Oid) -> Option<pg_sys::Oid>;
+
+    /// The part whose rows an inner relation holds packed, and a query of how many they are.
+    fn packed(&self, relation: pg_sys::Oid) -> Option<(pg_sys::Oid, String)>;
+
+    /// A query of the nodes where this library is not; `None` where all rows are in this server.
+    fn unguarded_nodes(&self) -> Option<&'static std::ffi::CStr>;
 
     /// Whether this session is the engine's own, opened for a statement that another node judges.
     fn is_own_session(&self) -> bool;
@@ -34,4 +49,7 @@ pub trait Engine: Sync {
 
     /// Whether a plan node of this name is the engine's, which runs a whole statement.
     fn is_own_node(&self, name: &core::ffi::CStr) -> bool;
+
+    /// Whether a plan node of this name is the engine's, and may start the input of the ModifyTable below it late.
+    fn starts_inputs_late(&self, name: &core::ffi::CStr) -> bool;
 }

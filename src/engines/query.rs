@@ -8,8 +8,25 @@ use crate::pg::{compat, pg_sys, text};
 
 type Query<'t> = Node<'t, pg_sys::Query>;
 
+/// Which of the rows that a write selects are counted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Rows {
+    All,
+    /// Those whose version the transaction has made, on the node where they are.
+    Made,
+}
+
+/// Whether a row's version, whose `xmin` is called `made`, is one of the running transaction's: no other's is seen
+/// while it is in progress. A subtransaction's number is higher than its transaction's.
+const IS_MADE: &str = "CASE WHEN pg_catalog.pg_current_xact_id_if_assigned() IS NULL THEN false \
+    WHEN pg_catalog.age(made) OPERATOR(pg_catalog.>) \
+      pg_catalog.age(pg_catalog.pg_current_xact_id_if_assigned()::pg_catalog.xid) THEN false \
+    ELSE pg_catalog.pg_xact_status(((pg_catalog.pg_current_xact_id_if_assigned()::pg_catalog.text::pg_catalog.int8 \
+      OPERATOR(pg_catalog.&) -4294967296) OPERATOR(pg_catalog.+) made::pg_catalog.text::pg_catalog.int8\
+      )::pg_catalog.text::pg_catalog.xid8) OPERATOR(pg_catalog.=) 'in progress' END";
+
 /// The text of the query that counts; NULL where a statement cannot be counted before it runs.
-pub fn counting(query: Query) -> *const c_char {
+pub fn counting(query: Query, rows: Rows) -> *const c_char {
     // A CTE that writes would write once more.
     if query.hasModifyingCTE {
         return std::ptr::null();
@@ -32,6 +49,9 @@ pub fn counting(query: Query) -> *const c_char {
     };
     make_select(inner);
     let target = target_of(inner);
+    if rows == Rows::Made {
+        select_version(inner);
+    }
     // SAFETY: a Query of our own; its target is an entry of its range table.
     unsafe {
         if let Some(target) = target {
@@ -40,7 +60,8 @@ pub fn counting(query: Query) -> *const c_char {
         (*inner.as_ptr()).resultRelation = 0;
     }
     let text = deparsed(inner);
-    let text = format!("SELECT pg_catalog.count(*) FROM ({}) counted", text.trim_end_matches(';'));
+    let condition = if rows == Rows::Made { format!(" WHERE {IS_MADE}") } else { String::new() };
+    let text = format!("SELECT pg_catalog.count(*) FROM ({}) counted{condition}", text.trim_end_matches(';'));
     text::to_server(&text).as_ptr()
 }
 
@@ -208,5 +229,20 @@ fn make_select(query: Query) {
         (*entry).resno = 1;
         (*entry).resname = text::to_server("one").as_ptr().cast_mut();
         (*raw).targetList = pg_sys::lappend(std::ptr::null_mut(), entry.cast());
+    }
+}
+
+/// Has a SELECT give what made its target's rows.
+fn select_version(query: Query) {
+    // SAFETY: as `make_select`, which made the list.
+    unsafe {
+        let (number, none) =
+            (pg_sys::MinTransactionIdAttributeNumber as pg_sys::AttrNumber, pg_sys::InvalidOid);
+        let made = pg_sys::makeVar(query.resultRelation, number, pg_sys::XIDOID, -1, none, 0);
+        let entry = nodes::make::<pg_sys::TargetEntry>();
+        (*entry).expr = made.cast();
+        (*entry).resno = 1;
+        (*entry).resname = text::to_server("made").as_ptr().cast_mut();
+        (*query.as_ptr()).targetList = pg_sys::lappend(std::ptr::null_mut(), entry.cast());
     }
 }

@@ -18,6 +18,34 @@ pub struct Running {
 
 static INNERMOST: Local<*mut Running> = Local::new(std::ptr::null_mut());
 
+/// Which client statements have written in this transaction, as far as one and several.
+#[derive(Clone, Copy)]
+struct Writers {
+    transaction: pg_sys::TimestampTz,
+    first: u64,
+    are_several: bool,
+}
+
+static WRITERS: Local<Writers> = Local::new(Writers { transaction: 0, first: 0, are_several: false });
+
+/// A statement of `owner`'s is about to write. Owns and allocates nothing.
+pub fn note_writer(owner: u64) {
+    let transaction = backend::transaction_start();
+    let known = WRITERS.get();
+    let new = if known.transaction == transaction {
+        Writers { are_several: known.are_several || known.first != owner, ..known }
+    } else {
+        Writers { transaction, first: owner, are_several: false }
+    };
+    WRITERS.set(new);
+}
+
+/// Whether all that this transaction has written belongs to the statement that has noted itself last.
+pub fn is_only_writer() -> bool {
+    let known = WRITERS.get();
+    known.transaction == backend::transaction_start() && !known.are_several
+}
+
 /// Whether an engine is at work. Owns and allocates nothing.
 pub fn is_any() -> bool {
     let mut next = INNERMOST.get();
@@ -86,6 +114,25 @@ pub fn count(relation: pg_sys::Oid, only: bool) -> u64 {
         return ask(text);
     }
     roles::acting_as(relations::owner(relation), || ask(text))
+}
+
+/// The number that a query of an engine's gives, which no role has to be allowed to ask.
+pub fn number(query: &str) -> u64 {
+    roles::acting_as(roles::bootstrap(), || spi::number(text::to_server(query), std::ptr::null_mut()))
+}
+
+/// What a query of an engine's finds; nothing where it fails.
+pub fn texts(query: &CStr) -> Vec<String> {
+    let found = attempt::keep(|| spi::column(query, false)).unwrap_or_default();
+    found.into_iter().map(|found| text::from_server(&found)).collect()
+}
+
+/// The relations that a query of an engine's finds, of those that are still there.
+pub fn relations(query: &str) -> Vec<pg_sys::Oid> {
+    let found = roles::acting_as(roles::bootstrap(), || spi::column(text::to_server(query), true));
+    let found =
+        found.into_iter().filter_map(|oid| oid.to_str().ok()?.parse::<u32>().ok().map(pg_sys::Oid::from));
+    found.filter(|relation| relations::owner(*relation) != pg_sys::InvalidOid).collect()
 }
 
 /// The number that a query gives, of its own. Outside of a transaction block it is asked inside of a subtransaction,

@@ -13,18 +13,21 @@ use core::ffi::c_char;
 use pgrx::pg_sys::NodeTag;
 use safedelete_core::command::Command;
 use safedelete_core::expectation::Selected;
+use safedelete_core::nodes as other_nodes;
 
 use super::execution::{self, Execution, Start};
 use super::expected;
 use super::orders::{Facts, Orders};
 use crate::analysis::{self, Finding, Qualification};
+use crate::engines::query::{self, Rows};
 use crate::engines::running::{self, Running};
-use crate::engines::{self, query};
+use crate::engines::{self};
+use crate::ledger;
 use crate::levels;
 use crate::pg::local::Local;
 use crate::pg::nodes::{self, Node};
 use crate::pg::report::{self, Frozen};
-use crate::pg::{frame, pg_sys, raw, unique_keys};
+use crate::pg::{frame, pg_sys, raw, text, unique_keys};
 use crate::settings::{self, SumOver};
 
 /// What is found out of a statement before the engine plans it, which scribbles on the Query.
@@ -32,6 +35,8 @@ use crate::settings::{self, SumOver};
 pub struct Prepared {
     /// The query that counts; NULL where none can.
     counting: *const c_char,
+    /// The query that counts those of the rows that the transaction has made; NULL where nobody asks.
+    made: *const c_char,
     /// It writes one row at most.
     is_point_write: bool,
 }
@@ -44,6 +49,7 @@ struct Carried {
     conditions: *mut pg_sys::List,
     expected: *mut pg_sys::List,
     counting: *const c_char,
+    made: *const c_char,
     is_point_write: bool,
     /// The statement's own write, and not that of a CTE, of which the engine reports no count.
     is_main: bool,
@@ -68,9 +74,12 @@ pub fn prepare(query: Node<pg_sys::Query>, finding: &Finding) -> Option<Prepared
         && query.condition().is_some_and(|condition| {
             unique_keys::leaves_one(finding.write.relation, query.resultRelation, condition)
         });
-    let counting =
-        if is_point_write && finding.expected.is_null() { std::ptr::null() } else { query::counting(query) };
-    Some(Prepared { counting, is_point_write })
+    let is_free = is_point_write && finding.expected.is_null();
+    let counting = if is_free { std::ptr::null() } else { query::counting(query, Rows::All) };
+    let is_alone = levels::plans_clients_own() && settings::scope() == SumOver::Statement;
+    let may_be_made = matches!(finding.write.command, Command::Delete | Command::Update) && !is_alone;
+    let made = if may_be_made { query::counting(query, Rows::Made) } else { std::ptr::null() };
+    Some(Prepared { counting, made, is_point_write })
 }
 
 /// Gives the findings to the engine's plan of the statement; the last is its own, those before are its CTEs'. Where
@@ -109,6 +118,7 @@ pub unsafe fn attach(
                 conditions: finding.conditions,
                 expected: finding.expected,
                 counting: prepared.counting,
+                made: prepared.made,
                 is_point_write: prepared.is_point_write,
                 is_main,
             };
@@ -145,12 +155,12 @@ impl Carried {
             pgrx::set_varsize_4b(value, SIZE as i32);
             value.byte_add(pg_sys::VARHDRSZ).cast::<Carried>().write_unaligned(self);
             let fixed = pg_sys::makeConst(pg_sys::BYTEAOID, MARK, nothing, -1, value.into(), false, false);
-            let text = if self.counting.is_null() {
-                std::ptr::null_mut()
-            } else {
-                pg_sys::makeString(self.counting.cast_mut()).cast()
+            let node = |text: *const c_char| match text.is_null() {
+                true => std::ptr::null_mut(),
+                false => pg_sys::makeString(text.cast_mut()).cast(),
             };
-            let parts = [fixed.cast(), self.conditions.cast(), self.expected.cast(), text];
+            let (counting, made) = (node(self.counting), node(self.made));
+            let parts = [fixed.cast(), self.conditions.cast(), self.expected.cast(), counting, made];
             parts.into_iter().fold(std::ptr::null_mut(), |list, part| pg_sys::lappend(list, part))
         }
     }
@@ -168,12 +178,17 @@ impl Carried {
             if (*fixed).consttypmod != MARK {
                 return None;
             }
-            let (conditions, expected, text) = (items.next()?, items.next()?, items.next()?);
+            let (conditions, expected) = (items.next()?, items.next()?);
+            let (counting, made) = (items.next()?, items.next()?);
             let value = (*fixed).constvalue.cast_mut_ptr::<pg_sys::varlena>();
             let carried = value.byte_add(pg_sys::VARHDRSZ).cast::<Carried>().read_unaligned();
-            let counting = nodes::cast::<pg_sys::String, _>(text, NodeTag::T_String)
-                .map_or(std::ptr::null(), |text| (*text).sval.cast_const());
-            Some(Carried { conditions: conditions.cast(), expected: expected.cast(), counting, ..carried })
+            let text = |node| {
+                nodes::cast::<pg_sys::String, _>(node, NodeTag::T_String)
+                    .map_or(std::ptr::null(), |text| (*text).sval.cast_const())
+            };
+            let (counting, made) = (text(counting), text(made));
+            let (conditions, expected) = (conditions.cast(), expected.cast());
+            Some(Carried { conditions, expected, counting, made, ..carried })
         }
     }
 }
@@ -185,6 +200,8 @@ struct One {
     threshold: u64,
     /// What was counted before.
     before: Option<u64>,
+    /// Of what it selects, what its sum has written before.
+    made: u64,
     /// Rows of the table before it was written, of a write whose own count has inserted rows in it.
     table_before: Option<u64>,
 }
@@ -216,6 +233,7 @@ pub unsafe fn start(query: *mut pg_sys::QueryDesc) {
         {
             return;
         }
+        frame::guarded(tell_unguarded);
         let previous = pg_sys::CurrentMemoryContext;
         pg_sys::CurrentMemoryContext = (*estate).es_query_cxt;
         let state = raw::palloc0(size_of::<State>()).cast::<State>();
@@ -243,6 +261,14 @@ pub unsafe fn start(query: *mut pg_sys::QueryDesc) {
     }
 }
 
+/// Warns of nodes without this library, once in a session.
+fn tell_unguarded() {
+    let unguarded = engines::unguarded_nodes_at_first();
+    if !unguarded.is_empty() {
+        report::warn(&other_nodes::unguarded(&unguarded), None);
+    }
+}
+
 /// # Safety
 /// `state` is new; no frame above owns anything.
 #[allow(ffi_unwind_calls, reason = "called by a bare frame, which owns nothing")]
@@ -261,7 +287,7 @@ unsafe fn start_one(state: *mut State, ps: *mut pg_sys::PlanState, carried: Carr
                 if (*state).writes.is_null() {
                     (*state).writes = Box::into_raw(Box::default());
                 }
-                let one = One { carried, execution, threshold, before: None, table_before: None };
+                let one = One { carried, execution, threshold, before: None, made: 0, table_before: None };
                 (*(*state).writes).push(one);
             }),
         }
@@ -327,24 +353,31 @@ unsafe fn judge(state: *mut State, by: unsafe fn(*mut State, &mut One) -> Result
 unsafe fn before(state: *mut State, one: &mut One) -> Result<(), Frozen> {
     // SAFETY: as `judge`: the execution lives as long.
     let (task, parameters) = unsafe { (&mut (*one.execution).task, (*(*state).query).es_param_list_info) };
+    // SAFETY: NULL, or NUL-terminated, of the plan.
+    let (counting, made) = unsafe { (text::at(one.carried.counting), text::at(one.carried.made)) };
+    if let Some(made) = made
+        && ledger::sum(task.summed()) > 0
+        && (settings::scope() == SumOver::Transaction || running::is_only_writer())
+    {
+        one.made = running::try_to_ask(made, parameters).unwrap_or(0);
+    }
     if one.carried.is_point_write && one.carried.expected.is_null() {
         return Ok(());
     }
-    if !one.carried.counting.is_null() {
-        // SAFETY: NUL-terminated, of the plan.
-        let text = unsafe { core::ffi::CStr::from_ptr(one.carried.counting) };
-        one.before = running::try_to_ask(text, parameters);
+    if let Some(counting) = counting {
+        one.before = running::try_to_ask(counting, parameters);
     }
     let Some(rows) = one.before else {
         // Counted by what comes of it; its table's size is that of before.
         one.table_before = task.read_size();
         return Ok(());
     };
-    if rows > one.threshold {
-        if let Some(unmet) = task.breaks(rows) {
-            return Err(task.refuse_unmet(unmet, Selected::Rows(rows)));
-        }
-        one.threshold = task.check(rows)?;
+    if let Some(unmet) = task.breaks(rows) {
+        return Err(task.refuse_unmet(unmet, Selected::Rows(rows)));
+    }
+    let counted = rows.saturating_sub(one.made);
+    if counted > one.threshold {
+        one.threshold = task.check(counted)?;
     }
     task.meets(rows)
 }
@@ -368,12 +401,13 @@ unsafe fn after(state: *mut State, one: &mut One) -> Result<(), Frozen> {
     };
     let deleted = write.deletes(rows);
     execution.task.has_deleted(deleted);
-    if rows > one.threshold {
-        if let Some(unmet) = execution.task.breaks(rows) {
-            return Err(execution.task.refuse_unmet(unmet, Selected::Rows(rows)));
-        }
-        one.threshold = execution.task.check(rows)?;
+    if let Some(unmet) = execution.task.breaks(rows) {
+        return Err(execution.task.refuse_unmet(unmet, Selected::Rows(rows)));
     }
     execution.task.meets(rows)?;
-    execution.finish(rows, deleted)
+    let counted = rows.saturating_sub(one.made);
+    if counted > one.threshold {
+        one.threshold = execution.task.check(counted)?;
+    }
+    execution.finish(counted, deleted)
 }

@@ -15,6 +15,7 @@ use super::parts::Parts;
 use super::rows::DistinctRows;
 use super::task::{Task, own_ceiling};
 use crate::analysis::{self, Qualification, target};
+use crate::engines;
 use crate::ledger::{self, Joined, Summed};
 use crate::levels;
 use crate::pg::compat;
@@ -100,7 +101,9 @@ fn start_light(orders: &Orders, in_force: &Rc<InForce>, eflags: i32) -> Option<S
         && expected.is_null()
         && settings::allow_rows() == 0
         && settings::BYPASS_ROLE.is_empty()
-        && !analysis::looks_at_all();
+        && !analysis::looks_at_all()
+        // Its own count wants to know what was there when the statement began.
+        && !(engines::may_be_here() && engines::counts(write.relation));
     let Effective { mode, commands, bounds, .. } = in_force.effective();
     if !is_plain || mode != Mode::Enforce || bounds.unlimited() {
         return None;

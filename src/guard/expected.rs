@@ -34,8 +34,8 @@ pub fn stop_awaiting() {
 /// what is no number of rows.
 ///
 /// # Safety
-/// `ps` is the state of a node that has started, of a plan that carries `orders`; the memory is its execution's; no frame
-/// above owns anything.
+/// `ps` is the state of a node that has started, of a plan that carries `orders`; the memory is its execution's; no
+/// frame above owns anything.
 #[allow(ffi_unwind_calls, reason = "called by a bare frame, which owns nothing")]
 pub unsafe fn evaluate(orders: &Orders, ps: *mut pg_sys::PlanState) -> Option<Expectation> {
     // SAFETY: by contract.

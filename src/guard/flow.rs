@@ -72,6 +72,7 @@ unsafe fn count_row(guard: *mut GuardState) -> *mut pg_sys::TupleTableSlot {
             }
             finish(guard);
             (*guard).stage = Stage::Done;
+            measure::tell_parent(guard);
             return slot;
         }
         if kept_elsewhere {

@@ -7,7 +7,7 @@ use pgrx::pg_sys::NodeTag;
 use safedelete_core::command::Command;
 
 use super::orders::{Flow, Orders};
-use super::state::{self, GuardState, Made, orders_of};
+use super::state::{self, GuardState, Made, Stage, orders_of};
 use super::tally::{count_in_parts, count_more, note_own};
 use super::threshold::check;
 use super::{direct, made};
@@ -46,8 +46,42 @@ pub unsafe fn deleted(guard: *mut GuardState) -> u64 {
     // SAFETY: by contract; the parent outlives its input.
     unsafe {
         match orders_of(guard).write {
-            Write { command: Command::Merge, .. } => (*(*guard).parent).mt_merge_deleted as u64,
+            Write { command: Command::Merge, .. } => merge_deleted(guard) as u64,
             write => write.deletes((*guard).count + (*guard).made - (*guard).inserted),
+        }
+    }
+}
+
+/// How many rows a MERGE has deleted.
+///
+/// # Safety
+/// `guard` runs.
+unsafe fn merge_deleted(guard: *mut GuardState) -> f64 {
+    // SAFETY: the parent outlives its input.
+    unsafe {
+        let parent = (*guard).parent;
+        if !(*guard).runs_elsewhere {
+            return (*parent).mt_merge_deleted;
+        }
+        // TimescaleDB sets it to 1 with each row. It is asked after each, so what is there is one more.
+        if (*guard).stage != Stage::Done {
+            (*guard).deleted += (*parent).mt_merge_deleted;
+            (*parent).mt_merge_deleted = 0.0;
+        }
+        (*guard).deleted
+    }
+}
+
+/// Gives the parent its count of deleted rows back, which EXPLAIN shows.
+///
+/// # Safety
+/// `guard` is done.
+#[inline]
+pub unsafe fn tell_parent(guard: *mut GuardState) {
+    // SAFETY: as above.
+    unsafe {
+        if (*guard).runs_elsewhere && (*guard).deleted > 0.0 {
+            (*(*guard).parent).mt_merge_deleted = (*guard).deleted;
         }
     }
 }
@@ -64,7 +98,7 @@ pub unsafe fn count(guard: *mut GuardState) {
         let count = if direct {
             direct_count(guard)
         } else if (*parent).operation == pg_sys::CmdType::CMD_MERGE {
-            (*parent).mt_merge_updated + (*parent).mt_merge_deleted
+            (*parent).mt_merge_updated + merge_deleted(guard)
         } else {
             let instrument = (*parent).ps.instrument;
             if instrument.is_null() {
@@ -237,6 +271,30 @@ pub unsafe fn main_of(query: *mut pg_sys::QueryDesc) -> *mut pg_sys::ModifyTable
         }
     }
     found.cast()
+}
+
+/// The ModifyTable that a state is, or has below it as another extension's; NULL where it has none.
+///
+/// # Safety
+/// `state` has started; no frame above owns anything.
+pub unsafe fn modify_of(state: *mut pg_sys::PlanState) -> *mut pg_sys::ModifyTableState {
+    let mut found: *mut pg_sys::PlanState = std::ptr::null_mut();
+    // SAFETY: by contract.
+    unsafe { find_any(state, (&raw mut found).cast()) };
+    found.cast()
+}
+
+/// A bare frame, as `find_main`.
+#[allow(ffi_unwind_calls, reason = "a bare frame: it owns nothing and cannot panic")]
+unsafe extern "C-unwind" fn find_any(state: *mut pg_sys::PlanState, found: *mut core::ffi::c_void) -> bool {
+    // SAFETY: NULL or a plan state; the cast follows the tag.
+    unsafe {
+        if nodes::tag(state) == NodeTag::T_ModifyTableState {
+            *found.cast::<*mut pg_sys::PlanState>() = state;
+            return true;
+        }
+        nodes::tag(state) == NodeTag::T_CustomScanState && raw::planstate_tree_walker(state, find_any, found)
+    }
 }
 
 /// A bare frame: planstate_tree_walker calls it for what another extension has put above the main

@@ -8,9 +8,11 @@ use pgrx::pg_sys::NodeTag;
 use safedelete_core::command::Command;
 
 use super::execution::{self, Start};
+use super::late::{self, Late, Runner};
 use super::orders::{Flow, Orders};
 use super::state::{self, GuardState, Stage, orders_of};
 use super::{beyond, direct, expected, explain, flow, made, measure};
+use crate::engines;
 use crate::pg::report;
 use crate::pg::{compat, frame, nodes, raw};
 
@@ -29,7 +31,34 @@ pub unsafe fn place(query: *mut pg_sys::QueryDesc) {
             && nodes::length((*(*query).estate).es_auxmodifytables) == 0;
         // Nearly every write.
         if !is_bare {
-            at_each(query, place_at);
+            place_beside(query, std::ptr::null_mut());
+        }
+    }
+}
+
+/// The same of a query of which some inputs may start late.
+///
+/// # Safety
+/// As `place`; `late` is what `late::prepare` gave for it.
+#[inline(never)]
+pub unsafe fn place_beside(query: *mut pg_sys::QueryDesc, late: *mut Late) {
+    // SAFETY: by contract.
+    unsafe { at_each(query, |modify| place_at(modify, late::runner_of(late, modify))) };
+}
+
+/// Places the guard of an input that has started late.
+///
+/// # Safety
+/// The input of `modify` is in its place, and has given no row; no frame above owns anything.
+pub unsafe fn place_on_input(modify: *mut pg_sys::ModifyTableState) {
+    // SAFETY: by contract.
+    unsafe {
+        let guard = state::below(modify);
+        if !guard.is_null() {
+            let previous = pg_sys::CurrentMemoryContext;
+            pg_sys::CurrentMemoryContext = (*(*guard).estate).es_query_cxt;
+            settle(guard);
+            pg_sys::CurrentMemoryContext = previous;
         }
     }
 }
@@ -40,7 +69,7 @@ pub unsafe fn place(query: *mut pg_sys::QueryDesc) {
 /// `query` has finished; no frame above owns anything.
 pub unsafe fn show(query: *mut pg_sys::QueryDesc) {
     // SAFETY: by contract.
-    unsafe { at_each(query, show_at) };
+    unsafe { at_each(query, |modify| show_at(modify)) };
 }
 
 /// Goes to each ModifyTable of a query, in the order in which they have started.
@@ -48,7 +77,7 @@ pub unsafe fn show(query: *mut pg_sys::QueryDesc) {
 /// # Safety
 /// `query` has started; no frame above owns anything.
 #[inline(never)]
-unsafe fn at_each(query: *mut pg_sys::QueryDesc, at: unsafe fn(*mut pg_sys::ModifyTableState)) {
+unsafe fn at_each(query: *mut pg_sys::QueryDesc, at: impl Fn(*mut pg_sys::ModifyTableState) + Copy) {
     // SAFETY: by contract. A ModifyTable that does not set the tag is listed, wherever it stands, the last first.
     unsafe {
         let estate = (*query).estate;
@@ -61,7 +90,12 @@ unsafe fn at_each(query: *mut pg_sys::QueryDesc, at: unsafe fn(*mut pg_sys::Modi
         let mut left = nodes::length((*estate).es_auxmodifytables);
         while left > 0 {
             left -= 1;
-            at((*(*(*estate).es_auxmodifytables).elements.add(left)).ptr_value.cast());
+            let state = (*(*(*estate).es_auxmodifytables).elements.add(left)).ptr_value.cast();
+            // Another extension may have put a node of its own there, which has it below.
+            let modify = measure::modify_of(state);
+            if !modify.is_null() {
+                at(modify);
+            }
         }
         let main = measure::main_of(query);
         if !main.is_null() {
@@ -83,14 +117,14 @@ unsafe fn place_of(modify: *mut pg_sys::ModifyTableState, orders: &Orders) -> *m
 
 /// # Safety
 /// `modify` has started; the memory is its execution's; no frame above owns anything.
-unsafe fn place_at(modify: *mut pg_sys::ModifyTableState) {
+unsafe fn place_at(modify: *mut pg_sys::ModifyTableState, runner: Runner) {
     // SAFETY: by contract; every ModifyTable has an input.
     unsafe {
         let Some(orders) = Orders::of((*modify).ps.plan.cast()) else { return };
         if (*(*modify).ps.state).es_top_eflags & pg_sys::EXEC_FLAG_EXPLAIN_ONLY as i32 != 0 {
             explain::stand_in(place_of(modify, &orders), modify, orders);
         } else if state::below(modify).is_null() {
-            start(modify, orders);
+            start(modify, orders, runner);
         }
     }
 }
@@ -98,9 +132,9 @@ unsafe fn place_at(modify: *mut pg_sys::ModifyTableState) {
 /// Asks what this execution may do, and sets a guard where it is watched.
 ///
 /// # Safety
-/// As `place_at`; `modify` carries `orders`.
+/// As `place_at`; `modify` carries `orders`, and its input is there, or awaited.
 #[allow(ffi_unwind_calls, reason = "called by a bare frame, which owns nothing")]
-unsafe fn start(modify: *mut pg_sys::ModifyTableState, orders: Orders) {
+unsafe fn start(modify: *mut pg_sys::ModifyTableState, orders: Orders, runner: Runner) {
     // SAFETY: by contract; a zeroed state in the memory of the execution.
     unsafe {
         let estate = (*modify).ps.state;
@@ -113,13 +147,13 @@ unsafe fn start(modify: *mut pg_sys::ModifyTableState, orders: Orders) {
                 let in_tree = light.joined.named.is_none();
                 (*guard).is_known = !in_tree || orders.write.command == Command::Delete;
                 (&raw mut (*guard).light).write(Some(light));
-                watch(guard, modify, orders, threshold, spool);
+                watch(guard, modify, orders, threshold, spool, runner);
             }
             Start::Watch { execution, threshold, spool } => {
                 (*guard).execution = execution;
                 (*guard).counts_parts = (*execution).parts.is_some();
                 (&raw mut (*guard).light).write(None);
-                watch(guard, modify, orders, threshold, spool);
+                watch(guard, modify, orders, threshold, spool, runner);
             }
         }
     }
@@ -134,6 +168,7 @@ unsafe fn watch(
     orders: Orders,
     threshold: u64,
     spool: bool,
+    runner: Runner,
 ) {
     // SAFETY: by contract. Registering raises nothing.
     unsafe {
@@ -145,7 +180,15 @@ unsafe fn watch(
         (*guard).callback.func = Some(end);
         (*guard).callback.arg = guard.cast();
         raw::MemoryContextRegisterResetCallback((*(*guard).estate).es_query_cxt, &raw mut (*guard).callback);
-        settle(guard);
+        state::link(guard);
+        if orders_of(guard).write.command == Command::Upsert && (*modify).ps.instrument.is_null() {
+            // InstrCountTuples2 counts the conflicts, where there is an instrument.
+            (*modify).ps.instrument = frame::guarded(|| compat::instrument(0));
+        }
+        (*guard).runs_elsewhere = runner != Runner::PostgreSql;
+        if runner != (Runner::Engine { is_awaited: true }) {
+            settle(guard);
+        }
     }
 }
 
@@ -158,6 +201,10 @@ unsafe fn settle(guard: *mut GuardState) {
         let modify = (*guard).parent;
         let child = (*place_of(modify, &(*guard).orders)).lefttree;
         made::settle(guard);
+        if (*guard).looks && (*guard).runs_elsewhere {
+            // Rows that the engine has unpacked for this statement look as if they were inserted.
+            (*guard).looks = !frame::guarded(|| engines::counts(orders_of(guard).write.relation));
+        }
         let own = (*child).ps_ResultTupleSlot;
         if orders_of(guard).tids_only
             && !own.is_null()
@@ -172,18 +219,9 @@ unsafe fn settle(guard: *mut GuardState) {
                 &raw const pg_sys::TTSOpsVirtual,
             );
         }
-        match orders_of(guard).flow {
-            Flow::Direct { .. } if (*guard).stage == Stage::Count => {
-                (*guard).direct = direct::scans(child);
-                frame::guarded(|| direct::instrument((*guard).direct));
-            }
-            Flow::Parent
-                if orders_of(guard).write.command == Command::Upsert && (*modify).ps.instrument.is_null() =>
-            {
-                // InstrCountTuples2 counts the conflicts, where there is an instrument.
-                (*modify).ps.instrument = frame::guarded(|| compat::instrument(0));
-            }
-            _ => {}
+        if matches!(orders_of(guard).flow, Flow::Direct { .. }) && (*guard).stage == Stage::Count {
+            (*guard).direct = direct::scans(child);
+            frame::guarded(|| direct::instrument((*guard).direct));
         }
         (*guard).child = child;
         (*guard).pull = (*child).ExecProcNodeReal;
@@ -192,7 +230,6 @@ unsafe fn settle(guard: *mut GuardState) {
             // It stands there by itself.
             (*child).ExecProcNode = Some(flow::execute);
         }
-        state::link(guard);
     }
 }
 

@@ -67,6 +67,9 @@ pub struct GuardState {
     /// count is kept elsewhere.
     pub(super) last_is_made: Made,
     pub(super) made: u64,
+    /// An engine runs the ModifyTable above; of MERGE, how many rows that has deleted.
+    pub(super) runs_elsewhere: bool,
+    pub(super) deleted: f64,
     /// More input is to come when what was collected has been handed on.
     pub(super) unfinished: bool,
     pub(super) spool: Spool,

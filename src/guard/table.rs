@@ -32,7 +32,7 @@ pub struct Table {
     /// TRUNCATE and DROP: the size that their count is taken for.
     whole: Option<Size>,
     count: Option<Count>,
-    /// An engine has counted it for this statement.
+    /// An engine has counted it for this statement, or no count would find what is gone.
     by_engine: bool,
     /// Nothing runs, so nothing is counted that is not cheap.
     previews: bool,
@@ -93,6 +93,11 @@ impl Table {
     /// So many rows of this statement's are gone already.
     pub fn has_deleted(&mut self, rows: u64) {
         self.deleted_before = self.deleted_before.saturating_add(rows);
+    }
+
+    /// A table whose size has been learned, and is not to be found out again.
+    pub fn learned(self) -> Table {
+        Table { by_engine: true, ..self }
     }
 
     /// The size that an engine counts.

@@ -148,6 +148,11 @@ impl Task {
         if asks { self.table.size().map(Size::rows) } else { None }
     }
 
+    /// The same task, of a table whose size the sum has learned.
+    pub fn of_learned(self) -> Task {
+        Task { table: self.table.learned(), ..self }
+    }
+
     /// So many rows are gone from the table that its size counts.
     pub fn has_deleted(&mut self, rows: u64) {
         self.table.has_deleted(rows);

@@ -6,8 +6,8 @@ use core::ffi::c_int;
 use crate::pg::pg_sys;
 use pgrx::pg_sys::NodeTag;
 
-use crate::engines;
-use crate::guard::{elsewhere, expected, passed_over, place, point};
+use crate::engines::{self, running};
+use crate::guard::{elsewhere, expected, late, passed_over, place, point};
 use crate::pg::execution::Execution;
 use crate::pg::local::Local;
 use crate::pg::{frame, nodes, raw};
@@ -58,12 +58,30 @@ unsafe fn start_write(query: *mut pg_sys::QueryDesc, eflags: c_int) {
         if ledger::is_in_use() {
             forget_starting(query);
         }
-        start_next(query, eflags);
-        place::place(query);
         if engines::may_be_here() {
-            elsewhere::start(query);
+            start_beside_engine(query, eflags);
+        } else {
+            start_next(query, eflags);
+            place::place(query);
         }
         STARTED.set(query);
+    }
+}
+
+/// # Safety
+/// As the hook. No frame above owns anything.
+#[cold]
+#[inline(never)]
+unsafe fn start_beside_engine(query: *mut pg_sys::QueryDesc, eflags: c_int) {
+    // SAFETY: by contract.
+    unsafe {
+        frame::guarded(|| running::note_writer(levels::owner_number()));
+        let plan = (*query).plannedstmt;
+        let late = late::prepare(query, |modify| place::place_on_input(modify));
+        start_next(query, eflags);
+        (*query).plannedstmt = plan;
+        place::place_beside(query, late);
+        elsewhere::start(query);
     }
 }
 

@@ -29,6 +29,14 @@ pub fn accessed(table: pg_sys::Oid) -> Result<(), Frozen> {
     if named.is_in_use || locks::use_in_this_session(table).is_some() {
         return Ok(());
     }
+    if !named.tables.contains(&table) {
+        if let Some(whole) = engines::goes_with(table) {
+            return judge_part(table, whole);
+        }
+        if engines::is_hidden_part(table) {
+            return Ok(());
+        }
+    }
     // The table that the statement names counts, with the tree below it, which goes before it.
     let mut is_part = false;
     if !named.tables.contains(&table) {
@@ -59,6 +67,16 @@ fn judge_tree(table: pg_sys::Oid) -> Result<(), Frozen> {
         };
     }
     Ok(())
+}
+
+/// A part goes that an engine drops for itself: its rows are the whole table's.
+fn judge_part(part: pg_sys::Oid, of: pg_sys::Oid) -> Result<(), Frozen> {
+    if !running::with(|running| running.judge(part)) || !whole::is_counted(Command::Drop, of) {
+        return Ok(());
+    }
+    let packed = engines::packed(part).map(|(_, rows)| rows);
+    let rows = packed.unwrap_or_else(|| whole::count_itself(vec![part], u64::MAX).rows());
+    whole::finish_part(Command::Drop, of, rows, packed.is_some())
 }
 
 /// A DROP of tables or schemas is about to run. What an engine counts it counts now: when the hook tells of a table,

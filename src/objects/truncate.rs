@@ -12,7 +12,7 @@ use super::whole;
 use crate::pg::nodes::Node;
 use crate::pg::report::Frozen;
 use crate::pg::{backend, inheritance, locks, relations};
-use crate::{exemption, policy, rehearsal};
+use crate::{engines, exemption, policy, rehearsal};
 
 /// A TRUNCATE is about to run.
 pub fn prepare(truncate: Node<pg_sys::TruncateStmt>) -> Result<(), Frozen> {
@@ -85,10 +85,27 @@ fn with_partitions(table: pg_sys::Oid) -> Vec<pg_sys::Oid> {
     }
 }
 
+/// An engine empties what holds rows of a part packed, before PostgreSQL empties the part. With a whole that was
+/// judged, they were counted.
+fn judge_packed(part: pg_sys::Oid, rows: u64) -> Result<(), Frozen> {
+    let is_judged = engines::whole(part).is_some_and(|of| running::with(|running| running.is_judged(of)));
+    if is_judged || !whole::is_counted(Command::Truncate, part) {
+        return Ok(());
+    }
+    let own = whole::count_itself(vec![part], u64::MAX);
+    whole::finish(Command::Truncate, part, own.plus(rows))
+}
+
 /// PostgreSQL tells of a table that is about to be emptied: one that is named, before it is locked and
 /// before the user's privileges are looked at.
 pub fn accessed(table: pg_sys::Oid) -> Result<(), Frozen> {
-    if exemption::of_command() || !whole::is_counted(Command::Truncate, table) {
+    if exemption::of_command() {
+        return Ok(());
+    }
+    if let Some((part, rows)) = engines::packed(table) {
+        return judge_packed(part, rows);
+    }
+    if !whole::is_counted(Command::Truncate, table) {
         return Ok(());
     }
     let above: FxHashSet<_> = inheritance::ancestors(table).into_iter().collect();

@@ -10,11 +10,13 @@ use crate::engines;
 use crate::guard::given;
 use crate::guard::made;
 use crate::guard::task::{Task, own_ceiling};
+use crate::ledger;
 use crate::levels;
 use crate::pg::attempt::attempt;
 use crate::pg::count::Count;
-use crate::pg::relations;
 use crate::pg::report::Frozen;
+use crate::pg::write::Write;
+use crate::pg::{inheritance, relations};
 use crate::{policy, rehearsal};
 
 /// Whether a relation of this kind has rows that the command takes.
@@ -75,6 +77,20 @@ pub fn finish(command: Command, relation: pg_sys::Oid, size: Size) -> Result<(),
     finish_with(command, relation, size, (0, 0))
 }
 
+/// Judges a table of which parts go one by one, so many rows now; whether a count of the table does not find them any
+/// more.
+pub fn finish_part(command: Command, relation: pg_sys::Oid, rows: u64, are_gone: bool) -> Result<(), Frozen> {
+    let write = Write { command, relation, only: false };
+    let task = Task::new(write, policy::of(relation), false);
+    let task = if policy::of(relation).guards(command) { task } else { task.unguarded() };
+    if task.first_threshold() < rows && ledger::learned(task.summed()).size.is_none() {
+        // What is dropped is found by no later count: one count serves the sum.
+        let gone = ledger::deleted(task.summed()) + if are_gone { rows } else { 0 };
+        ledger::learn_size(task.summed(), count(inheritance::members(relation), u64::MAX).plus(gone));
+    }
+    task.of_learned().join_sum(rows, rows).map(drop)
+}
+
 /// The same, where the sum has made some of the rows, and inserted some of these: it has counted them, or they were not
 /// there.
 fn finish_with(
@@ -119,6 +135,11 @@ pub fn count(members: Vec<pg_sys::Oid>, enough: u64) -> Size {
     if let Some(rows) = members.first().and_then(|table| engines::count(*table, false)) {
         return Size::Exact(rows);
     }
+    count_itself(members, enough)
+}
+
+/// The same, of what PostgreSQL finds there.
+pub fn count_itself(members: Vec<pg_sys::Oid>, enough: u64) -> Size {
     let mut count = Count::of_whole(members);
     count.go_on(enough, u64::MAX);
     count.go_on(u64::MAX, FEW_PAGES);

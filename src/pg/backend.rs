@@ -54,6 +54,15 @@ pub fn has_query_text() -> bool {
     unsafe { !pg_sys::debug_query_string.is_null() }
 }
 
+/// When the transaction began.
+pub fn transaction_start() -> pg_sys::TimestampTz {
+    #[allow(ffi_unwind_calls, reason = "reads a variable")]
+    // SAFETY: see the reason.
+    unsafe {
+        raw::GetCurrentTransactionStartTimestamp()
+    }
+}
+
 /// Whether a setting of this name is defined, or given a value.
 pub fn has_setting(name: &CStr) -> bool {
     #[allow(ffi_unwind_calls, reason = "raises nothing where the setting may be missing")]

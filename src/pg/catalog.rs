@@ -1,21 +1,29 @@
 //! Reading catalogs that PostgreSQL keeps no cache of, and the layouts that pgrx does not bind.
 
+use std::marker::PhantomData;
+
 use super::{compat, pg_sys};
 
 /// What a column of a catalog has to equal.
-pub struct Key {
+pub struct Key<'v> {
     column: i16,
     equals: u32,
     value: pg_sys::Datum,
+    lives: PhantomData<&'v ()>,
 }
 
-impl Key {
-    pub fn oid(column: i16, value: pg_sys::Oid) -> Key {
-        Key { column, equals: pg_sys::F_OIDEQ, value: value.into() }
+impl<'v> Key<'v> {
+    pub fn oid(column: i16, value: pg_sys::Oid) -> Key<'v> {
+        Key { column, equals: pg_sys::F_OIDEQ, value: value.into(), lives: PhantomData }
     }
 
-    pub fn bigint(column: i16, value: i64) -> Key {
-        Key { column, equals: pg_sys::F_INT8EQ, value: value.into() }
+    pub fn bigint(column: i16, value: i64) -> Key<'v> {
+        Key { column, equals: pg_sys::F_INT8EQ, value: value.into(), lives: PhantomData }
+    }
+
+    pub fn name(column: i16, value: &'v pg_sys::NameData) -> Key<'v> {
+        let value = std::ptr::from_ref(value).cast_mut().into();
+        Key { column, equals: pg_sys::F_NAMEEQ, value, lives: PhantomData }
     }
 }
 
@@ -26,7 +34,23 @@ impl Key {
 pub unsafe fn scan_by<Form>(catalog: pg_sys::Oid, index: pg_sys::Oid, key: &Key, read: impl FnMut(&Form)) {
     if catalog != pg_sys::InvalidOid && index != pg_sys::InvalidOid {
         // SAFETY: by contract.
-        unsafe { scan_keyed(catalog, Some(index), Some(key), read) }
+        unsafe { scan_keyed(catalog, Some(index), Some(key), std::ptr::null_mut(), read) }
+    }
+}
+
+/// The same, with the rows that the running statement has deleted.
+///
+/// # Safety
+/// As `scan`.
+pub unsafe fn scan_as_it_was<Form>(
+    catalog: pg_sys::Oid,
+    index: pg_sys::Oid,
+    key: &Key,
+    read: impl FnMut(&Form),
+) {
+    if catalog != pg_sys::InvalidOid && index != pg_sys::InvalidOid && pg_sys::ActiveSnapshotSet() {
+        // SAFETY: by contract; a snapshot that stays active while this runs.
+        unsafe { scan_keyed(catalog, Some(index), Some(key), pg_sys::GetActiveSnapshot(), read) }
     }
 }
 
@@ -43,7 +67,7 @@ pub unsafe fn scan<Form>(
 ) {
     let key = key.map(|(column, value)| Key::oid(column, value));
     // SAFETY: by contract.
-    unsafe { scan_keyed(catalog, index, key.as_ref(), read) }
+    unsafe { scan_keyed(catalog, index, key.as_ref(), std::ptr::null_mut(), read) }
 }
 
 /// # Safety
@@ -52,26 +76,27 @@ unsafe fn scan_keyed<Form>(
     catalog: pg_sys::Oid,
     index: Option<pg_sys::Oid>,
     key: Option<&Key>,
+    snapshot: pg_sys::Snapshot,
     mut read: impl FnMut(&Form),
 ) {
     let mut scan_key = std::mem::MaybeUninit::<pg_sys::ScanKeyData>::uninit();
     let keys = i32::from(key.is_some());
-    if let Some(Key { column, equals: by, value }) = key {
+    if let Some(Key { column, equals: by, value, .. }) = key {
         // SAFETY: ScanKeyInit fills the whole key.
         unsafe {
             let equals = pg_sys::BTEqualStrategyNumber as u16;
             pg_sys::ScanKeyInit(scan_key.as_mut_ptr(), *column, equals, (*by).into(), *value);
         }
     }
-    let (by, none) = (index.unwrap_or(pg_sys::InvalidOid), std::ptr::null_mut());
+    let by = index.unwrap_or(pg_sys::InvalidOid);
     let lock = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
     // SAFETY: a catalog; the key was filled where one is counted. A row is the catalog's, whose fixed part
     // is a Form by contract, and stays until the next. An error gives scan and lock back with the
     // (sub)transaction.
     unsafe {
         let relation = pg_sys::table_open(catalog, lock);
-        let scan =
-            pg_sys::systable_beginscan(relation, by, index.is_some(), none, keys, scan_key.as_mut_ptr());
+        let key = scan_key.as_mut_ptr();
+        let scan = pg_sys::systable_beginscan(relation, by, index.is_some(), snapshot, keys, key);
         loop {
             let tuple = pg_sys::systable_getnext(scan);
             if tuple.is_null() {

@@ -61,7 +61,8 @@ pub fn partition_parents(relation: pg_sys::Oid) -> Vec<pg_sys::Oid> {
     found
 }
 
-fn parents(relation: pg_sys::Oid) -> Vec<pg_sys::Oid> {
+/// What a relation inherits from directly.
+pub fn parents(relation: pg_sys::Oid) -> Vec<pg_sys::Oid> {
     let mut parents = Vec::new();
     let (catalog, index) = (pg_inherits::RELATION.into(), pg_inherits::RELID_SEQNO_INDEX.into());
     // SAFETY: the form is the catalog's; its index begins with the child.

@@ -45,6 +45,16 @@ unsafe extern "C-unwind" {
     ) -> *mut pg_sys::QueryDesc;
     pub fn FreeQueryDesc(query: *mut pg_sys::QueryDesc);
     pub fn ExecEndNode(node: *mut pg_sys::PlanState);
+    pub fn ExecInitNode(
+        node: *mut pg_sys::Plan,
+        estate: *mut pg_sys::EState,
+        eflags: c_int,
+    ) -> *mut pg_sys::PlanState;
+    pub fn ExecReScan(node: *mut pg_sys::PlanState);
+    pub fn ExecGetResultSlotOps(
+        state: *mut pg_sys::PlanState,
+        is_fixed: *mut bool,
+    ) -> *const pg_sys::TupleTableSlotOps;
     pub fn slot_getsomeattrs_int(slot: *mut pg_sys::TupleTableSlot, attnum: c_int);
     pub fn ExecStoreVirtualTuple(slot: *mut pg_sys::TupleTableSlot) -> *mut pg_sys::TupleTableSlot;
 
@@ -313,6 +323,7 @@ unsafe extern "C-unwind" {
     pub fn IsTransactionState() -> bool;
     pub fn GetCurrentCommandId(used: bool) -> pg_sys::CommandId;
     pub fn GetCurrentStatementStartTimestamp() -> pg_sys::TimestampTz;
+    pub fn GetCurrentTransactionStartTimestamp() -> pg_sys::TimestampTz;
 
     pub fn TransactionIdIsCurrentTransactionId(xid: pg_sys::TransactionId) -> bool;
 

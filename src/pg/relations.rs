@@ -285,6 +285,28 @@ pub fn of_catalog(name: &CStr) -> pg_sys::Oid {
     unsafe { pg_sys::get_relname_relid(name.as_ptr(), pg_sys::PG_CATALOG_NAMESPACE.into()) }
 }
 
+/// A relation in a schema, both by their names; InvalidOid where there is none.
+pub fn of_schema(schema: &CStr, name: &CStr) -> pg_sys::Oid {
+    // SAFETY: NUL-terminated.
+    unsafe {
+        match pg_sys::get_namespace_oid(schema.as_ptr(), true) {
+            pg_sys::InvalidOid => pg_sys::InvalidOid,
+            schema => pg_sys::get_relname_relid(name.as_ptr(), schema),
+        }
+    }
+}
+
+/// A relation's name as the catalogs have it.
+pub fn catalog_name(relation: pg_sys::Oid) -> Option<pg_sys::NameData> {
+    catalogued(relation, |row| row.relname)
+}
+
+/// A name of the catalogs'.
+pub fn from_name(name: &pg_sys::NameData) -> String {
+    // SAFETY: NUL-terminated within its length.
+    from_server(unsafe { CStr::from_ptr(name.data.as_ptr()) })
+}
+
 /// Whether the current user may read a table, all of it.
 pub fn may_select(relation: pg_sys::Oid) -> bool {
     pg_sys::pg_class_aclcheck(relation, pg_sys::GetUserId(), pg_sys::ACL_SELECT as pg_sys::AclMode)

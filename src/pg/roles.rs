@@ -109,6 +109,11 @@ pub fn current() -> (pg_sys::Oid, bool) {
     (user, context & pg_sys::SECURITY_NOFORCE_RLS as i32 != 0)
 }
 
+/// The superuser that every cluster has.
+pub fn bootstrap() -> pg_sys::Oid {
+    pg_sys::BOOTSTRAP_SUPERUSERID.into()
+}
+
 /// Runs `f` as another role would. An error puts the role back with the (sub)transaction.
 pub fn acting_as<T>(role: pg_sys::Oid, f: impl FnOnce() -> T) -> T {
     let (mut user, mut context) = (pg_sys::InvalidOid, 0);

@@ -20,15 +20,16 @@ pub fn execute(text: &CStr) -> i32 {
     })
 }
 
-/// What the first column of a query holds, NULLs apart.
-fn column(query: &CStr) -> Vec<CString> {
+/// What the first column of a query holds, NULLs apart; whether it sees what the running statement sees, or what that
+/// has done as well.
+pub fn column(query: &CStr, read_only: bool) -> Vec<CString> {
     let mut values = Vec::new();
     frame::call(|| {
         #[allow(ffi_unwind_calls, reason = "inside frame::call; the closure owns nothing")]
         // SAFETY: NUL-terminated.
         unsafe {
             raw::SPI_connect();
-            raw::SPI_execute(query.as_ptr(), false, 0);
+            raw::SPI_execute(query.as_ptr(), read_only, 0);
         }
     });
     // SAFETY: SPI's result, which is there until SPI_finish; a value is a NUL-terminated copy.
@@ -53,7 +54,7 @@ fn column(query: &CStr) -> Vec<CString> {
 
 /// The names of the session's prepared statements.
 pub fn prepared_statements() -> Vec<CString> {
-    column(c"SELECT name FROM pg_catalog.pg_prepared_statements")
+    column(c"SELECT name FROM pg_catalog.pg_prepared_statements", false)
 }
 
 /// DEALLOCATE; nothing where there is none of the name.
