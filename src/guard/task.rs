@@ -5,7 +5,6 @@
 use std::rc::Rc;
 
 use crate::pg::pg_sys;
-use safedelete_core::command::Command;
 use safedelete_core::event::Verdict;
 use safedelete_core::expectation::{self, Expectation, Selected, Unmet};
 use safedelete_core::limit::{Bounds, Budget, Limit, Size, Source};
@@ -477,14 +476,9 @@ impl Task {
     }
 
     /// The task of TRUNCATE and DROP, which take a table of this size whole.
-    pub fn of_whole_table(command: Command, relation: pg_sys::Oid, size: Size) -> Task {
-        let task = Task::new(Write { command, relation, only: true }, policy::of(relation), false);
+    pub fn of_whole_table(write: Write, size: Size) -> Task {
+        let task = Task::new(write, policy::of(write.relation), false);
         Task { table: task.table.of_size(size), ..task }
-    }
-
-    /// What its rows are summed for.
-    pub fn summed(&self) -> ledger::Summed {
-        self.table.of()
     }
 
     /// The same task, of a write whose rows have joined the sum; so many are gone.

@@ -6,6 +6,7 @@ use safedelete_core::event::Verdict;
 use safedelete_core::limit::Size;
 use safedelete_core::message::Report;
 
+use crate::analysis::target;
 use crate::engines;
 use crate::guard::given;
 use crate::guard::made;
@@ -41,18 +42,23 @@ pub fn is_counted(command: Command, relation: pg_sys::Oid) -> bool {
 
 /// How many rows have to be counted of what goes with a table, to know whether it may go.
 pub fn enough(command: Command, relation: pg_sys::Oid) -> u64 {
+    enough_of(Write { command, relation, only: true })
+}
+
+fn enough_of(write: Write) -> u64 {
     if rehearsal::is_on() {
         return u64::MAX;
     }
-    Task::of_whole_table(command, relation, Size::Exact(0)).surely_within_budget().saturating_add(1)
+    Task::of_whole_table(write, Size::Exact(0)).surely_within_budget().saturating_add(1)
 }
 
 /// Judges a table that goes with `members`, which are itself and what goes with it.
 pub fn judge(command: Command, relation: pg_sys::Oid, members: Vec<pg_sys::Oid>) -> Result<(), Frozen> {
-    let made = made::among(&members, Task::of_whole_table(command, relation, Size::Exact(0)).summed());
-    let enough = if made.is_some() { u64::MAX } else { enough(command, relation) };
+    let write = Write { command, relation, only: members.len() == 1 };
+    let made = made::among(&members, target::summed(write));
+    let enough = if made.is_some() { u64::MAX } else { enough_of(write) };
     let size = count_now(command, members, enough);
-    finish_with(command, relation, size, made.unwrap_or_default())
+    finish_with(write, size, made.unwrap_or_default())
 }
 
 /// The rows of tables that are about to go, counted at least until there are `enough`. Those that are on foreign
@@ -74,7 +80,7 @@ pub fn count_now(command: Command, members: Vec<pg_sys::Oid>, enough: u64) -> Si
 
 /// Judges a table of which so many rows go.
 pub fn finish(command: Command, relation: pg_sys::Oid, size: Size) -> Result<(), Frozen> {
-    finish_with(command, relation, size, (0, 0))
+    finish_with(Write { command, relation, only: true }, size, (0, 0))
 }
 
 /// Judges a table of which parts go one by one, so many rows now; whether a count of the table does not find them any
@@ -83,24 +89,20 @@ pub fn finish_part(command: Command, relation: pg_sys::Oid, rows: u64, are_gone:
     let write = Write { command, relation, only: false };
     let task = Task::new(write, policy::of(relation), false);
     let task = if policy::of(relation).guards(command) { task } else { task.unguarded() };
-    if task.first_threshold() < rows && ledger::learned(task.summed()).size.is_none() {
+    let of = target::summed(write);
+    if task.first_threshold() < rows && ledger::learned(of).size.is_none() {
         // What is dropped is found by no later count: one count serves the sum.
-        let gone = ledger::deleted(task.summed()) + if are_gone { rows } else { 0 };
-        ledger::learn_size(task.summed(), count(inheritance::members(relation), u64::MAX).plus(gone));
+        let gone = ledger::deleted(of) + if are_gone { rows } else { 0 };
+        ledger::learn_size(of, count(inheritance::members(relation), u64::MAX).plus(gone));
     }
     task.of_learned().join_sum(rows, rows).map(drop)
 }
 
 /// The same, where the sum has made some of the rows, and inserted some of these: it has counted them, or they were not
 /// there.
-fn finish_with(
-    command: Command,
-    relation: pg_sys::Oid,
-    size: Size,
-    (made, inserted): (u64, u64),
-) -> Result<(), Frozen> {
-    let task = Task::of_whole_table(command, relation, size);
-    let mut task = if policy::of(relation).guards(command) { task } else { task.unguarded() };
+fn finish_with(write: Write, size: Size, (made, inserted): (u64, u64)) -> Result<(), Frozen> {
+    let task = Task::of_whole_table(write, size);
+    let mut task = if policy::of(write.relation).guards(write.command) { task } else { task.unguarded() };
     task.join_sum(size.rows().saturating_sub(made), size.rows().saturating_sub(inserted)).map(drop)
 }
 
@@ -111,11 +113,12 @@ pub fn preview(
     relation: pg_sys::Oid,
     members: Vec<pg_sys::Oid>,
 ) -> (Option<(Verdict, Report)>, Size) {
+    let write = Write { command, relation, only: members.len() == 1 };
     let size = match given::among(&members) {
         Some((rows, rest)) => count(rest, u64::MAX).and(Size::About(rows)),
-        None => count(members, enough(command, relation)),
+        None => count(members, enough_of(write)),
     };
-    let task = || Task::of_whole_table(command, relation, size);
+    let task = || Task::of_whole_table(write, size);
     let outcome = if policy::of(relation).guards(command) {
         task().preview(size.rows())
     } else if is_counted(command, relation) {

@@ -90,6 +90,12 @@ INSERT INTO child SELECT g, 0 FROM generate_series(301, 1000) g;
 CALL refuses('ONLY', ARRAY['UPDATE ONLY parent SET v = 1 WHERE id <= 150',
   'INSERT INTO parent VALUES (151, 1) ON CONFLICT (id) DO UPDATE SET v = 2']);
 RESET safedelete.commands;
+-- TRUNCATE takes the children too, and so it is of the tree's sum.
+SET safedelete.max_rows = 900;
+CALL refuses('TRUNCATE', ARRAY['UPDATE parent SET v = 1 WHERE id <= 400', 'INSERT INTO parent VALUES (2000, 1)',
+  'DELETE FROM parent WHERE id BETWEEN 401 AND 450', 'TRUNCATE parent']);
+CALL refuses('TRUNCATE ONLY', ARRAY['DELETE FROM parent WHERE id > 500', 'TRUNCATE ONLY parent']);
+RESET safedelete.max_rows;
 
 -- A row that the sum has inserted and deleted after a rewrite enlarges nothing; one that it has not, does.
 CALL refuses('inserted', ARRAY['ALTER TABLE t ALTER v TYPE bigint', 'INSERT INTO t VALUES (5000, 0)',
