@@ -46,7 +46,7 @@ pub unsafe fn deleted(guard: *mut GuardState) -> u64 {
     // SAFETY: by contract; the parent outlives its input.
     unsafe {
         match orders_of(guard).write {
-            Write { command: Command::Merge, .. } => merge_deleted(guard) as u64,
+            Write { command: Command::Merge, .. } => merge_deleted(guard) as u64 - (*guard).inserted,
             write => write.deletes((*guard).count + (*guard).made - (*guard).inserted),
         }
     }
@@ -111,9 +111,14 @@ pub unsafe fn count(guard: *mut GuardState) {
         let more = (count as u64).saturating_sub((*guard).count + spared);
         if more > 0 && (*guard).looks && !direct {
             let made = last_was_made(guard);
+            let deleted = merge_deleted(guard) as u64;
+            let before = std::mem::replace(&mut (*guard).deleted_before, deleted);
             note_own(guard, made, more);
             if made.by_sum {
                 (*guard).made += more;
+                if made.inserted {
+                    (*guard).inserted += deleted - before;
+                }
                 if !made.by_own {
                     check(guard);
                 }

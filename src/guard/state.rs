@@ -57,8 +57,10 @@ pub struct GuardState {
     pub(super) direct: *mut pg_sys::List,
     /// Parts of the table count by themselves; where a row lies is known when it passes.
     pub(super) counts_parts: bool,
-    /// Of the rows made, those that the sum has inserted.
+    /// Of the rows made, those that the sum has inserted; of MERGE's, those that it deletes.
     pub(super) inserted: u64,
+    /// What MERGE had deleted before the last row.
+    pub(super) deleted_before: u64,
     pub(super) last_leaf: pg_sys::Oid,
     /// Rows that come may have been made by the sum itself.
     pub(super) looks: bool,

@@ -42,11 +42,12 @@ class Sum:
     counted: dict = field(default_factory=dict)
     gone: dict = field(default_factory=dict)
     made: set = field(default_factory=set)  # rows that it has inserted
+    blurred: set = field(default_factory=set)  # of those, what may have been there as far as its versions tell
     unsure: dict = field(default_factory=dict)  # of those, or counted ones, what was last written for nobody, or whom
 
     def copy(self):
         counted, gone = ({n: set(s) for n, s in of.items()} for of in (self.counted, self.gone))
-        return Sum(counted, gone, set(self.made), dict(self.unsure))
+        return Sum(counted, gone, set(self.made), set(self.blurred), dict(self.unsure))
 
 
 class Refused(Exception):
@@ -58,7 +59,7 @@ class Refused(Exception):
 
 
 class Unsure(Exception):
-    """limitations.md says that such rows may count once more."""
+    """limitations.md says that such rows may count once more, or enlarge a table."""
 
 
 class Model:
@@ -116,11 +117,13 @@ class Model:
     def size(self, name):
         return len(self.seen(name)) + len(self.sum.gone.get(name, ()))
 
-    def insert(self, base, rows):
+    def insert(self, base, rows, by="insert"):
         for row in rows:
             number = next(NUMBERS)
             self.rows[base][number] = row
             self.sum.made.add(number)
+            if by == "merge" and self.shape.kind == "partitioned":
+                self.sum.blurred.add(number)
             self.touched.add(number)
 
     def write(self, name, command, changes):
@@ -129,6 +132,9 @@ class Model:
         rows = self.rows[base]
         old = {number: rows[number] for number in changes}
         self.touched |= set(changes)
+        if any(row is None and n in self.sum.blurred for n, row in changes.items()):
+            raise Unsure
+        self.sum.blurred |= {n for n, row in changes.items() if row is not None and n in self.sum.made}
         counts = command in self.commands
         if counts:
             if any(self.sum.unsure.get(n, name) != name for n in changes):

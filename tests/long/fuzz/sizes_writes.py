@@ -316,7 +316,7 @@ class Writer:
             there = {row.id for row in matched.values()}
             model.write(name, "merge", changes)
             if adds:
-                model.insert("t", [Row(i, 1, 1, None, self.shape.part(i)) for i in sorted(ids - there)])
+                model.insert("t", [Row(i, 1, 1, None, self.shape.part(i)) for i in sorted(ids - there)], "merge")
 
         return Write(text, apply)
 
