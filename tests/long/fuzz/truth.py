@@ -143,7 +143,7 @@ class Case:
                 max_fraction=rng.choice(["0", "0.1", "0.25", "0.5", "0.5", "0.29", "0.57", "0.9", "1", "1"]),
                 min_rows=rng.choice([0, 1, 5, 20, 100, *around, held]),
                 allow_rows=rng.choice([0] * 6 + [-1, 3, 50, rows, max(1, rows - 1)]),
-                own_max_rows=rng.choice([-1] * 8 + [0, *around]) if "own_max_rows" in self.run.known else -1,
+                own_max_rows=rng.choice([-1] * 8 + around) if rows and "own_max_rows" in self.run.known else -1,
             )
 
     def judge_verdict(self, truth, settings):
@@ -211,7 +211,8 @@ class Case:
             if again.error is None or any(again.error[k] != got.error[k] for k in "CM"):
                 yield f"retried: {again.error or 'goes through'}"
         proposed = re.search(r"allow_rows = (\d+)", got.error.get("H", ""))
-        if proposed and self.rng.random() < 0.3:
+        # No budget widens the session's own ceiling.
+        if proposed and self.rng.random() < 0.3 and settings.own_max_rows < 0:
             self.run.say(f"SET safedelete.allow_rows = {proposed[1]}")
             again = self.once()
             if again.error and again.error.get("t") == table:
