@@ -11,7 +11,7 @@ use super::slots::is_empty;
 use super::state::{self, GuardState, Stage, orders_of};
 use super::tally::{count_in_parts, note_made_in_parts, note_own};
 use super::threshold::check;
-use super::{beyond, direct, expected, identity, made, measure};
+use super::{beyond, direct, expected, identity, made, measure, point};
 use crate::pg::report::{self, Frozen};
 use crate::pg::{frame, raw};
 use crate::record;
@@ -186,6 +186,9 @@ unsafe fn finish(guard: *mut GuardState) {
         });
         if let Some(frozen) = refused {
             report::raise(&frozen);
+        }
+        if (*guard).inserted > 0 {
+            frame::guarded(|| point::note_gone(orders_of(guard).write, Some((*guard).inserted)));
         }
     }
 }

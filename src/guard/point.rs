@@ -181,7 +181,11 @@ pub unsafe fn account(query: *mut pg_sys::QueryDesc, fires: bool) {
             if rows == 1 && ledger::is_in_use() {
                 let made = made::by_point_write(query, of);
                 if made.by_sum {
-                    if deleted == 0 || made.inserted {
+                    if made.inserted {
+                        frame::guarded(|| note_gone(write, Some(deleted)));
+                        return;
+                    }
+                    if deleted == 0 {
                         return;
                     }
                     // It was there, and is gone.
@@ -283,8 +287,8 @@ unsafe fn note_beside(query: *mut pg_sys::QueryDesc) {
     }
 }
 
-/// Notes rows that no sum counts and that may be gone.
-fn note_gone(write: Write, rows: Option<u64>) {
+/// Notes rows that no sum counts, or that it has inserted itself, where they are gone or may be.
+pub(super) fn note_gone(write: Write, rows: Option<u64>) {
     if matches!(write.command, Command::Delete | Command::Merge) {
         ledger::note_gone(target::summed(write), rows, target::is_in_tree(write.relation));
     }

@@ -103,7 +103,9 @@ pub fn finish_part(command: Command, relation: pg_sys::Oid, rows: u64, are_gone:
 fn finish_with(write: Write, size: Size, (made, inserted): (u64, u64)) -> Result<(), Frozen> {
     let task = Task::of_whole_table(write, size);
     let mut task = if policy::of(write.relation).guards(write.command) { task } else { task.unguarded() };
-    task.join_sum(size.rows().saturating_sub(made), size.rows().saturating_sub(inserted)).map(drop)
+    task.join_sum(size.rows().saturating_sub(made), size.rows().saturating_sub(inserted))?;
+    ledger::note_gone(target::summed(write), Some(inserted), target::is_in_tree(write.relation));
+    Ok(())
 }
 
 /// What would become of a TRUNCATE or DROP of these tables, which are `relation` with what goes with it;

@@ -64,6 +64,18 @@ DO $$ BEGIN
 END $$;
 ROLLBACK;
 
+-- By the sum itself, of rows that it had inserted.
+CALL refuses('inserted', ARRAY['INSERT INTO t SELECT g, 0 FROM generate_series(3001, 6000) g',
+  'UPDATE t SET v = 1 WHERE id <= 1001', 'DELETE FROM t WHERE id > 3000', 'UPDATE t SET v = 2 WHERE id = 1002']);
+CALL refuses('inserted, one by one', ARRAY['INSERT INTO t SELECT g, 0 FROM generate_series(3001, 6000) g',
+  'UPDATE t SET v = 1 WHERE id <= 1001',
+  'DO $d$ BEGIN FOR i IN 3001..6000 LOOP DELETE FROM t WHERE id = i; END LOOP; END $d$',
+  'UPDATE t SET v = 2 WHERE id = 1002']);
+CALL refuses('inserted, MERGE', ARRAY['INSERT INTO t SELECT g, 0 FROM generate_series(3001, 6000) g',
+  'UPDATE t SET v = 1 WHERE id <= 1001',
+  'MERGE INTO t USING generate_series(3001, 6000) g ON t.id = g WHEN MATCHED THEN DELETE',
+  'UPDATE t SET v = 2 WHERE id = 1002']);
+
 -- By the other name of a tree.
 CREATE TABLE whole (id int PRIMARY KEY, v int) PARTITION BY RANGE (id);
 CREATE TABLE low PARTITION OF whole FOR VALUES FROM (0) TO (1000);
