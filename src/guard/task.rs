@@ -5,6 +5,7 @@
 use std::rc::Rc;
 
 use crate::pg::pg_sys;
+use safedelete_core::command::Command;
 use safedelete_core::event::Verdict;
 use safedelete_core::expectation::{self, Expectation, Selected, Unmet};
 use safedelete_core::limit::{Bounds, Budget, Limit, Size, Source};
@@ -479,6 +480,11 @@ impl Task {
     pub fn of_whole_table(write: Write, size: Size) -> Task {
         let task = Task::new(write, policy::of(write.relation), false);
         Task { table: task.table.of_size(size), ..task }
+    }
+
+    /// What its rows are summed for.
+    pub fn summed(&self) -> ledger::Summed {
+        self.table.of()
     }
 
     /// The same task, of a write whose rows have joined the sum; so many are gone.
