@@ -153,10 +153,11 @@ CREATE INDEX kept_writes_until ON safedelete.kept_writes (until);
 CREATE TABLE safedelete.kept_data (
   write bigint NOT NULL,
   "row" bigint NOT NULL,
+  rows integer NOT NULL,
   old text[] NOT NULL,
   new text[]
 );
-COMMENT ON TABLE safedelete.kept_data IS 'the rows of kept_writes: each column as a text, before and (UPDATE) after';
+COMMENT ON TABLE safedelete.kept_data IS 'the rows of kept_writes, some in a line, from the number row on: the columns of one row after the other as texts, before and (UPDATE) after';
 CREATE INDEX kept_data_write ON safedelete.kept_data (write, "row");
 CREATE SEQUENCE safedelete.kept_writes_write_seq;
 COMMENT ON SEQUENCE safedelete.kept_writes_write_seq IS 'numbers the lines of kept_writes';
@@ -213,7 +214,7 @@ CREATE VIEW safedelete.kept WITH (security_barrier) AS
   SELECT w.event, CASE WHEN c.oid IS NOT NULL THEN format('%I.%I', n.nspname, c.relname)
       ELSE format('%I.%I', w.schema_name, w.table_name) END AS relation,
     c.oid IS NOT NULL AS is_there, string_agg(DISTINCT w.command, ', ' ORDER BY w.command) AS command,
-    sum((SELECT count(*) FROM safedelete.kept_data d WHERE d.write = w.write))::bigint AS rows,
+    sum((SELECT sum(d.rows) FROM safedelete.kept_data d WHERE d.write = w.write))::bigint AS rows,
     min(w.at) AS at, min(w.until) AS until, min(w."user") AS "user", min(w.login) AS login,
     min(w.application) AS application, min(w.reason) AS reason, max(w.restored_at) AS restored_at,
     max(w.restored_by) AS restored_by
@@ -223,12 +224,17 @@ CREATE VIEW safedelete.kept WITH (security_barrier) AS
   GROUP BY w.event, w.relation, w.schema_name, w.table_name, c.oid, n.nspname, c.relname;
 COMMENT ON VIEW safedelete.kept IS 'what is kept: a line for each event and table';
 
+-- piece is the number of the first row of the line of kept_data that a row is in.
 CREATE VIEW safedelete.kept_rows WITH (security_barrier) AS
-  SELECT w.event, w.relation::regclass AS relation, w.command, w.at, jsonb_object(w.columns, d.old) AS old,
-    CASE WHEN d.new IS NOT NULL THEN jsonb_object(w.columns, d.new) END AS new,
-    w.write, d."row", w.columns, d.old AS old_texts, d.new AS new_texts
-  FROM safedelete.kept_writes w JOIN safedelete.kept_data d USING (write)
-  WHERE safedelete.owns_kept(w.relation, current_user);
+  SELECT r.event, r.relation, r.command, r.at, jsonb_object(r.columns, r.old_texts) AS old,
+    CASE WHEN r.new_texts IS NOT NULL THEN jsonb_object(r.columns, r.new_texts) END AS new,
+    r.write, r."row", r.columns, r.old_texts, r.new_texts, r.piece
+  FROM (
+    SELECT w.event, w.relation::regclass AS relation, w.command, w.at, w.write, d."row" + n AS "row", w.columns,
+      d.old[n * cardinality(w.columns) + 1 : (n + 1) * cardinality(w.columns)] AS old_texts,
+      d.new[n * cardinality(w.columns) + 1 : (n + 1) * cardinality(w.columns)] AS new_texts, d."row" AS piece
+    FROM safedelete.kept_writes w JOIN safedelete.kept_data d USING (write) CROSS JOIN generate_series(0, d.rows - 1) n
+    WHERE safedelete.owns_kept(w.relation, current_user)) r;
 COMMENT ON VIEW safedelete.kept_rows IS 'the kept rows of tables that the role owns, each value as a text by its column''s name';
 GRANT SELECT ON safedelete.kept, safedelete.kept_rows TO PUBLIC;
 
@@ -268,8 +274,8 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION safedelete.hold_kept(bigint) IS 'takes an event''s kept rows for itself, until the transaction ends';
 
--- What has been given back is kept no more.
-CREATE FUNCTION safedelete.settle_kept(number bigint, unsettled jsonb) RETURNS void
+-- What has been given back is kept no more. Each row that has not is a line of its own then.
+CREATE FUNCTION safedelete.settle_kept(number bigint, unsettled bigint[]) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   who name := safedelete.asking();
@@ -280,16 +286,26 @@ BEGIN
     WITH gone AS (
       DELETE FROM safedelete.kept_data d USING safedelete.kept_writes w
       WHERE w.event = number AND d.write = w.write
-        AND NOT EXISTS (SELECT FROM jsonb_array_elements(unsettled) u
-          WHERE (u ->> 0)::bigint = d.write AND (u ->> 1)::bigint = d."row")
-      RETURNING w.relation, w.schema_name, w.table_name)
-    SELECT g.schema_name, g.table_name, count(*) AS rows FROM gone g GROUP BY g.relation, g.schema_name, g.table_name
+      RETURNING w.schema_name, w.table_name, cardinality(w.columns) AS width, d.*),
+    stays AS (
+      INSERT INTO safedelete.kept_data
+      SELECT g.write, g."row" + n, 1, g.old[n * g.width + 1 : (n + 1) * g.width], g.new[n * g.width + 1 : (n + 1) * g.width]
+      FROM gone g CROSS JOIN generate_series(0, g.rows - 1) n
+        JOIN (SELECT unsettled[i][1] AS write, unsettled[i][2] AS "row" FROM generate_subscripts(unsettled, 1) i) u
+          ON u.write = g.write AND u."row" = g."row" + n
+      RETURNING write)
+    SELECT g.schema_name, g.table_name,
+      sum(g.rows) - sum((SELECT count(*) FROM stays s WHERE s.write = g.write)) AS rows
+    FROM (SELECT g.schema_name, g.table_name, g.write, sum(g.rows) AS rows FROM gone g GROUP BY 1, 2, 3) g
+    GROUP BY 1, 2
   LOOP
-    PERFORM safedelete.note_kept('restored', format('%s.%s', line.schema_name, line.table_name), line.rows);
+    IF line.rows > 0 THEN
+      PERFORM safedelete.note_kept('restored', format('%s.%s', line.schema_name, line.table_name), line.rows::bigint);
+    END IF;
   END LOOP;
   UPDATE safedelete.kept_writes w SET restored_at = clock_timestamp(), restored_by = who WHERE w.event = number;
 END $$;
-COMMENT ON FUNCTION safedelete.settle_kept(bigint, jsonb) IS 'takes out what has been given back, but the rows that are named';
+COMMENT ON FUNCTION safedelete.settle_kept(bigint, bigint[]) IS 'takes out what has been given back, but the rows that are named';
 
 -- How a table's rows are told apart: its primary key's columns, and how one is found by a row (%1$s) of its type.
 -- NULL where it has none.
@@ -343,7 +359,7 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION safedelete.kept_tables(bigint) IS 'the tables of an event, parents first';
 
--- The statement that gives deleted rows back: $1 the lines of kept_writes, $2 and $3 the first row and the last. A row
+-- The statement that gives deleted rows back: $1 the lines of kept_writes, $2 and $3 the first piece and the last. A row
 -- comes back where its key is free. It gives how many came, how many were there already, and names those left.
 CREATE FUNCTION safedelete.deleted_back(target regclass, columns text[]) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -355,21 +371,21 @@ DECLARE
 BEGIN
   SELECT k.columns, k.matches INTO keys, matches FROM safedelete.key_of(target) k;
   IF columns = '{}' THEN
-    RETURN format('SELECT count(*), 0::bigint, ''[]''::jsonb FROM safedelete.kept_rows WHERE write = ANY ($1) AND "row" BETWEEN $2 AND $3');
+    RETURN format('SELECT count(*), 0::bigint, NULL::bigint[] FROM safedelete.kept_rows WHERE write = ANY ($1) AND piece BETWEEN $2 AND $3');
   END IF;
   IF keys IS NULL OR NOT keys <@ columns THEN
     RETURN format($q$
       WITH f AS MATERIALIZED (
         SELECT safedelete.row_of(NULL::%1$s, k.columns, k.old_texts) AS r, k.write, k."row" FROM safedelete.kept_rows k
-        WHERE k.write = ANY ($1) AND k."row" BETWEEN $2 AND $3),
+        WHERE k.write = ANY ($1) AND k.piece BETWEEN $2 AND $3),
       put AS (
         INSERT INTO %1$s AS x (%2$s) OVERRIDING SYSTEM VALUE SELECT %3$s FROM f ORDER BY f.write, f."row" RETURNING 1)
-      SELECT (SELECT count(*) FROM put), 0::bigint, '[]'::jsonb$q$, target, targets, sources);
+      SELECT (SELECT count(*) FROM put), 0::bigint, NULL::bigint[]$q$, target, targets, sources);
   END IF;
   RETURN format($q$
     WITH k AS MATERIALIZED (
       SELECT safedelete.row_of(NULL::%1$s, k.columns, k.old_texts) AS r, k.write, k."row" FROM safedelete.kept_rows k
-      WHERE k.write = ANY ($1) AND k."row" BETWEEN $2 AND $3),
+      WHERE k.write = ANY ($1) AND k.piece BETWEEN $2 AND $3),
     f AS MATERIALIZED (
       SELECT DISTINCT ON (safedelete.row_texts(k.r, %4$L)) safedelete.row_texts(k.r, %4$L) AS key, k.r, k.write, k."row"
       FROM k ORDER BY safedelete.row_texts(k.r, %4$L), k.write, k."row"),
@@ -382,13 +398,13 @@ BEGIN
         FROM %1$s x WHERE %6$s), false) AS is_same
       FROM f LEFT JOIN put ON put.key OPERATOR(pg_catalog.=) f.key WHERE put.key IS NULL)
     SELECT (SELECT count(*) FROM put), (SELECT count(*) FROM rest WHERE rest.is_same),
-      (SELECT coalesce(jsonb_agg(jsonb_build_array(rest.write, rest."row")), '[]') FROM rest WHERE NOT rest.is_same)$q$,
+      (SELECT array_agg(ARRAY[rest.write, rest."row"]) FROM rest WHERE NOT rest.is_same)$q$,
     target, targets, sources, keys, columns, format(matches, 'f.r'));
 END $$;
 COMMENT ON FUNCTION safedelete.deleted_back(regclass, text[]) IS 'the statement that gives deleted rows back';
 
 -- The statement that gives updated rows back which changed in these columns: $1 the line of kept_writes, $2 and $3 the
--- first row and the last, $4 the columns. A row is given back where those are still what the statement wrote.
+-- first piece and the last, $4 the columns. A row is given back where those are still what the statement wrote.
 CREATE FUNCTION safedelete.updated_back(target regclass, columns text[], changed text[]) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -399,21 +415,21 @@ BEGIN
   SELECT k.columns, k.matches INTO keys, matches FROM safedelete.key_of(target) k;
   IF keys IS NULL OR NOT keys <@ columns THEN
     RETURN $q$
-      SELECT 0::bigint, 0::bigint, coalesce(jsonb_agg(jsonb_build_array(k.write, k."row")), '[]') FROM safedelete.kept_rows k
-      WHERE k.write = ANY ($1) AND k."row" BETWEEN $2 AND $3
+      SELECT 0::bigint, 0::bigint, array_agg(ARRAY[k.write, k."row"]) FROM safedelete.kept_rows k
+      WHERE k.write = ANY ($1) AND k.piece BETWEEN $2 AND $3
         AND safedelete.changed_columns(k.columns, k.old_texts, k.new_texts) OPERATOR(pg_catalog.=) $4$q$;
   END IF;
   IF back = '{}' THEN
     RETURN $q$
-      SELECT 0::bigint, count(*), '[]'::jsonb FROM safedelete.kept_rows k
-      WHERE k.write = ANY ($1) AND k."row" BETWEEN $2 AND $3
+      SELECT 0::bigint, count(*), NULL::bigint[] FROM safedelete.kept_rows k
+      WHERE k.write = ANY ($1) AND k.piece BETWEEN $2 AND $3
         AND safedelete.changed_columns(k.columns, k.old_texts, k.new_texts) OPERATOR(pg_catalog.=) $4$q$;
   END IF;
   RETURN format($q$
     WITH f AS MATERIALIZED (
       SELECT safedelete.row_of(NULL::%1$s, k.columns, k.old_texts) AS o,
         safedelete.row_of(NULL::%1$s, k.columns, k.new_texts) AS n, k.write, k."row" FROM safedelete.kept_rows k
-      WHERE k.write = ANY ($1) AND k."row" BETWEEN $2 AND $3
+      WHERE k.write = ANY ($1) AND k.piece BETWEEN $2 AND $3
         AND safedelete.changed_columns(k.columns, k.old_texts, k.new_texts) OPERATOR(pg_catalog.=) $4),
     put AS (
       UPDATE %1$s AS x SET %2$s FROM f
@@ -425,7 +441,7 @@ BEGIN
         FROM %1$s x WHERE %6$s), false) AS is_same
       FROM f LEFT JOIN put USING (write, "row") WHERE put.write IS NULL)
     SELECT (SELECT count(*) FROM put), (SELECT count(*) FROM rest WHERE rest.is_same),
-      (SELECT coalesce(jsonb_agg(jsonb_build_array(rest.write, rest."row")), '[]') FROM rest WHERE NOT rest.is_same)$q$,
+      (SELECT array_agg(ARRAY[rest.write, rest."row"]) FROM rest WHERE NOT rest.is_same)$q$,
     target, (SELECT string_agg(format('%1$I = (f.o).%1$I', c), ', ') FROM unnest(back) c), format(matches, 'f.n'), back,
     CASE WHEN keys && back THEN format('AND NOT EXISTS (SELECT FROM %s x WHERE %s)', target, format(matches, 'f.o')) END,
     format(matches, 'f.o'));
@@ -438,7 +454,7 @@ CREATE FUNCTION safedelete.give_back(event bigint, on_conflict text, settles boo
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   chunk CONSTANT bigint := 100000;
-  unsettled jsonb := '[]';
+  unsettled bigint[] := '{}';
   all_rows bigint;
   done bigint := 0;
   budget text := pg_catalog.current_setting('safedelete.allow_rows');
@@ -451,7 +467,8 @@ DECLARE
   notes text[];
   found bigint;
   same bigint;
-  left_out jsonb;
+  left_out bigint[];
+  left_behind bigint;
   from_row bigint;
   shared text[];
   gone text[];
@@ -522,18 +539,19 @@ BEGIN
       from_row := from_row + chunk;
       sums[place][1] := sums[place][1] + found;
       sums[place][2] := sums[place][2] + same;
-      sums[place][3] := sums[place][3] + pg_catalog.jsonb_array_length(left_out);
-      unsettled := unsettled || left_out;
-      done := done + found + same + pg_catalog.jsonb_array_length(left_out);
+      left_behind := coalesce(pg_catalog.array_length(left_out, 1), 0);
+      sums[place][3] := sums[place][3] + left_behind;
+      unsettled := unsettled OPERATOR(pg_catalog.||) left_out;
+      done := done + found + same + left_behind;
       IF all_rows > chunk THEN
         RAISE NOTICE 'event %: % of % rows', event, done, all_rows;
       END IF;
     END LOOP;
   END LOOP;
   PERFORM pg_catalog.set_config('safedelete.allow_rows', budget, true), pg_catalog.set_config('safedelete.reason', why, true);
-  IF on_conflict = 'refuse' AND unsettled <> '[]' THEN
+  IF on_conflict = 'refuse' AND unsettled <> '{}' THEN
     RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
-      MESSAGE = pg_catalog.format('event %s cannot be restored whole: %s of its rows have changed since', event, pg_catalog.jsonb_array_length(unsettled)),
+      MESSAGE = pg_catalog.format('event %s cannot be restored whole: %s of its rows have changed since', event, pg_catalog.array_length(unsettled, 1)),
       DETAIL = (SELECT pg_catalog.string_agg(pg_catalog.format('%s: %s', tables[p], sums[p][3]), ', ') FROM pg_catalog.generate_subscripts(tables, 1) p WHERE sums[p][3] > 0)
         || '. A deleted row has changed where its key is taken, an updated one where it is not what the statement wrote.',
       HINT = pg_catalog.format('To restore the others and leave these as they are: SELECT * FROM safedelete.restore(%s, on_conflict => ''skip'');', event);
@@ -598,15 +616,23 @@ BEGIN
       WHERE a.attrelid = target AND a.attname = n AND a.attnum > 0 AND NOT a.attisdropped)) THEN
     EXECUTE format('SELECT safedelete.row_texts(safedelete.row_of(NULL::%s, $1, $2), $1)', target) INTO texts USING names, texts;
   END IF;
-  DELETE FROM safedelete.kept_data d USING safedelete.kept_writes w
-  WHERE d.write = w.write
-    AND w.relation IN (SELECT target UNION ALL SELECT t.relid FROM pg_partition_tree(target) t
-      UNION ALL SELECT a.relid FROM pg_partition_ancestors(target) a)
-    AND (NOT EXISTS (SELECT FROM ROWS FROM (unnest(names), unnest(texts)) k(n, v)
-        WHERE d.old[array_position(w.columns, k.n)] IS DISTINCT FROM k.v)
-      OR d.new IS NOT NULL AND NOT EXISTS (SELECT FROM ROWS FROM (unnest(names), unnest(texts)) k(n, v)
-        WHERE d.new[array_position(w.columns, k.n)] IS DISTINCT FROM k.v));
-  GET DIAGNOSTICS gone = ROW_COUNT;
+  WITH pieces AS (
+    SELECT d.ctid AS place, array_agg(i) AS found, cardinality(w.columns) AS width
+    FROM safedelete.kept_writes w JOIN safedelete.kept_data d USING (write) CROSS JOIN generate_series(0, d.rows - 1) i
+    WHERE w.relation IN (SELECT target UNION ALL SELECT t.relid FROM pg_partition_tree(target) t
+        UNION ALL SELECT a.relid FROM pg_partition_ancestors(target) a)
+      AND (NOT EXISTS (SELECT FROM ROWS FROM (unnest(names), unnest(texts)) k(n, v)
+          WHERE d.old[i * cardinality(w.columns) + array_position(w.columns, k.n)] IS DISTINCT FROM k.v)
+        OR d.new IS NOT NULL AND NOT EXISTS (SELECT FROM ROWS FROM (unnest(names), unnest(texts)) k(n, v)
+          WHERE d.new[i * cardinality(w.columns) + array_position(w.columns, k.n)] IS DISTINCT FROM k.v))
+    GROUP BY d.ctid, w.columns),
+  out AS (
+    DELETE FROM safedelete.kept_data d USING pieces p WHERE d.ctid = p.place RETURNING d.*, p.found, p.width),
+  rest AS (
+    INSERT INTO safedelete.kept_data
+    SELECT o.write, o."row" + n, 1, o.old[n * o.width + 1 : (n + 1) * o.width], o.new[n * o.width + 1 : (n + 1) * o.width]
+    FROM out o CROSS JOIN generate_series(0, o.rows - 1) n WHERE n <> ALL (o.found))
+  SELECT coalesce(sum(cardinality(o.found)), 0) INTO gone FROM out o;
   PERFORM safedelete.note_kept('forgotten', (SELECT format('%s.%s', n.nspname, c.relname)
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = target), gone);
   RETURN gone;
@@ -619,11 +645,13 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   gone bigint;
 BEGIN
-  DELETE FROM safedelete.kept_data d
-  WHERE d.ctid IN (SELECT o.ctid FROM safedelete.kept_data o
-    WHERE o.write IN (SELECT w.write FROM safedelete.kept_writes w WHERE w.until < now() ORDER BY w.until LIMIT most)
-    LIMIT most FOR UPDATE SKIP LOCKED);
-  GET DIAGNOSTICS gone = ROW_COUNT;
+  WITH out AS (
+    DELETE FROM safedelete.kept_data d
+    WHERE d.ctid IN (SELECT o.ctid FROM safedelete.kept_data o
+      WHERE o.write IN (SELECT w.write FROM safedelete.kept_writes w WHERE w.until < now() ORDER BY w.until LIMIT most)
+      LIMIT most FOR UPDATE SKIP LOCKED)
+    RETURNING d.rows)
+  SELECT coalesce(sum(o.rows), 0) INTO gone FROM out o;
   DELETE FROM safedelete.kept_writes w
   WHERE w.ctid IN (SELECT o.ctid FROM safedelete.kept_writes o WHERE o.until < now()
     AND NOT EXISTS (SELECT FROM safedelete.kept_data d WHERE d.write = o.write) LIMIT most FOR UPDATE SKIP LOCKED);

@@ -10,6 +10,7 @@ use super::task::Task;
 use super::{attach, made, measure};
 use crate::analysis::target;
 use crate::authority::Writer;
+use crate::keep::follow;
 use crate::ledger::{Fresh, Summed};
 use crate::levels::{self, Level};
 use crate::pg::execution::Execution;
@@ -70,16 +71,43 @@ pub unsafe fn account_alone(query: *mut pg_sys::QueryDesc) {
                 return;
             }
         } else {
-            let estate = (*query).estate;
-            let whole = (*estate).es_processed <= 1
-                && (*estate).es_auxmodifytables.is_null()
-                && portal::is_single()
-                && level.is_clients_own();
-            if whole && PLANNED_BEFORE.get() != query {
+            if is_whole(query, level) {
                 return;
             }
         }
         account_at_length(query);
+    }
+}
+
+/// Whether it is a row at the most, and the client's whole statement.
+///
+/// # Safety
+/// `query` has been run at `level`.
+#[inline]
+unsafe fn is_whole(query: *mut pg_sys::QueryDesc, level: Level) -> bool {
+    // SAFETY: by contract.
+    let estate = unsafe { &*(*query).estate };
+    estate.es_processed <= 1
+        && estate.es_auxmodifytables.is_null()
+        && portal::is_single()
+        && level.is_clients_own()
+        && PLANNED_BEFORE.get() != query
+}
+
+/// Whether there is nothing to be counted before the triggers of a write fire: they keep its row, which nothing else
+/// has to do with, and add to no sum.
+///
+/// # Safety
+/// `query` has been run, and is not yet a level.
+#[inline]
+pub unsafe fn has_nothing_to_account(query: *mut pg_sys::QueryDesc) -> bool {
+    let level = levels::current();
+    // SAFETY: by contract; what fires triggers of its own plan is a ModifyTable.
+    unsafe {
+        !level.is_below()
+            && is_whole(query, level)
+            && follow::fires_nothing_else(Execution::of(query))
+            && !Orders::may_be_in((*(*query).plannedstmt).planTree.cast())
     }
 }
 

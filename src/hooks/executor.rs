@@ -275,9 +275,12 @@ unsafe fn fire_and_finish(query: *mut pg_sys::QueryDesc) {
     // SAFETY: by contract.
     unsafe {
         let execution = Execution::of(query);
+        let accounted = point::has_nothing_to_account(query);
         let outer = levels::enter_query(execution);
         let background = levels::about_to_fire(execution);
-        point::account(query, true);
+        if !accounted {
+            point::account(query, true);
+        }
         finish_next(query);
         levels::fired(background);
         levels::leave(outer);

@@ -10,6 +10,7 @@ use safedelete_core::keep;
 use safedelete_core::message::Report;
 
 use super::store;
+use crate::pg::execution::Execution;
 use crate::pg::nodes::Node;
 use crate::pg::report::{self, Frozen};
 use crate::pg::{inheritance, locks, pg_sys, relations, trigger};
@@ -28,6 +29,12 @@ const TRIGGERS: [(&str, &str, &str); 3] = [
 /// Whether a table has what keeps its rows.
 pub fn is_kept(table: pg_sys::Oid) -> bool {
     trigger::own(table, PREFIX).len() == TRIGGERS.len()
+}
+
+/// Whether a write fires those alone, which write to the extension's tables and add to no sum. For bare frames.
+#[inline]
+pub fn fires_nothing_else(query: Execution) -> bool {
+    query.fires_only(PREFIX)
 }
 
 /// Whether a command may have changed what is in force for a table. For bare frames.

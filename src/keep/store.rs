@@ -1,12 +1,13 @@
 //! The extension's tables of kept rows: a line in kept_writes for what one statement wrote in one table, and its rows
-//! in kept_data, each column as the text that its type is written in.
+//! in kept_data, each column as the text that its type is written in. A line of kept_data is a piece: as many rows as
+//! fit without being moved out of line, so that a row costs neither a tuple nor an entry of the index.
 
 use safedelete_core::keep::Period;
 
 use crate::ledger::Kept;
 use crate::pg::function::Value;
 use crate::pg::local::Local;
-use crate::pg::rows::{Forms, Row};
+use crate::pg::rows::{Forms, Row, Texts};
 use crate::pg::storing::{self, Table};
 use crate::pg::trigger::Fired;
 use crate::pg::{backend, pg_sys, relations, roles, spi};
@@ -31,12 +32,34 @@ pub fn number_after_those_kept() {
     NUMBERED.set(true);
 }
 
+/// A piece is put away before it is larger: with its header and both arrays' it stays below what is moved out of line
+/// (TOAST_TUPLE_THRESHOLD), and compressed for that.
+const PIECE_BYTES: usize = 1850;
+/// To find a row in a piece, those before it are passed.
+const PIECE_ROWS: i32 = 128;
+
 /// What one statement wrote in one table, while it is put away.
 pub struct Write {
     forms: Forms,
     data: Table,
     number: i64,
     rows: u64,
+    piece: Piece,
+}
+
+/// The rows that are next.
+#[derive(Default)]
+struct Piece {
+    rows: i32,
+    old: Texts,
+    new: Texts,
+    has_new: bool,
+}
+
+impl Piece {
+    fn bytes(&self) -> usize {
+        self.old.bytes() + self.new.bytes()
+    }
 }
 
 const MICROSECONDS: i64 = 1_000_000;
@@ -72,25 +95,49 @@ impl Write {
             ]
         });
         lines.close();
-        Write { forms, data: Table::open(c"kept_data"), number, rows: 0 }
+        Write { forms, data: Table::open(c"kept_data"), number, rows: 0, piece: Piece::default() }
     }
 
-    /// A row as it was, and as it is now.
+    /// A row as it was, and as it is now; all rows of a write have both, or none has.
     pub fn put(&mut self, old: Row, new: Option<Row>) {
+        let (forms, piece) = (&mut self.forms, &mut self.piece);
+        let before = piece.bytes();
+        self.data.memory().within(|| {
+            forms.add(old, &mut piece.old);
+            if let Some(new) = new {
+                forms.add(new, &mut piece.new);
+            }
+        });
+        piece.rows += 1;
+        piece.has_new = new.is_some();
         self.rows += 1;
-        let (forms, number, row) = (&mut self.forms, self.number, self.rows as i64);
+        // The next row is taken to be about as large as this one.
+        let next = 2 * piece.bytes() - before;
+        if next > PIECE_BYTES || piece.rows >= PIECE_ROWS {
+            self.put_piece();
+        }
+    }
+
+    fn put_piece(&mut self) {
+        let (piece, number) = (&mut self.piece, self.number);
+        let first = self.rows as i64 - i64::from(piece.rows) + 1;
         self.data.put(|| {
             [
                 Some(Value::Bigint(number).datum()),
-                Some(Value::Bigint(row).datum()),
-                Some(forms.texts(old)),
-                new.map(|new| forms.texts(new)),
+                Some(Value::Bigint(first).datum()),
+                Some(Value::Integer(piece.rows).datum()),
+                Some(piece.old.take()),
+                piece.has_new.then(|| piece.new.take()),
             ]
         });
+        piece.rows = 0;
     }
 
     /// All rows are there; how many.
-    pub fn end(self) -> u64 {
+    pub fn end(mut self) -> u64 {
+        if self.piece.rows > 0 {
+            self.put_piece();
+        }
         self.data.close();
         self.rows
     }

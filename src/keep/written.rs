@@ -3,6 +3,7 @@
 use safedelete_core::command::Command;
 use safedelete_core::keep;
 use safedelete_core::message::{Report, SQLSTATE_NOT_READY};
+use safedelete_core::policy::Effective;
 
 use super::store::{self, Write};
 use crate::authority::Writer;
@@ -42,7 +43,8 @@ pub fn keep(fired: Fired) -> Result<(), Report> {
         let rows = if whole { count(fired, effective.keep_from) } else { fired.rows() };
         rows >= effective.keep_from
     };
-    let is_due = kept.is_told || (effective.keep_from > 0 && many()) || may_yet_be_due(fired, &in_force);
+    let is_due =
+        kept.is_told || (effective.keep_from > 0 && many()) || may_yet_be_due(fired, &in_force, &effective);
     if !is_due || settings::keeps_nothing() {
         return Ok(());
     }
@@ -70,22 +72,14 @@ fn numbered(kept: Kept) -> Result<Kept, Report> {
 
 /// Whether what comes after in the same sum may go over a limit and through: then what came before has to be there.
 /// A statement of the client's that runs no other has been judged whole by now, with its foreign keys' first actions.
-fn may_yet_be_due(fired: Fired, in_force: &InForce) -> bool {
-    let effective = in_force.effective();
-    if Writer::now(false).may_be_refused(effective.mode, in_force) {
-        return false;
-    }
-    !levels::is_whole_statement()
+fn may_yet_be_due(fired: Fired, in_force: &InForce, effective: &Effective) -> bool {
+    let more_may_come = !levels::is_whole_statement()
         || settings::scope() == SumOver::Transaction
-        || trigger::acted_upon(fired.table()).into_iter().any(|child| !trigger::acted_upon(child).is_empty())
+        || trigger::acted_upon(fired.table()).into_iter().any(|child| !trigger::acted_upon(child).is_empty());
+    more_may_come && !Writer::now(false).may_be_refused(effective.mode, in_force)
 }
 
-fn put_away(
-    fired: Fired,
-    command: Command,
-    kept: Kept,
-    effective: &safedelete_core::policy::Effective,
-) -> Result<(), Report> {
+fn put_away(fired: Fired, command: Command, kept: Kept, effective: &Effective) -> Result<(), Report> {
     let (table, most) = (fired.table(), settings::keep_max_rows());
     let too_many = |rows| Err(keep::too_many(command, &relations::name(table), rows, most));
     let expected = kept.rows.saturating_add(if command == Command::Truncate { 0 } else { fired.rows() });

@@ -1,10 +1,12 @@
 //! An execution of a query, as the executor's hooks are given it.
 
+use std::ffi::CStr;
+
 use pgrx::pg_sys::NodeTag;
 
 use super::nodes::{self, Nodes};
-use super::pg_sys;
 use super::write::Write;
+use super::{pg_sys, trigger};
 
 /// A handle on a QueryDesc, to be handed about while a hook of ours has it. What it gives are values, and
 /// nodes that live as long.
@@ -55,6 +57,18 @@ impl Execution {
             )?;
             Some((&*state, &*(*state).resultRelInfo))
         }
+    }
+
+    /// Whether its main ModifyTable writes one table, whose triggers are all internal and of names that begin so.
+    #[inline]
+    pub fn fires_only(self, prefix: &CStr) -> bool {
+        let Some((modify, result)) = self.modify() else { return false };
+        modify.mt_nrels == 1
+            && std::ptr::eq(modify.rootResultRelInfo, modify.resultRelInfo)
+            && modify.mt_partition_tuple_routing.is_null()
+            && !self.statement().hasModifyingCTE
+            // SAFETY: NULL, or the executor's copy, which lives as long.
+            && unsafe { trigger::are_all_own(result.ri_TrigDesc, prefix) }
     }
 
     /// What its main ModifyTable writes.

@@ -111,8 +111,37 @@ pub struct Forms {
     /// Of the relation's columns, those up to the last one that is written.
     width: i32,
     names: Vec<pg_sys::Datum>,
+}
+
+/// The texts of the columns of some rows, one row after the other.
+#[derive(Default)]
+pub struct Texts {
     values: Vec<pg_sys::Datum>,
     nulls: Vec<bool>,
+    bytes: usize,
+}
+
+impl Texts {
+    /// About how many bytes their array takes.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// A text[] of all of them, in the current memory context; there are none then.
+    pub fn take(&mut self) -> pg_sys::Datum {
+        let taken = array(&mut self.values, &mut self.nulls);
+        self.values.clear();
+        self.nulls.clear();
+        self.bytes = 0;
+        taken
+    }
+
+    /// Makes room for a row's.
+    fn reserve(&mut self, columns: usize) {
+        if self.values.try_reserve(columns).is_err() || self.nulls.try_reserve(columns).is_err() {
+            frame::out_of_memory();
+        }
+    }
 }
 
 /// Whether a column holds a value in its rows.
@@ -126,8 +155,7 @@ impl Forms {
     /// # Safety
     /// `relation` is open.
     pub unsafe fn of(relation: pg_sys::Relation) -> Forms {
-        let mut forms =
-            Forms { columns: Vec::new(), width: 0, names: Vec::new(), values: Vec::new(), nulls: Vec::new() };
+        let mut forms = Forms { columns: Vec::new(), width: 0, names: Vec::new() };
         // SAFETY: by contract; the descriptor has so many columns, and a column a name.
         unsafe {
             let descriptor = (*relation).rd_att;
@@ -147,40 +175,54 @@ impl Forms {
                 forms.width = index as i32 + 1;
             }
         }
-        forms.values.resize(forms.columns.len(), pg_sys::Datum::from(0));
-        forms.nulls.resize(forms.columns.len(), false);
         forms
     }
 
     /// The names of the columns, a text[].
     pub fn names(&mut self) -> pg_sys::Datum {
-        self.nulls.fill(false);
-        array(&mut self.names, &mut self.nulls)
+        let mut nulls = vec![false; self.names.len()];
+        array(&mut self.names, &mut nulls)
     }
 
-    /// The columns of a row, a text[] in the current memory context.
-    pub fn texts(&mut self, row: Row) -> pg_sys::Datum {
+    /// Adds the columns of a row, made in the current memory context.
+    pub fn add(&mut self, row: Row, texts: &mut Texts) {
         let (columns, count, width) = (self.columns.as_mut_ptr(), self.columns.len(), self.width);
-        let (values, nulls) = (self.values.as_mut_ptr(), self.nulls.as_mut_ptr());
-        frame::call(|| {
+        texts.reserve(count);
+        let end = texts.values.len();
+        // SAFETY: room for as many values and flags as columns.
+        let (values, nulls) =
+            unsafe { (texts.values.as_mut_ptr().add(end), texts.nulls.as_mut_ptr().add(end)) };
+        let bytes = frame::call(|| {
             #[allow(ffi_unwind_calls, reason = "inside frame::call; the closure owns nothing")]
             // SAFETY: a row of the relation, of as many columns; as many values and flags as columns.
             unsafe {
                 if i32::from((*row.0).tts_nvalid) < width {
                     raw::slot_getsomeattrs_int(row.0, width);
                 }
+                let mut bytes = 0;
                 for at in 0..count {
                     let column = &mut *columns.add(at);
-                    *nulls.add(at) = *(*row.0).tts_isnull.add(column.index);
-                    if !*nulls.add(at) {
-                        let value = *(*row.0).tts_values.add(column.index);
-                        let text = raw::OutputFunctionCall(&mut column.output, value);
-                        *values.add(at) = pg_sys::Datum::from(raw::cstring_to_text(text));
+                    let is_null = *(*row.0).tts_isnull.add(column.index);
+                    nulls.add(at).write(is_null);
+                    if is_null {
+                        values.add(at).write(pg_sys::Datum::from(0));
+                        continue;
                     }
+                    let value = *(*row.0).tts_values.add(column.index);
+                    let text = raw::cstring_to_text(raw::OutputFunctionCall(&mut column.output, value));
+                    bytes += pgrx::varsize_4b(text).next_multiple_of(4);
+                    values.add(at).write(pg_sys::Datum::from(text));
                 }
+                bytes
             }
         });
-        array(&mut self.values, &mut self.nulls)
+        // SAFETY: all of them have been written.
+        unsafe {
+            texts.values.set_len(end + count);
+            texts.nulls.set_len(end + count);
+        }
+        // An array has a bit for each where one is NULL.
+        texts.bytes += bytes + count.div_ceil(8);
     }
 }
 

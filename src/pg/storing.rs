@@ -6,15 +6,11 @@ use std::ffi::CStr;
 use super::context::Context;
 use super::{pg_sys, relations};
 
-/// After so many rows the memory that they took is given back.
-const BATCH: usize = 16;
-
 /// A table that is being written to.
 pub struct Table {
     relation: pg_sys::Relation,
     indexes: pg_sys::CatalogIndexState,
-    written: usize,
-    batch: Context,
+    memory: Context,
 }
 
 /// The relation of a name in the extension's schema; InvalidOid where there is none.
@@ -28,20 +24,25 @@ impl Table {
     /// Opens it; an error gives it back with the transaction.
     pub fn open(name: &CStr) -> Table {
         let lock = pg_sys::RowExclusiveLock as i32;
-        let batch = Context::new(c"safedelete kept rows");
+        let memory = Context::new(c"safedelete kept rows");
         // SAFETY: a relation of the extension's, or PostgreSQL's error.
         unsafe {
             let relation = pg_sys::table_open(find(name), lock);
             let indexes = pg_sys::CatalogOpenIndexes(relation);
-            Table { relation, indexes, written: 0, batch }
+            Table { relation, indexes, memory }
         }
+    }
+
+    /// Where the values of the next row may be made: given back when it has been written.
+    pub fn memory(&self) -> &Context {
+        &self.memory
     }
 
     /// Writes a row, of a value for each column (`None`: NULL), made in memory that is given back after it. Not many
     /// at once: CatalogTuplesMultiInsertWithInfo loses where a row went whose values are moved out of line.
     pub fn put<const N: usize>(&mut self, values: impl FnOnce() -> [Option<pg_sys::Datum>; N]) {
         let (relation, indexes) = (self.relation, self.indexes);
-        self.batch.within(|| {
+        self.memory.within(|| {
             let values = values();
             let mut nulls = values.map(|value| value.is_none());
             let mut values = values.map(|value| value.unwrap_or(pg_sys::Datum::from(0)));
@@ -52,10 +53,7 @@ impl Table {
                 pg_sys::CatalogTupleInsertWithInfo(relation, tuple, indexes);
             }
         });
-        self.written += 1;
-        if self.written.is_multiple_of(BATCH) {
-            self.batch.empty();
-        }
+        self.memory.empty();
     }
 
     /// Closes it; the lock stays until the transaction ends.

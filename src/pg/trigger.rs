@@ -69,6 +69,9 @@ impl Fired {
     }
 }
 
+/// As many triggers as a write of one row looks through.
+const FEW: i32 = 4;
+
 /// The triggers of a relation, as its cache entry has them.
 fn triggers<T>(table: pg_sys::Oid, read: impl FnOnce(&[pg_sys::Trigger]) -> T) -> T {
     // SAFETY: the caller's statement holds a lock on the table, or the entry is read before anything else
@@ -101,6 +104,25 @@ pub fn own(table: pg_sys::Oid, prefix: &CStr) -> Vec<pg_sys::Oid> {
             .map(|trigger| trigger.tgoid)
             .collect()
     })
+}
+
+/// Whether there are triggers, few, and all a library's own.
+///
+/// # Safety
+/// `described` is NULL or a relation's triggers.
+pub unsafe fn are_all_own(described: *const pg_sys::TriggerDesc, prefix: &CStr) -> bool {
+    // SAFETY: by contract; a trigger has a name.
+    unsafe {
+        if described.is_null() || !(1..=FEW).contains(&(*described).numtriggers) {
+            return false;
+        }
+        std::slice::from_raw_parts((*described).triggers, (*described).numtriggers as usize).iter().all(
+            |trigger| {
+                trigger.tgisinternal
+                    && CStr::from_ptr(trigger.tgname).to_bytes().starts_with(prefix.to_bytes())
+            },
+        )
+    }
 }
 
 /// The tables whose rows a foreign key deletes or changes when a row of this one goes or changes.
