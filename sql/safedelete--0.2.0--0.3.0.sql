@@ -144,7 +144,8 @@ CREATE TABLE safedelete.kept_writes (
   application text,
   reason text,
   restored_at timestamptz,
-  restored_by text
+  restored_by text,
+  command_id bigint NOT NULL
 );
 COMMENT ON TABLE safedelete.kept_writes IS 'a line for what one statement wrote in one table, with the names of its columns';
 CREATE INDEX kept_writes_event ON safedelete.kept_writes (event);
@@ -193,14 +194,6 @@ LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'safedelete_note_kept';
 COMMENT ON FUNCTION safedelete.note_kept(text, text, bigint) IS 'an event of rows that were given back or forgotten';
 REVOKE EXECUTE ON FUNCTION safedelete.note_kept(text, text, bigint) FROM PUBLIC;
 
--- Who asks a function that runs as its owner: the role that the client has set, or logged in as.
-CREATE FUNCTION safedelete.asking() RETURNS name
-LANGUAGE sql STABLE
-BEGIN ATOMIC
-  SELECT CASE current_setting('role') WHEN 'none' THEN session_user ELSE current_setting('role')::name END;
-END;
-COMMENT ON FUNCTION safedelete.asking() IS 'the role of the client, inside a function that runs as its owner';
-
 -- A table that is gone has no owner, so only superusers are of it.
 CREATE FUNCTION safedelete.owns_kept(relation oid, who name) RETURNS boolean
 LANGUAGE sql STABLE
@@ -224,13 +217,14 @@ CREATE VIEW safedelete.kept WITH (security_barrier) AS
   GROUP BY w.event, w.relation, w.schema_name, w.table_name, c.oid, n.nspname, c.relname;
 COMMENT ON VIEW safedelete.kept IS 'what is kept: a line for each event and table';
 
--- piece is the number of the first row of the line of kept_data that a row is in.
+-- piece is the number of the first row of the line of kept_data that a row is in; command_id says in which order the
+-- transaction's statements began, and write in which they ended.
 CREATE VIEW safedelete.kept_rows WITH (security_barrier) AS
   SELECT r.event, r.relation, r.command, r.at, jsonb_object(r.columns, r.old_texts) AS old,
     CASE WHEN r.new_texts IS NOT NULL THEN jsonb_object(r.columns, r.new_texts) END AS new,
-    r.write, r."row", r.columns, r.old_texts, r.new_texts, r.piece
+    r.write, r."row", r.columns, r.old_texts, r.new_texts, r.piece, r.command_id
   FROM (
-    SELECT w.event, w.relation::regclass AS relation, w.command, w.at, w.write, d."row" + n AS "row", w.columns,
+    SELECT w.command_id, w.event, w.relation::regclass AS relation, w.command, w.at, w.write, d."row" + n AS "row", w.columns,
       d.old[n * cardinality(w.columns) + 1 : (n + 1) * cardinality(w.columns)] AS old_texts,
       d.new[n * cardinality(w.columns) + 1 : (n + 1) * cardinality(w.columns)] AS new_texts, d."row" AS piece
     FROM safedelete.kept_writes w JOIN safedelete.kept_data d USING (write) CROSS JOIN generate_series(0, d.rows - 1) n
@@ -238,18 +232,31 @@ CREATE VIEW safedelete.kept_rows WITH (security_barrier) AS
 COMMENT ON VIEW safedelete.kept_rows IS 'the kept rows of tables that the role owns, each value as a text by its column''s name';
 GRANT SELECT ON safedelete.kept, safedelete.kept_rows TO PUBLIC;
 
--- Takes an event for itself: two who restore it at once do so one after the other.
+-- What runs as the extension's owner is told by a function in C who has called it: current_user is the owner there, and
+-- the client's role is not who calls where somebody's function, index or policy runs in another's session.
 CREATE FUNCTION safedelete.hold_kept(number bigint) RETURNS void
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'safedelete_hold_kept';
+COMMENT ON FUNCTION safedelete.hold_kept(bigint) IS 'takes an event''s kept rows for itself, until the transaction ends';
+
+CREATE FUNCTION safedelete.settle_kept(number bigint, unsettled bigint[]) RETURNS void
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'safedelete_settle_kept';
+COMMENT ON FUNCTION safedelete.settle_kept(bigint, bigint[]) IS 'takes out what has been given back, but the rows that are named';
+
+CREATE FUNCTION safedelete.forget(target regclass, key jsonb) RETURNS bigint
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'safedelete_forget';
+COMMENT ON FUNCTION safedelete.forget(regclass, jsonb) IS 'takes the rows that have these values out of what is kept of a table';
+
+-- Two who restore an event at once do so one after the other.
+CREATE FUNCTION safedelete.hold_kept_for(number bigint, who text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-  who name := safedelete.asking();
   line record;
   is_there boolean := false;
   rows_left boolean;
 BEGIN
   FOR line IN SELECT * FROM safedelete.kept_writes w WHERE w.event = number ORDER BY w.write FOR UPDATE LOOP
     is_there := true;
-    IF NOT safedelete.owns_kept(line.relation, who) THEN
+    IF NOT safedelete.owns_kept(line.relation, who::name) THEN
       RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
         MESSAGE = format('permission denied for the kept rows of table "%s.%s"', line.schema_name, line.table_name),
         DETAIL = format('Role "%s" does not own the table, nor is a member of who does.', who),
@@ -272,16 +279,16 @@ BEGIN
       HINT = 'SELECT * FROM safedelete.kept; shows what is kept. What one statement wrote is kept under the first of its events.';
   END IF;
 END $$;
-COMMENT ON FUNCTION safedelete.hold_kept(bigint) IS 'takes an event''s kept rows for itself, until the transaction ends';
+COMMENT ON FUNCTION safedelete.hold_kept_for(bigint, text) IS 'what hold_kept does for its caller';
+REVOKE EXECUTE ON FUNCTION safedelete.hold_kept_for(bigint, text) FROM PUBLIC;
 
 -- What has been given back is kept no more. Each row that has not is a line of its own then.
-CREATE FUNCTION safedelete.settle_kept(number bigint, unsettled bigint[]) RETURNS void
+CREATE FUNCTION safedelete.settle_kept_for(number bigint, unsettled bigint[], who text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-  who name := safedelete.asking();
   line record;
 BEGIN
-  PERFORM safedelete.hold_kept(number);
+  PERFORM safedelete.hold_kept_for(number, who);
   FOR line IN
     WITH gone AS (
       DELETE FROM safedelete.kept_data d USING safedelete.kept_writes w
@@ -305,7 +312,8 @@ BEGIN
   END LOOP;
   UPDATE safedelete.kept_writes w SET restored_at = clock_timestamp(), restored_by = who WHERE w.event = number;
 END $$;
-COMMENT ON FUNCTION safedelete.settle_kept(bigint, bigint[]) IS 'takes out what has been given back, but the rows that are named';
+COMMENT ON FUNCTION safedelete.settle_kept_for(bigint, bigint[], text) IS 'what settle_kept does for its caller';
+REVOKE EXECUTE ON FUNCTION safedelete.settle_kept_for(bigint, bigint[], text) FROM PUBLIC;
 
 -- How a table's rows are told apart: its primary key's columns, and how one is found by a row (%1$s) of its type.
 -- NULL where it has none.
@@ -398,7 +406,7 @@ BEGIN
         FROM %1$s x WHERE %6$s), false) AS is_same
       FROM f LEFT JOIN put ON put.key OPERATOR(pg_catalog.=) f.key WHERE put.key IS NULL)
     SELECT (SELECT count(*) FROM put), (SELECT count(*) FROM rest WHERE rest.is_same),
-      (SELECT array_agg(ARRAY[rest.write, rest."row"]) FROM rest WHERE NOT rest.is_same)$q$,
+      (SELECT pg_catalog.array_agg(ARRAY[rest.write, rest."row"]) FROM rest WHERE NOT rest.is_same)$q$,
     target, targets, sources, keys, columns, format(matches, 'f.r'));
 END $$;
 COMMENT ON FUNCTION safedelete.deleted_back(regclass, text[]) IS 'the statement that gives deleted rows back';
@@ -415,7 +423,7 @@ BEGIN
   SELECT k.columns, k.matches INTO keys, matches FROM safedelete.key_of(target) k;
   IF keys IS NULL OR NOT keys <@ columns THEN
     RETURN $q$
-      SELECT 0::bigint, 0::bigint, array_agg(ARRAY[k.write, k."row"]) FROM safedelete.kept_rows k
+      SELECT 0::bigint, 0::bigint, pg_catalog.array_agg(ARRAY[k.write, k."row"]) FROM safedelete.kept_rows k
       WHERE k.write = ANY ($1) AND k.piece BETWEEN $2 AND $3
         AND safedelete.changed_columns(k.columns, k.old_texts, k.new_texts) OPERATOR(pg_catalog.=) $4$q$;
   END IF;
@@ -441,7 +449,7 @@ BEGIN
         FROM %1$s x WHERE %6$s), false) AS is_same
       FROM f LEFT JOIN put USING (write, "row") WHERE put.write IS NULL)
     SELECT (SELECT count(*) FROM put), (SELECT count(*) FROM rest WHERE rest.is_same),
-      (SELECT array_agg(ARRAY[rest.write, rest."row"]) FROM rest WHERE NOT rest.is_same)$q$,
+      (SELECT pg_catalog.array_agg(ARRAY[rest.write, rest."row"]) FROM rest WHERE NOT rest.is_same)$q$,
     target, (SELECT string_agg(format('%1$I = (f.o).%1$I', c), ', ') FROM unnest(back) c), format(matches, 'f.n'), back,
     CASE WHEN keys && back THEN format('AND NOT EXISTS (SELECT FROM %s x WHERE %s)', target, format(matches, 'f.o')) END,
     format(matches, 'f.o'));
@@ -454,7 +462,7 @@ CREATE FUNCTION safedelete.give_back(event bigint, on_conflict text, settles boo
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   chunk CONSTANT bigint := 100000;
-  unsettled bigint[] := '{}';
+  unsettled bigint[] := '{}'::bigint[];
   all_rows bigint;
   done bigint := 0;
   budget text := pg_catalog.current_setting('safedelete.allow_rows');
@@ -476,10 +484,13 @@ BEGIN
   IF on_conflict IS NULL OR on_conflict NOT IN ('refuse', 'skip') THEN
     RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = 'on_conflict must be refuse or skip';
   END IF;
+  IF event IS NULL THEN
+    RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = 'the number of an event must not be NULL';
+  END IF;
   PERFORM safedelete.hold_kept(event);
   SELECT pg_catalog.array_agg(t.target ORDER BY t.place) INTO tables FROM safedelete.kept_tables(event) t;
   FOREACH place IN ARRAY ARRAY(SELECT pg_catalog.generate_subscripts(tables, 1)) LOOP
-    IF NOT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = tables[place]) THEN
+    IF NOT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = tables[place]::oid) THEN
       RAISE EXCEPTION USING ERRCODE = 'undefined_table',
         MESSAGE = pg_catalog.format('table %s does not exist any more',
           (SELECT k.relation FROM safedelete.kept k WHERE k.event = give_back.event AND NOT k.is_there LIMIT 1)),
@@ -489,32 +500,34 @@ BEGIN
   END LOOP;
   SELECT count(*) INTO all_rows FROM safedelete.kept_rows r WHERE r.event = give_back.event;
 
-  -- What is deleted, parents first, and then what is updated, the last statement first.
+  -- What is deleted, parents first, and then what is updated, the statement first that began last: what a trigger has
+  -- written of a statement's row is undone before the statement is. Of one statement parents first: their keys cascade.
   sums := pg_catalog.array_fill(0::bigint, ARRAY[pg_catalog.cardinality(tables), 3]);
   notes := pg_catalog.array_fill(NULL::text, ARRAY[pg_catalog.cardinality(tables)]);
   FOR line IN
     WITH w AS (
       SELECT r.relation, r.write, r.new_texts IS NOT NULL AS updates, r.columns,
         CASE WHEN r.new_texts IS NOT NULL THEN safedelete.changed_columns(r.columns, r.old_texts, r.new_texts) END AS changed,
-        pg_catalog.max(r."row") AS rows
+        pg_catalog.max(r."row") AS rows, pg_catalog.max(r.command_id) AS command_id
       FROM safedelete.kept_rows r WHERE r.event = give_back.event GROUP BY 1, 2, 3, 4, 5)
     SELECT pg_catalog.array_position(tables, w.relation) AS place, w.updates, w.columns, w.changed,
       pg_catalog.array_agg(w.write ORDER BY w.write) AS writes, pg_catalog.max(w.rows) AS rows
     FROM w GROUP BY w.relation, w.updates, w.columns, w.changed, CASE WHEN w.updates THEN w.write END
     ORDER BY w.updates, CASE WHEN NOT w.updates THEN pg_catalog.array_position(tables, w.relation) END,
-      pg_catalog.max(w.write) DESC
+      pg_catalog.max(w.command_id) DESC, pg_catalog.array_position(tables, w.relation), pg_catalog.max(w.write) DESC,
+      pg_catalog.max(w.rows) DESC
   LOOP
     place := line.place;
     SELECT k.shared, k.gone INTO shared, gone FROM safedelete.kept_columns(tables[place], line.columns) k;
     IF gone IS NOT NULL THEN
-      notes[place] := 'columns that are gone: ' || pg_catalog.array_to_string(gone, ', ');
+      notes[place] := pg_catalog.format('columns that are gone: %s', pg_catalog.array_to_string(gone, ', '));
     END IF;
     IF line.updates THEN
       -- Its own count is its budget, where a rule asks for one.
       IF budget <> '-1' AND budget::bigint < all_rows THEN
         PERFORM pg_catalog.set_config('safedelete.allow_rows', all_rows::text, true);
         IF why = '' THEN
-          PERFORM pg_catalog.set_config('safedelete.reason', CASE WHEN settles THEN 'restore of event ' ELSE 'preview of the restore of event ' END || event, true);
+          PERFORM pg_catalog.set_config('safedelete.reason', pg_catalog.format(CASE WHEN settles THEN 'restore of event %s' ELSE 'preview of the restore of event %s' END, event), true);
         END IF;
       END IF;
       IF notes[place] IS NULL AND (SELECT k.columns IS NULL FROM safedelete.key_of(tables[place]) k) THEN
@@ -530,9 +543,9 @@ BEGIN
         -- Rows that refer to rows of their own table come in one statement.
         EXECUTE safedelete.deleted_back(tables[place], shared) INTO found, same, left_out
           USING line.writes, from_row, CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_constraint f WHERE f.contype = 'f'
-            AND f.conrelid = tables[place] AND f.confrelid = tables[place]) THEN line.rows ELSE from_row + chunk - 1 END;
+            AND f.conrelid = tables[place]::oid AND f.confrelid = tables[place]::oid) THEN line.rows ELSE from_row + chunk - 1 END;
         IF EXISTS (SELECT FROM pg_catalog.pg_constraint f WHERE f.contype = 'f'
-            AND f.conrelid = tables[place] AND f.confrelid = tables[place]) THEN
+            AND f.conrelid = tables[place]::oid AND f.confrelid = tables[place]::oid) THEN
           from_row := line.rows;
         END IF;
       END IF;
@@ -549,11 +562,11 @@ BEGIN
     END LOOP;
   END LOOP;
   PERFORM pg_catalog.set_config('safedelete.allow_rows', budget, true), pg_catalog.set_config('safedelete.reason', why, true);
-  IF on_conflict = 'refuse' AND unsettled <> '{}' THEN
+  IF on_conflict = 'refuse' AND pg_catalog.cardinality(unsettled) > 0 THEN
     RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
       MESSAGE = pg_catalog.format('event %s cannot be restored whole: %s of its rows have changed since', event, pg_catalog.array_length(unsettled, 1)),
-      DETAIL = (SELECT pg_catalog.string_agg(pg_catalog.format('%s: %s', tables[p], sums[p][3]), ', ') FROM pg_catalog.generate_subscripts(tables, 1) p WHERE sums[p][3] > 0)
-        || '. A deleted row has changed where its key is taken, an updated one where it is not what the statement wrote.',
+      DETAIL = pg_catalog.concat((SELECT pg_catalog.string_agg(pg_catalog.format('%s: %s', tables[p], sums[p][3]), ', ') FROM pg_catalog.generate_subscripts(tables, 1) p WHERE sums[p][3] > 0),
+        '. A deleted row has changed where its key is taken, an updated one where it is not what the statement wrote.'),
       HINT = pg_catalog.format('To restore the others and leave these as they are: SELECT * FROM safedelete.restore(%s, on_conflict => ''skip'');', event);
   END IF;
   IF settles THEN
@@ -595,15 +608,14 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION safedelete.preview_restore(bigint) IS 'what restore would do: does it, and rolls it back';
 
-CREATE FUNCTION safedelete.forget(target regclass, key jsonb) RETURNS bigint
+CREATE FUNCTION safedelete.forget_for(target regclass, key jsonb, who text) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-  who name := safedelete.asking();
   names text[];
   texts text[];
   gone bigint;
 BEGIN
-  IF NOT safedelete.owns_kept(target, who) THEN
+  IF NOT safedelete.owns_kept(target, who::name) THEN
     RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege', MESSAGE = format('must be owner of table %s', target);
   END IF;
   IF jsonb_typeof(key) IS DISTINCT FROM 'object' OR key = '{}' THEN
@@ -637,7 +649,8 @@ BEGIN
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = target), gone);
   RETURN gone;
 END $$;
-COMMENT ON FUNCTION safedelete.forget(regclass, jsonb) IS 'takes the rows that have these values out of what is kept of a table';
+COMMENT ON FUNCTION safedelete.forget_for(regclass, jsonb, text) IS 'what forget does for its caller';
+REVOKE EXECUTE ON FUNCTION safedelete.forget_for(regclass, jsonb, text) FROM PUBLIC;
 
 -- Rows whose time has passed, in pieces; what another session is at work on is left to it.
 CREATE FUNCTION safedelete.purge_kept(most bigint DEFAULT NULL) RETURNS bigint

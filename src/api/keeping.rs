@@ -1,11 +1,13 @@
 //! What keeps rows, and what `safedelete.restore` and the like are made of.
 
+use std::ffi::CStr;
+
 use safedelete_core::event::Verdict;
 use safedelete_core::keep;
 use safedelete_core::message::{Report, SQLSTATE_NOT_ALLOWED};
 
 use crate::keep::{follow, written};
-use crate::pg::function::{self, function};
+use crate::pg::function::{self, Value, function};
 use crate::pg::trigger::Fired;
 use crate::pg::{pg_sys, relations, roles, rows};
 use crate::record;
@@ -15,7 +17,7 @@ function!(
     safedelete_keep_rows,
     pg_finfo_safedelete_keep_rows,
     |call| {
-        let Some(fired) = Fired::of(call) else {
+        let Some(fired) = Fired::of(call).filter(|fired| fired.is_internal()) else {
             let message = "safedelete.keep_rows() is called by its triggers alone".to_owned();
             // ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED, as PostgreSQL's own triggers in C.
             return Err(Report::plain(*b"39P01", message, None, None));
@@ -74,6 +76,51 @@ function!(
         }
         // SAFETY: a composite type, or PostgreSQL's error; texts.
         Ok(unsafe { rows::row_of(of, &names, &texts) })
+    }
+);
+
+/// Has a function that runs as the extension's owner do what the caller asks for, and tells it who that is.
+fn for_caller<const N: usize>(
+    function: &CStr,
+    arguments: [Option<pg_sys::Datum>; N],
+) -> Option<pg_sys::Datum> {
+    let who = Value::Text(roles::name(roles::current().0)).datum();
+    function::call_own(function, arguments, who)
+}
+
+function!(
+    /// `hold_kept(number bigint) RETURNS void`: locks what is kept of an event. Raises 42501 for who does not own its
+    /// tables, 55000 where nothing is kept.
+    safedelete_hold_kept,
+    pg_finfo_safedelete_hold_kept,
+    |call| {
+        let of = c"safedelete.hold_kept_for(pg_catalog.int8,pg_catalog.text)";
+        Ok(for_caller(of, [function::argument(call, 0)]).unwrap_or_else(|| function::null(call)))
+    }
+);
+
+function!(
+    /// `settle_kept(number bigint, unsettled bigint[]) RETURNS void`: takes out what is kept of an event, but the rows
+    /// that are named, each by the number of its write and its own. Raises as `hold_kept`.
+    safedelete_settle_kept,
+    pg_finfo_safedelete_settle_kept,
+    |call| {
+        let of = c"safedelete.settle_kept_for(pg_catalog.int8,pg_catalog.int8[],pg_catalog.text)";
+        let arguments = [function::argument(call, 0), function::argument(call, 1)];
+        Ok(for_caller(of, arguments).unwrap_or_else(|| function::null(call)))
+    }
+);
+
+function!(
+    /// `forget(target regclass, key jsonb) RETURNS bigint`: takes the rows that have these values out of what is kept
+    /// of a table; how many. Raises 42501 for who does not own it, 22023 where the key says nothing.
+    safedelete_forget,
+    pg_finfo_safedelete_forget,
+    |call| {
+        let of = c"safedelete.forget_for(pg_catalog.regclass,pg_catalog.jsonb,pg_catalog.text)";
+        for_caller(of, [function::argument(call, 0), function::argument(call, 1)]).ok_or_else(|| {
+            keep::invalid("a table and a key must be named".to_owned(), Some("Neither may be NULL.".to_owned()))
+        })
     }
 );
 

@@ -8,6 +8,7 @@ use pgrx::pg_sys::NodeTag;
 
 use crate::engines::{self, running};
 use crate::guard::{elsewhere, expected, late, passed_over, place, point};
+use crate::keep::written;
 use crate::pg::execution::Execution;
 use crate::pg::local::Local;
 use crate::pg::{frame, nodes, raw};
@@ -281,7 +282,9 @@ unsafe fn fire_and_finish(query: *mut pg_sys::QueryDesc) {
         if !accounted {
             point::account(query, true);
         }
+        let around = written::about_to_fire((*(*query).estate).es_output_cid);
         finish_next(query);
+        written::fired(around);
         levels::fired(background);
         levels::leave(outer);
     }

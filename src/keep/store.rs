@@ -65,8 +65,8 @@ impl Piece {
 const MICROSECONDS: i64 = 1_000_000;
 
 impl Write {
-    /// Begins with the line of it.
-    pub fn begin(fired: Fired, kept: Kept, command: &str, period: Period) -> Write {
+    /// Begins with the line of it: what the command of number `by` wrote.
+    pub fn begin(fired: Fired, kept: Kept, command: &str, by: pg_sys::CommandId, period: Period) -> Write {
         // SAFETY: the trigger's table, which is open.
         let mut forms = unsafe { Forms::of(fired.relation()) };
         let number = pg_sys::nextval_internal(storing::find(c"kept_writes_write_seq"), false);
@@ -92,6 +92,7 @@ impl Write {
                 text(settings::reason()),
                 None,
                 None,
+                Some(Value::Bigint(i64::from(by)).datum()),
             ]
         });
         lines.close();

@@ -3,17 +3,38 @@
 use safedelete_core::command::Command;
 use safedelete_core::keep;
 use safedelete_core::message::{Report, SQLSTATE_NOT_READY};
+use safedelete_core::mode::Mode;
 use safedelete_core::policy::Effective;
 
 use super::store::{self, Write};
 use crate::authority::Writer;
 use crate::ledger::Kept;
+use crate::pg::backend;
+use crate::pg::local::Local;
 use crate::pg::rows::{self, Whole};
 use crate::pg::trigger::{self, Fired};
-use crate::pg::{frame, pg_sys, relations};
+use crate::pg::{frame, growing, pg_sys, relations};
 use crate::policy::{self, InForce};
 use crate::settings::{self, SumOver};
 use crate::{ledger, levels, record, rehearsal};
+
+/// The command of the statement whose triggers fire.
+static COMMAND: Local<pg_sys::CommandId> = Local::new(0);
+
+/// The triggers of a statement are about to fire, of this command; gives that of the statement around it, to be given
+/// back to [`fired`]. After an error the next one says its own. For bare frames.
+#[inline]
+pub fn about_to_fire(command: pg_sys::CommandId) -> pg_sys::CommandId {
+    let outer = COMMAND.get();
+    COMMAND.set(command);
+    outer
+}
+
+/// They have.
+#[inline]
+pub fn fired(outer: pg_sys::CommandId) {
+    COMMAND.set(outer);
+}
 
 /// A statement has written a table, or (TRUNCATE) is about to empty it.
 pub fn keep(fired: Fired) -> Result<(), Report> {
@@ -70,19 +91,52 @@ fn numbered(kept: Kept) -> Result<Kept, Report> {
     Ok(kept)
 }
 
-/// Whether what comes after in the same sum may go over a limit and through: then what came before has to be there.
-/// A statement of the client's that runs no other has been judged whole by now, with its foreign keys' first actions.
+/// Whether what comes after in the same sum may go over a limit and through, or come to `keep_from` rows: then what came
+/// before has to be there. A statement of the client's that runs no other has been judged whole by now, with its foreign
+/// keys' first actions.
 fn may_yet_be_due(fired: Fired, in_force: &InForce, effective: &Effective) -> bool {
-    let more_may_come = !levels::is_whole_statement()
-        || settings::scope() == SumOver::Transaction
-        || trigger::acted_upon(fired.table()).into_iter().any(|child| !trigger::acted_upon(child).is_empty());
-    more_may_come && !Writer::now(false).may_be_refused(effective.mode, in_force)
+    let more_may_come = !levels::is_whole_statement() || settings::scope() == SumOver::Transaction;
+    if more_may_come && effective.keep_from > 0 {
+        return true;
+    }
+    let children = fired.acted_upon();
+    if below(&children).into_iter().any(keeps_from_a_number) {
+        return true;
+    }
+    if effective.mode == Mode::Off {
+        // The rules would refuse nothing.
+        return false;
+    }
+    let may_be_told =
+        more_may_come || children.into_iter().any(|child| !trigger::acted_upon(child).is_empty());
+    may_be_told && !Writer::now(false).may_be_refused(effective.mode, in_force)
+}
+
+/// Tables, and all that foreign keys reach from them.
+fn below(children: &[pg_sys::Oid]) -> Vec<pg_sys::Oid> {
+    let mut reached = children.to_vec();
+    let mut at = 0;
+    while let Some(table) = reached.get(at).copied() {
+        at += 1;
+        for child in trigger::acted_upon(table) {
+            if !reached.contains(&child) {
+                growing::push(&mut reached, child);
+            }
+        }
+    }
+    reached
+}
+
+fn keeps_from_a_number(table: pg_sys::Oid) -> bool {
+    let effective = policy::of(table).effective();
+    !effective.keep.is_off() && effective.keep_from > 0
 }
 
 fn put_away(fired: Fired, command: Command, kept: Kept, effective: &Effective) -> Result<(), Report> {
     let (table, most) = (fired.table(), settings::keep_max_rows());
+    let whole = command == Command::Truncate;
     let too_many = |rows| Err(keep::too_many(command, &relations::name(table), rows, most));
-    let expected = kept.rows.saturating_add(if command == Command::Truncate { 0 } else { fired.rows() });
+    let expected = kept.rows.saturating_add(if whole { 0 } else { fired.rows() });
     if expected > most {
         return too_many(expected);
     }
@@ -91,8 +145,9 @@ fn put_away(fired: Fired, command: Command, kept: Kept, effective: &Effective) -
         return Err(keep::cannot(command, &relations::name(table), why));
     }
     let rows = rows::in_one_form(|| {
-        let mut write = Write::begin(fired, kept, command.tag(), effective.keep);
-        if command == Command::Truncate {
+        let by = if whole { backend::command_id() } else { COMMAND.get() };
+        let mut write = Write::begin(fired, kept, command.tag(), by, effective.keep);
+        if whole {
             // SAFETY: TRUNCATE has locked its tables before it fires their triggers.
             let mut whole = unsafe { Whole::of(fired.relation()) };
             let mut count = kept.rows;

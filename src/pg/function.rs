@@ -131,6 +131,37 @@ pub fn type_of_argument(call: pg_sys::FunctionCallInfo, number: usize) -> pg_sys
     unsafe { pg_sys::get_fn_expr_argtype((*call).flinfo, number as i32) }
 }
 
+/// Calls a function of the extension's own, named as `regprocedure` reads it, with who asks for it as its last
+/// argument; `None`, and it is not called, where another is NULL. Nobody needs a right to it.
+pub fn call_own<const N: usize>(
+    function: &CStr,
+    arguments: [Option<pg_sys::Datum>; N],
+    who: pg_sys::Datum,
+) -> Option<pg_sys::Datum> {
+    const { assert!(N == 1 || N == 2) };
+    if arguments.iter().any(Option::is_none) {
+        return None;
+    }
+    let arguments = arguments.map(|argument| argument.unwrap_or(pg_sys::Datum::from(0)));
+    // SAFETY: NUL-terminated; read by its input function, which raises where there is none.
+    let function = unsafe {
+        let name = function.as_ptr().cast_mut();
+        pg_sys::OidInputFunctionCall(pg_sys::F_REGPROCEDUREIN.into(), name, pg_sys::InvalidOid, -1)
+    };
+    let (function, collation) = (pg_sys::Oid::from(function.value() as u32), pg_sys::InvalidOid);
+    Some(frame::call(|| {
+        #[allow(ffi_unwind_calls, reason = "inside frame::call; the closure owns nothing")]
+        // SAFETY: as many arguments as the function has, of its types by the caller's word; none is NULL.
+        unsafe {
+            if N == 1 {
+                raw::OidFunctionCall2Coll(function, collation, arguments[0], who)
+            } else {
+                raw::OidFunctionCall3Coll(function, collation, arguments[0], arguments[N - 1], who)
+            }
+        }
+    }))
+}
+
 /// Has a call give NULL.
 pub fn null(call: pg_sys::FunctionCallInfo) -> pg_sys::Datum {
     // SAFETY: the call's own result.

@@ -72,6 +72,19 @@ unsafe extern "C-unwind" {
 
     // fmgr.h, utils/builtins.h
     pub fn OutputFunctionCall(function: *mut pg_sys::FmgrInfo, value: pg_sys::Datum) -> *mut c_char;
+    pub fn OidFunctionCall2Coll(
+        function: pg_sys::Oid,
+        collation: pg_sys::Oid,
+        first: pg_sys::Datum,
+        second: pg_sys::Datum,
+    ) -> pg_sys::Datum;
+    pub fn OidFunctionCall3Coll(
+        function: pg_sys::Oid,
+        collation: pg_sys::Oid,
+        first: pg_sys::Datum,
+        second: pg_sys::Datum,
+        third: pg_sys::Datum,
+    ) -> pg_sys::Datum;
     pub fn cstring_to_text(text: *const c_char) -> *mut pg_sys::text;
 
     // utils/tuplestore.h

@@ -23,6 +23,12 @@ impl Fired {
         }
     }
 
+    /// Whether its trigger is marked internal, which a user's cannot be.
+    pub fn is_internal(self) -> bool {
+        // SAFETY: what `of` has found has a trigger.
+        unsafe { (*(*self.0).tg_trigger).tgisinternal }
+    }
+
     /// The table, which is open while the trigger runs.
     pub fn relation(self) -> pg_sys::Relation {
         // SAFETY: what `of` has found.
@@ -42,6 +48,12 @@ impl Fired {
             pg_sys::TRIGGER_EVENT_TRUNCATE => Some(Command::Truncate),
             _ => None,
         }
+    }
+
+    /// The tables whose rows a foreign key deletes or changes when a row of this one goes or changes.
+    pub fn acted_upon(self) -> Vec<pg_sys::Oid> {
+        // SAFETY: as above; the relation's triggers are there while it is open.
+        unsafe { of_actions(listed((*self.relation()).trigdesc)) }
     }
 
     /// How many rows were deleted or updated.
@@ -70,7 +82,19 @@ impl Fired {
 }
 
 /// As many triggers as a write of one row looks through.
-const FEW: i32 = 4;
+const FEW: usize = 4;
+
+/// # Safety
+/// `described` is NULL or a relation's triggers, and lives as long.
+unsafe fn listed<'a>(described: *const pg_sys::TriggerDesc) -> &'a [pg_sys::Trigger] {
+    // SAFETY: by contract.
+    unsafe {
+        if described.is_null() {
+            return &[];
+        }
+        std::slice::from_raw_parts((*described).triggers, (*described).numtriggers as usize)
+    }
+}
 
 /// The triggers of a relation, as its cache entry has them.
 fn triggers<T>(table: pg_sys::Oid, read: impl FnOnce(&[pg_sys::Trigger]) -> T) -> T {
@@ -81,12 +105,7 @@ fn triggers<T>(table: pg_sys::Oid, read: impl FnOnce(&[pg_sys::Trigger]) -> T) -
         if opened.is_null() {
             return read(&[]);
         }
-        let described = (*opened).trigdesc;
-        let found = if described.is_null() {
-            read(&[])
-        } else {
-            read(std::slice::from_raw_parts((*described).triggers, (*described).numtriggers as usize))
-        };
+        let found = read(listed((*opened).trigdesc));
         pg_sys::RelationClose(opened);
         found
     }
@@ -113,20 +132,21 @@ pub fn own(table: pg_sys::Oid, prefix: &CStr) -> Vec<pg_sys::Oid> {
 pub unsafe fn are_all_own(described: *const pg_sys::TriggerDesc, prefix: &CStr) -> bool {
     // SAFETY: by contract; a trigger has a name.
     unsafe {
-        if described.is_null() || !(1..=FEW).contains(&(*described).numtriggers) {
-            return false;
-        }
-        std::slice::from_raw_parts((*described).triggers, (*described).numtriggers as usize).iter().all(
-            |trigger| {
+        let all = listed(described);
+        (1..=FEW).contains(&all.len())
+            && all.iter().all(|trigger| {
                 trigger.tgisinternal
                     && CStr::from_ptr(trigger.tgname).to_bytes().starts_with(prefix.to_bytes())
-            },
-        )
+            })
     }
 }
 
-/// The tables whose rows a foreign key deletes or changes when a row of this one goes or changes.
+/// As [`Fired::acted_upon`].
 pub fn acted_upon(table: pg_sys::Oid) -> Vec<pg_sys::Oid> {
+    triggers(table, of_actions)
+}
+
+fn of_actions(all: &[pg_sys::Trigger]) -> Vec<pg_sys::Oid> {
     const ACTIONS: [u32; 6] = [
         pg_sys::F_RI_FKEY_CASCADE_DEL,
         pg_sys::F_RI_FKEY_SETNULL_DEL,
@@ -135,12 +155,10 @@ pub fn acted_upon(table: pg_sys::Oid) -> Vec<pg_sys::Oid> {
         pg_sys::F_RI_FKEY_SETNULL_UPD,
         pg_sys::F_RI_FKEY_SETDEFAULT_UPD,
     ];
-    triggers(table, |all| {
-        all.iter()
-            .filter(|trigger| ACTIONS.contains(&trigger.tgfoid.to_u32()))
-            .map(|trigger| trigger.tgconstrrelid)
-            .collect()
-    })
+    all.iter()
+        .filter(|trigger| ACTIONS.contains(&trigger.tgfoid.to_u32()))
+        .map(|trigger| trigger.tgconstrrelid)
+        .collect()
 }
 
 /// Makes a trigger by CREATE TRIGGER's own function, marked internal: dumps leave it out, the owner's ALTER TABLE …
