@@ -70,10 +70,8 @@ pub unsafe fn account_alone(query: *mut pg_sys::QueryDesc) {
             if account_again(query, level) {
                 return;
             }
-        } else {
-            if is_whole(query, level) {
-                return;
-            }
+        } else if is_whole(query, level) {
+            return;
         }
         account_at_length(query);
     }

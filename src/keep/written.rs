@@ -91,9 +91,9 @@ fn numbered(kept: Kept) -> Result<Kept, Report> {
     Ok(kept)
 }
 
-/// Whether what comes after in the same sum may go over a limit and through, or come to `keep_from` rows: then what came
-/// before has to be there. A statement of the client's that runs no other has been judged whole by now, with its foreign
-/// keys' first actions.
+/// Whether what comes after in the same sum may go over a limit and through, or come to `keep_from` rows: then what
+/// came before has to be there. A statement of the client's that runs no other has been judged whole by now, with its
+/// foreign keys' first actions.
 fn may_yet_be_due(fired: Fired, in_force: &InForce, effective: &Effective) -> bool {
     let more_may_come = !levels::is_whole_statement() || settings::scope() == SumOver::Transaction;
     if more_may_come && effective.keep_from > 0 {

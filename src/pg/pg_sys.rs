@@ -245,6 +245,7 @@ functions! {
     fn MemoryContextStrdup(context: MemoryContext, string: *const c_char) -> *mut c_char;
     fn negate_clause(node: *mut Node) -> *mut Node;
     fn OffsetVarNodes(node: *mut Node, offset: c_int, sublevels_up: c_int);
+    fn OidInputFunctionCall(function_id: Oid, text: *mut c_char, typioparam: Oid, typmod: i32) -> Datum;
     fn OidOutputFunctionCall(function_id: Oid, val: Datum) -> *mut c_char;
     fn op_input_types(opno: Oid, lefttype: *mut Oid, righttype: *mut Oid);
     fn performDeletion(object: *const ObjectAddress, behavior: DropBehavior::Type, flags: c_int);

@@ -1,7 +1,8 @@
 # Part of tests/keep/run: an ordinary role goes for the kept rows of others, in its own sessions and in those of others.
 
 database attacks
-run "CREATE ROLE mallory" "GRANT CREATE ON SCHEMA public TO mallory" "CREATE TABLE t (id int PRIMARY KEY, secret text)" \
+run "CREATE ROLE mallory" "GRANT CREATE ON SCHEMA public TO mallory" \
+  "CREATE TABLE t (id int PRIMARY KEY, secret text)" \
   "INSERT INTO t SELECT g, 'secret ' || g FROM generate_series(1, 400) g"
 keep t
 allowed "DELETE FROM t" >/dev/null

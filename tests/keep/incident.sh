@@ -6,8 +6,8 @@ tables="customers invoices invoice_lines shipments closed"
 before=$(sums $tables)
 run "SELECT safedelete.set_schema_policy('public', '{\"keep\": \"7 days\", \"keep_from\": 1}')" >/dev/null
 migrate() {
-  { echo "SET safedelete.allow_rows = -1; SET safedelete.reason = 'remove customer 42';"; cat docs/demo/migration.sql; } |
-    sql -f -
+  { echo "SET safedelete.allow_rows = -1; SET safedelete.reason = 'remove customer 42';"
+    cat docs/demo/migration.sql; } | sql -f -
 }
 check "the migration runs, declared" "" "$(migrate)"
 check "and all is lost that it was not to take" 0 "$(sql -c "SELECT count(*) FROM shipments")"

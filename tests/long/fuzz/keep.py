@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Histories of tables that keep their rows: one or more declared statements, what others write beside or after them, and
-then a restore; tests/long/fuzz/run starts it.
+"""Histories of tables that keep their rows: one or more declared statements, what others write beside or after them,
+and then a restore; tests/long/fuzz/run starts it.
 
 A history is one of three. Where nobody else writes, every table is as it was before. Where another session's change is
 waited for, it is as that change alone leaves it. Where others write afterwards, `restore(…, 'skip')` leaves what they
@@ -57,8 +57,8 @@ class History:
             ALTER TABLE pt ATTACH PARTITION pt1 DEFAULT;
             CREATE TABLE bare (v int, w float8);
             CREATE TABLE counter (id int PRIMARY KEY, n int);
-            INSERT INTO p SELECT i, i % 5, i, CASE i % 7 WHEN 0 THEN NULL WHEN 1 THEN repeat('x', 3000 + i) ELSE 's' || i
-                END FROM generate_series(1, 24) i;
+            INSERT INTO p SELECT i, i % 5, i, CASE i % 7 WHEN 0 THEN NULL WHEN 1 THEN repeat('x', 3000 + i)
+                ELSE 's' || i END FROM generate_series(1, 24) i;
             INSERT INTO c SELECT i, nullif(i % 25, 0), i, nullif((i * 7) % 25, 0) FROM generate_series(1, 40) i;
             INSERT INTO g (v, c, up) SELECT i + 0.5, nullif(i % 41, 0), CASE WHEN i % 3 = 0 THEN i / 3 END
                 FROM generate_series(1, 60) i;
@@ -122,13 +122,13 @@ class History:
             return f"TRUNCATE {table} CASCADE"
         if self.rng.random() < 0.2 and table in ("p", "c", "pt"):
             return (
-                f"MERGE INTO {table} a USING generate_series(1, {self.n(5, 40)}) i ON a.id = i WHEN MATCHED AND i % 3 = 0 "
-                f"THEN DELETE WHEN MATCHED THEN UPDATE SET {self.changes(table).replace(' v', ' a.v')}"
+                f"MERGE INTO {table} a USING generate_series(1, {self.n(5, 40)}) i ON a.id = i WHEN MATCHED AND "
+                f"i % 3 = 0 THEN DELETE WHEN MATCHED THEN UPDATE SET {self.changes(table).replace(' v', ' a.v')}"
             )
         if self.rng.random() < 0.1 and table in ("p", "c"):
             return (
-                f"INSERT INTO {table} (id, v) SELECT id, 77 FROM {table} WHERE {self.where()} ON CONFLICT (id) DO UPDATE "
-                f"SET v = {table}.v + excluded.v"
+                f"INSERT INTO {table} (id, v) SELECT id, 77 FROM {table} WHERE {self.where()} ON CONFLICT (id) DO "
+                f"UPDATE SET v = {table}.v + excluded.v"
             )
         return self.plain(table, self.where())
 
@@ -144,13 +144,15 @@ class History:
         if self.rng.random() < 0.3:
             return f"DELETE FROM {table} WHERE {where}"
         if self.rng.random() < 0.3 and table in ("p", "c") and self.kind == "after":
-            return f"INSERT INTO {table} (id, v) SELECT i, 555 FROM generate_series(1, {n(2, 30)}) i ON CONFLICT DO NOTHING"
+            new = f"SELECT i, 555 FROM generate_series(1, {n(2, 30)}) i"
+            return f"INSERT INTO {table} (id, v) {new} ON CONFLICT DO NOTHING"
         sets = {"p": ["v = 999", "s = 'other'"], "c": ["v = 999"], "g": ["v = 999"], "pt": ["v = '{other}'"]}
         return f"UPDATE {table} SET {self.rng.choice(sets[table])} WHERE {where}"
 
     def settings(self):
         scope = "transaction" if self.in_one_sum else "statement"
-        yield f"RESET ROLE; RESET ALL; SET safedelete.scope = {scope}; SET safedelete.commands = 'delete, update, merge, upsert, truncate'"
+        commands = "delete, update, merge, upsert, truncate"
+        yield f"RESET ROLE; RESET ALL; SET safedelete.scope = {scope}; SET safedelete.commands = '{commands}'"
         yield {
             "keep_from": "SET safedelete.allow_rows = -1",
             "budget": "SET safedelete.max_rows = 0; SET safedelete.allow_rows = -1",
@@ -335,7 +337,8 @@ def main():
             run.passed, run.failed = run.passed + (not problems), run.failed + bool(problems)
             if problems:
                 facts = f"{history.kind}, {history.way}, one sum: {history.in_one_sum}, triggers: {history.triggers}"
-                print(f"not ok - {this}: {facts}", *history.statements, *history.others, *problems, sep="\n    ", flush=True)
+                said = (f"not ok - {this}: {facts}", *history.statements, *history.others, *problems)
+                print(*said, sep="\n    ", flush=True)
             if a.only:
                 break
     except Lost as lost:
