@@ -149,7 +149,11 @@ impl Engine for Citus {
         name.to_bytes().starts_with(b"Citus ")
     }
 
-    fn starts_inputs_late(&self, _: &core::ffi::CStr) -> bool {
+    fn wraps_writes(&self, _: &core::ffi::CStr) -> bool {
+        false
+    }
+
+    fn starts_inputs_late(&self) -> bool {
         false
     }
 }

@@ -50,6 +50,9 @@ pub trait Engine: Sync {
     /// Whether a plan node of this name is the engine's, which runs a whole statement.
     fn is_own_node(&self, name: &core::ffi::CStr) -> bool;
 
-    /// Whether a plan node of this name is the engine's, and may start the input of the ModifyTable below it late.
-    fn starts_inputs_late(&self, name: &core::ffi::CStr) -> bool;
+    /// Whether a plan node of this name is the engine's, and runs the ModifyTable below it.
+    fn wraps_writes(&self, name: &core::ffi::CStr) -> bool;
+
+    /// Whether such a node starts the ModifyTable's input late.
+    fn starts_inputs_late(&self) -> bool;
 }

@@ -9,7 +9,7 @@ use super::engine::Engine;
 use super::running;
 use crate::pg::catalog::{self, Key};
 use crate::pg::count::Count;
-use crate::pg::local::Lent;
+use crate::pg::local::{Lent, Local};
 use crate::pg::{inheritance, pg_sys, relations};
 
 pub struct TimescaleDb;
@@ -40,6 +40,14 @@ struct Hypertable {
 struct CompressionSettings {
     relid: pg_sys::Oid,
 }
+
+/// Whether this version starts inputs late; asked once.
+static IS_LATE: Local<Option<bool>> = Local::new(None);
+
+/// Whether the version is one that does. One that does not looks for its own node below the ModifyTable.
+const IS_NEW: &str = "SELECT (pg_catalog.string_to_array(pg_catalog.substring(extversion, '^[0-9.]+'), '.') \
+    ::pg_catalog.int4[] OPERATOR(pg_catalog.>=) '{2,29}')::pg_catalog.int4 \
+    FROM pg_catalog.pg_extension WHERE extname OPERATOR(pg_catalog.=) 'timescaledb'";
 
 const CATALOG: &CStr = c"_timescaledb_catalog";
 
@@ -215,8 +223,16 @@ impl Engine for TimescaleDb {
         false
     }
 
-    fn starts_inputs_late(&self, name: &CStr) -> bool {
+    fn wraps_writes(&self, name: &CStr) -> bool {
         // HypertableModify until 2.19.
         matches!(name.to_bytes(), b"ModifyHypertable" | b"HypertableModify")
+    }
+
+    fn starts_inputs_late(&self) -> bool {
+        // A session never has two versions of its library.
+        if IS_LATE.get().is_none() {
+            IS_LATE.set(Some(running::number(IS_NEW) == 1));
+        }
+        IS_LATE.get() == Some(true)
     }
 }

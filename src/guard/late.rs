@@ -23,6 +23,8 @@ pub struct Late {
     /// What a ModifyTable carries beside its orders, by which its state is known: each has a list of its own.
     carried: *mut pg_sys::List,
     modify: *mut pg_sys::ModifyTableState,
+    /// Not: the input starts with the ModifyTable, and no node stands above it.
+    is_late: bool,
     /// NULL until it starts.
     state: *mut State,
     started: Started,
@@ -106,7 +108,7 @@ unsafe fn copy_of<T>(node: *const T) -> *mut T {
     }
 }
 
-/// The ModifyTable with orders below an engine's node that may start its input late; NULL where there is none.
+/// The ModifyTable with orders below an engine's node that runs it; NULL where there is none.
 ///
 /// # Safety
 /// `plan` is NULL or a plan node; no frame above owns anything.
@@ -126,7 +128,7 @@ unsafe fn wrapped(plan: *mut pg_sys::Plan) -> *mut pg_sys::ModifyTable {
             && Orders::may_be_in(below)
             && frame::guarded(|| {
                 let name = core::ffi::CStr::from_ptr((*(*scan).methods).CustomName);
-                engines::here().is_some_and(|engine| engine.starts_inputs_late(name))
+                engines::here().is_some_and(|engine| engine.wraps_writes(name))
             });
         if is_late { below } else { nothing }
     }
@@ -146,6 +148,15 @@ unsafe fn above_input(plan: *mut pg_sys::Plan, started: Started, first: &mut *mu
         }
         let input = (*modify).plan.lefttree;
         let late = raw::palloc0(size_of::<Late>()).cast::<Late>();
+        (*late).carried = (*modify).fdwPrivLists;
+        (*late).started = started;
+        (*late).next = *first;
+        *first = late;
+        (*late).is_late =
+            frame::guarded(|| engines::here().is_some_and(|engine| engine.starts_inputs_late()));
+        if !(*late).is_late {
+            return plan;
+        }
         let node = &raw mut (*late).scan;
         // Costs, rows, width, extParam and allParam are the input's.
         (*node).scan.plan = *input;
@@ -159,10 +170,6 @@ unsafe fn above_input(plan: *mut pg_sys::Plan, started: Started, first: &mut *mu
         (*node).scan.plan.targetlist = columns((*input).targetlist);
         (*node).custom_scan_tlist = (*input).targetlist;
         (*node).methods = &SCAN_METHODS.0;
-        (*late).carried = (*modify).fdwPrivLists;
-        (*late).started = started;
-        (*late).next = *first;
-        *first = late;
 
         let modify = copy_of(modify);
         (*modify).plan.lefttree = node.cast();
@@ -226,8 +233,8 @@ pub unsafe fn runner_of(late: *mut Late, modify: *mut pg_sys::ModifyTableState) 
         while let Some(late) = next.as_mut() {
             if late.carried == carried {
                 late.modify = modify;
-                let is_awaited = late.state.is_null();
-                if !is_awaited {
+                let is_awaited = late.is_late && late.state.is_null();
+                if late.is_late && !is_awaited {
                     take_out(late.state);
                 }
                 return Runner::Engine { is_awaited };

@@ -76,7 +76,7 @@ fn judge_part(part: pg_sys::Oid, of: pg_sys::Oid) -> Result<(), Frozen> {
     }
     let packed = engines::packed(part).map(|(_, rows)| rows);
     let rows = packed.unwrap_or_else(|| whole::count_itself(vec![part], u64::MAX).rows());
-    whole::finish_part(Command::Drop, of, rows, packed.is_some())
+    whole::finish_part(Command::Drop, of, rows)
 }
 
 /// A DROP of tables or schemas is about to run. What an engine counts it counts now: when the hook tells of a table,

@@ -83,16 +83,15 @@ pub fn finish(command: Command, relation: pg_sys::Oid, size: Size) -> Result<(),
     finish_with(Write { command, relation, only: true }, size, (0, 0))
 }
 
-/// Judges a table of which parts go one by one, so many rows now; whether a count of the table does not find them any
-/// more.
-pub fn finish_part(command: Command, relation: pg_sys::Oid, rows: u64, are_gone: bool) -> Result<(), Frozen> {
+/// Judges a table of which parts go one by one, so many rows now.
+pub fn finish_part(command: Command, relation: pg_sys::Oid, rows: u64) -> Result<(), Frozen> {
     let write = Write { command, relation, only: false };
     let task = Task::new(write, policy::of(relation), false);
     let task = if policy::of(relation).guards(command) { task } else { task.unguarded() };
     let of = target::summed(write);
     if task.first_threshold() < rows && ledger::learned(of).size.is_none() {
         // What is dropped is found by no later count: one count serves the sum.
-        let gone = ledger::deleted(of) + if are_gone { rows } else { 0 };
+        let gone = ledger::deleted(of);
         ledger::learn_size(of, count(inheritance::members(relation), u64::MAX).plus(gone));
     }
     task.of_learned().join_sum(rows, rows).map(drop)
