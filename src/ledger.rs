@@ -1,142 +1,33 @@
 //! The sums: how many rows of each table the running client statement (or the transaction) has
 //! modified, over all the statements below it.
 //!
-//! * summed.rs says what sums are of;
+//! * summed.rs says what sums are of; sums.rs holds them;
 //! * free.rs counts writes that need no judging, one after the other;
 //! * undone.rs gives back what a subtransaction has counted, where it is undone;
 //! * learned.rs keeps what is known of a table's size beside its sum;
 //! * written.rs knows what no sum has counted.
 
-use rustc_hash::{FxBuildHasher, FxHashMap as HashMap};
-
 use crate::pg::pg_sys;
 
 use crate::levels::{self, Owner};
 use crate::pg::backend;
-use crate::pg::local::{Lent, Local};
-use crate::settings::{self, SumOver};
 
 mod free;
 mod learned;
 mod summed;
+mod sums;
 mod undone;
 mod written;
 
-use free::Free;
 pub use free::{Joined, add_again, add_free, add_within, forget_all_of, free_until, left, may_add_again};
 pub use learned::{
-    Learned, learn_lowest, learn_size, learned, leave_behind, left_behind, note_gone, note_gone_elsewhere,
+    learn_lowest, learn_size, learned, leave_behind, left_behind, note_gone, note_gone_elsewhere,
 };
 pub use summed::Summed;
+pub use sums::{Kept, began, is_in_use, owner};
+use sums::{Ledger, NO_TABLE, change, look};
 pub use undone::{subtransaction_aborted, subtransaction_committed, subtransaction_started};
 pub use written::Fresh;
-
-/// A table in a sum.
-type Key = (Owner, Summed);
-
-/// Of what is known of a sum as a whole.
-const NO_TABLE: Summed = Summed { relation: pg_sys::InvalidOid, only: false };
-
-struct Entry {
-    rows: u64,
-    /// Of `rows`, those that are gone.
-    deleted: u64,
-    /// Of these, what was gone when a table was last given a new file, into which it did not come along.
-    left_behind: u64,
-    learned: Learned,
-    /// A statement over the limit went through and was reported: once a sum is enough.
-    reported: bool,
-    /// Of `rows`, those that foreign keys reached.
-    by_foreign_key: u64,
-    /// What a session's own ceiling counts: those of who is not checked, and of commands that are not guarded, too.
-    own: u64,
-    /// Up to this sum a write of one row need not be judged.
-    free: Free,
-    /// The first of the open subtransactions that have counted some of it.
-    undone_by: usize,
-    /// Of the sum as a whole, in the entry of no table.
-    kept: Kept,
-}
-
-/// What is kept of what a sum writes.
-#[derive(Clone, Copy, Default)]
-pub struct Kept {
-    /// The number of the event that it belongs to; 0 until there is one.
-    pub event: u64,
-    /// Whether that event has been told: a rule would have refused some of the sum.
-    pub is_told: bool,
-    /// How many rows.
-    pub rows: u64,
-}
-
-impl Default for Entry {
-    fn default() -> Entry {
-        Entry {
-            rows: 0,
-            deleted: 0,
-            left_behind: 0,
-            learned: Learned::default(),
-            reported: false,
-            by_foreign_key: 0,
-            own: 0,
-            free: Free::default(),
-            undone_by: usize::MAX,
-            kept: Kept::default(),
-        }
-    }
-}
-
-/// What a subtransaction counted: as the fields of an entry.
-#[derive(Default)]
-struct Counts {
-    rows: u64,
-    deleted: u64,
-    by_foreign_key: u64,
-    own: u64,
-}
-
-type Counted = HashMap<Key, Counts>;
-
-struct Ledger {
-    sums: HashMap<Key, Entry>,
-    /// For each open subtransaction, what was counted in it.
-    undo: Vec<(pg_sys::SubTransactionId, Counted)>,
-}
-
-static LEDGER: Lent<Ledger> =
-    Lent::new(Ledger { sums: HashMap::with_hasher(FxBuildHasher), undo: Vec::new() });
-/// Whether there is a sum or an open subtransaction.
-static IN_USE: Local<bool> = Local::new(false);
-
-/// Asks the ledger, or changes what is in it.
-fn look<R>(f: impl FnOnce(&mut Ledger) -> R) -> R {
-    LEDGER.with(|ledger| {
-        ledger.take_in();
-        f(ledger)
-    })
-}
-
-/// Changes the ledger in a way that may begin or end its use.
-fn change<R>(f: impl FnOnce(&mut Ledger) -> R) -> R {
-    look(|ledger| {
-        let result = f(ledger);
-        IN_USE.set(!ledger.sums.is_empty() || !ledger.undo.is_empty());
-        result
-    })
-}
-
-/// The sum that counts now: the client statement's or the transaction's.
-pub fn owner() -> Owner {
-    match settings::scope() {
-        SumOver::Statement => levels::owner(),
-        SumOver::Transaction => Owner::TRANSACTION,
-    }
-}
-
-/// The command at which the running sum began.
-pub fn began() -> pg_sys::CommandId {
-    if settings::scope() == SumOver::Transaction { 0 } else { levels::began() }
-}
 
 /// The rows counted so far.
 pub fn sum(of: Summed) -> u64 {
@@ -195,12 +86,6 @@ pub fn add_own(of: Summed, rows: u64) {
         }
         entry.own += rows;
     });
-}
-
-/// Whether anything is counted or could be given back: nearly every statement leaves it unused.
-#[inline]
-pub fn is_in_use() -> bool {
-    IN_USE.get()
 }
 
 /// Notes that a command has written rows that were there, and that nobody's sum has counted, or only the

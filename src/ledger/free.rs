@@ -1,47 +1,10 @@
 //! Writes of few rows that need no judging up to a sum: counted without a look into the ledger, one after the other.
 
-use super::{Entry, IN_USE, Key, LEDGER, Ledger, NO_TABLE, Owner, Summed, is_in_use, look, owner};
-use crate::pg::local::Local;
+use super::summed::Summed;
+use super::sums::{Entry, Free, IN_USE, Key, LEDGER, NO_RUN, RUN, Run, is_in_use, look, owner};
+use crate::levels::Owner;
 use crate::settings;
 use safedelete_core::command::{Command, Commands};
-
-/// Up to which sum a write of one row by some commands need not be judged, as of a generation of the
-/// settings.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Free {
-    as_of: u32,
-    commands: Commands,
-    until: u64,
-}
-
-/// Rows that have been added write by write to the same sum, and are not in the ledger yet.
-#[derive(Clone, Copy)]
-struct Run {
-    key: Key,
-    /// As a write names the table that the sum is of.
-    named: Summed,
-    free: Free,
-    rows: u64,
-    deleted: u64,
-    by_foreign_key: u64,
-    /// There is nothing else in the ledger.
-    is_all: bool,
-}
-
-const NO_RUN: Run = {
-    let free = Free { as_of: 0, commands: Commands::DEFAULT, until: 0 };
-    Run {
-        key: (Owner::TRANSACTION, NO_TABLE),
-        named: NO_TABLE,
-        free,
-        rows: 0,
-        deleted: 0,
-        by_foreign_key: 0,
-        is_all: false,
-    }
-};
-
-static RUN: Local<Run> = Local::new(NO_RUN);
 
 /// Counts a write of few rows where it need not be judged; whether it was counted. The next of one row that names
 /// the table like that may go on by [`add_again`]. Owns and allocates nothing, so bare frames may call it.
@@ -213,28 +176,5 @@ impl Entry {
         let Free { as_of, commands, until } = self.free;
         let holds = as_of == settings::generation() && commands.contains(command);
         if holds { until.max(joined.within) } else { joined.within }
-    }
-}
-
-impl Ledger {
-    /// Takes in what has been added one by one; the next row comes here again.
-    #[inline]
-    pub(super) fn take_in(&mut self) {
-        let run = RUN.get();
-        if run.free.until == 0 {
-            return;
-        }
-        RUN.set(NO_RUN);
-        // It was forgotten with its sum, or it begins one.
-        let entry = if run.is_all {
-            Some(self.sums.entry(run.key).or_default())
-        } else {
-            self.sums.get_mut(&run.key)
-        };
-        if let Some(entry) = entry {
-            entry.rows += run.rows;
-            entry.deleted += run.deleted;
-            entry.by_foreign_key += run.by_foreign_key;
-        }
     }
 }

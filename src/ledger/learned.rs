@@ -1,20 +1,9 @@
 //! What a sum has learned of its table's size, kept beside it so that it is read once, for as long as it holds.
 
-use super::free::Free;
-use super::{Entry, Summed, change, is_in_use, look, owner};
+use super::summed::Summed;
+use super::sums::{Learned, change, is_in_use, look, owner};
 use crate::pg::pg_sys;
 use safedelete_core::limit::Size;
-
-/// What a sum has learned of its table's size.
-#[derive(Clone, Copy, Default)]
-pub struct Learned {
-    /// What the lowest estimate says; `Some(None)` of what has no size.
-    pub lowest: Option<Option<u64>>,
-    /// By counting, with the rows that the sum had deleted before.
-    pub size: Option<Size>,
-    /// The subtransaction that counted: the rows that it has inserted go with it.
-    pub(super) by: pg_sys::SubTransactionId,
-}
 
 /// What the sum has learned of the table's size.
 pub fn learned(of: Summed) -> Learned {
@@ -78,20 +67,4 @@ pub fn note_gone_elsewhere(of: Summed) {
         let others = ledger.sums.iter_mut().filter(|((own, other), _)| *own == owner && *other != of);
         others.for_each(|(_, entry)| entry.outdate());
     });
-}
-
-impl Entry {
-    /// What is known of its table's size is known no more.
-    pub(super) fn outdate(&mut self) {
-        self.learned = Learned::default();
-        // It was worked out from that.
-        self.free = Free::default();
-    }
-
-    /// Its table has lost rows that are not of the sum.
-    fn lose(&mut self, rows: u64) {
-        self.learned.size = self.learned.size.map(|size| size.minus(rows));
-        self.learned.lowest = self.learned.lowest.map(|lowest| lowest.map(|most| most.saturating_sub(rows)));
-        self.free = Free::default();
-    }
 }

@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashMap as HashMap;
 
-use super::{Ledger, change};
+use super::sums::{Ledger, change};
 use crate::pg::pg_sys;
 
 pub fn subtransaction_started(own: pg_sys::SubTransactionId) {
