@@ -332,10 +332,8 @@ fn fresh(write: Write) -> Fresh {
 /// `modify` is its state.
 unsafe fn fresh_of(write: Write, modify: *const pg_sys::ModifyTableState) -> Fresh {
     // SAFETY: by contract.
-    match write.command {
-        Command::Merge if unsafe { (*modify).mt_merge_updated } == 0.0 => Fresh::Inserted,
-        _ => fresh(write),
-    }
+    let updated = unsafe { (*modify).mt_merge_updated };
+    if write.command == Command::Merge && updated == 0.0 { Fresh::Inserted } else { fresh(write) }
 }
 
 /// What a write without a guard has written.

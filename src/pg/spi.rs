@@ -68,7 +68,7 @@ pub fn deallocate(name: &CStr) {
 pub fn number(query: &CStr, parameters: pg_sys::ParamListInfo) -> u64 {
     // SAFETY: NULL, or a statement's parameters.
     let count = unsafe { parameters.as_ref() }.map_or(0, |all| all.numParams.max(0) as usize);
-    let mut types = vec![pg_sys::Oid::from(pg_sys::TEXTOID); count];
+    let mut types = vec![pg_sys::TEXTOID; count];
     let mut values = vec![pg_sys::Datum::from(0); count];
     let mut nulls = vec![b'n' as c_char; count];
     for at in 0..count {
