@@ -187,9 +187,15 @@ pub unsafe fn live_tuples(entry: *mut pg_sys::PgStat_StatTabEntry) -> i64 {
 /// `pending` is find_tabstat_entry's answer.
 pub unsafe fn pending_deletes(pending: *mut pg_sys::PgStat_TableStatus) -> i64 {
     #[cfg(not(since_16))]
-    // SAFETY: by contract; the open (sub)transactions' counts are beside.
+    // SAFETY: by contract.
+    let counted = unsafe { (*pending).t_counts.t_tuples_deleted };
+    #[cfg(since_16)]
+    // SAFETY: by contract.
+    let counted = unsafe { (*pending).counts.tuples_deleted };
+    #[cfg(not(since_17))]
+    // SAFETY: by contract; it is the entry itself, and the open (sub)transactions' counts are beside.
     unsafe {
-        let mut deleted = (*pending).t_counts.t_tuples_deleted;
+        let mut deleted = counted;
         let mut transaction = (*pending).trans;
         while !transaction.is_null() {
             deleted += (*transaction).tuples_deleted;
@@ -197,12 +203,11 @@ pub unsafe fn pending_deletes(pending: *mut pg_sys::PgStat_TableStatus) -> i64 {
         }
         deleted
     }
-    #[cfg(since_16)]
+    #[cfg(since_17)]
     // SAFETY: by contract; a copy that has the open (sub)transactions' counts.
     unsafe {
-        let deleted = (*pending).counts.tuples_deleted;
         pg_sys::pfree(pending.cast());
-        deleted
+        counted
     }
 }
 
