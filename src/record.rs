@@ -46,6 +46,16 @@ pub fn count(counter: Counter, more: u64) {
     }
 }
 
+/// The same for bare frames.
+#[inline]
+pub fn count_at_once(counter: Counter, more: u64) {
+    if let Some(memory) = memory()
+        && !memory.stats.add_again(counter, more)
+    {
+        frame::guarded(|| count(counter, more));
+    }
+}
+
 fn size(slots: u64) -> usize {
     size_of::<Memory>() + slots as usize * size_of::<ring::Slot>()
 }

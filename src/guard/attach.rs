@@ -348,11 +348,17 @@ unsafe fn instruct(
                 Flow::Direct { .. } => tableoid > 0,
                 Flow::Parent => false,
             };
+        let repeats = tells_apart && repeats::may_repeat(modify);
         let facts = Facts {
             write: finding.write,
             qualification: finding.qualification,
+            is_plain: finding.qualification == Qualification::Qualified
+                && flow == Flow::Rows
+                && !repeats
+                && parts.is_empty()
+                && finding.expected.is_null(),
             target_index: finding.target_index,
-            repeats: tells_apart && repeats::may_repeat(modify),
+            repeats,
             ctid,
             tableoid,
             whole_row,

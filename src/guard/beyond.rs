@@ -25,7 +25,7 @@ pub unsafe fn is_new(guard: *mut GuardState, identity: Identity) -> bool {
         let most = (pg_sys::work_mem as usize).saturating_mul(1024 / 2);
         let added = frame::guarded(|| {
             let rows = (*(*guard).execution).distinct.as_mut();
-            match rows.map(|rows| rows.add(identity.table, identity.tid, most)) {
+            match rows.map(|rows| rows.add(identity, most)) {
                 Some(Some(added)) => added,
                 Some(None) => frame::out_of_memory(),
                 None => Added::New,

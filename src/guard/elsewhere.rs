@@ -281,7 +281,7 @@ unsafe fn start_one(state: *mut State, ps: *mut pg_sys::PlanState, carried: Carr
         let expectation = expected::evaluate(&orders, ps);
         match frame::guarded(|| execution::start(&orders, (*state).query, expectation)) {
             // What is of facts such as these does not begin light.
-            Start::Pass | Start::Light { .. } => {}
+            Start::Pass | Start::Again => {}
             Start::Refuse(frozen) => report::raise(&frozen),
             Start::Watch { execution, threshold, .. } => frame::guarded(|| {
                 if (*state).writes.is_null() {

@@ -10,7 +10,7 @@ use safedelete_core::policy::Effective;
 use safedelete_core::standing::Ruling;
 use std::rc::Rc;
 
-use super::orders::{Flow, Orders};
+use super::orders::{Facts, Flow, Orders};
 use super::parts::Parts;
 use super::rows::DistinctRows;
 use super::task::{Task, own_ceiling};
@@ -18,9 +18,10 @@ use crate::analysis::{self, Qualification, target};
 use crate::engines;
 use crate::ledger::{self, Joined, Summed};
 use crate::levels;
-use crate::pg::compat;
-use crate::pg::pg_sys;
+use crate::pg::local::Local;
 use crate::pg::report::Frozen;
+use crate::pg::write::Write;
+use crate::pg::{compat, pg_sys};
 use crate::policy::{self, InForce};
 use crate::settings;
 use crate::{record, rehearsal};
@@ -38,7 +39,7 @@ impl Light {
     /// # Safety
     /// Once; `estate` is the execution's.
     pub unsafe fn into_execution(self, orders: &Orders, estate: *const pg_sys::EState) -> Execution {
-        // SAFETY: `start_light` took this share.
+        // SAFETY: `start_again` took this share.
         let (in_force, written_as) =
             unsafe { (Rc::from_raw(self.in_force), compat::written_as(estate, orders.write.relation)) };
         let mut task = Task::of(orders.write, in_force, self.referential, None).written_as(written_as);
@@ -54,7 +55,7 @@ impl Light {
     /// # Safety
     /// Once.
     pub unsafe fn give_back(self) {
-        // SAFETY: `start_light` took this share.
+        // SAFETY: it has a share of it.
         drop(unsafe { Rc::from_raw(self.in_force) });
     }
 }
@@ -65,12 +66,8 @@ pub enum Start {
     /// Unguarded: as if the node were not there.
     Pass,
     Refuse(Frozen),
-    /// Watched as below, but for what a verdict takes.
-    Light {
-        light: Light,
-        threshold: u64,
-        spool: bool,
-    },
+    /// By `start_again`.
+    Again,
     /// Counted; `spool` collects the rows before the first is written.
     Watch {
         execution: *mut Execution,
@@ -89,33 +86,75 @@ pub struct Execution {
     joined: Option<Joined>,
 }
 
-/// Starts an execution that rule `where` and everything but the rules has nothing to say of: no budget, no roles,
-/// no expectation, nothing that counts by itself.
-fn start_light(orders: &Orders, in_force: &Rc<InForce>, eflags: i32) -> Option<Start> {
-    let &Orders { parts, expected, .. } = orders;
+/// What began light last: it may again, as of the same generation of the settings. Loops start the same write again
+/// and again.
+#[derive(Clone, Copy)]
+struct Begun {
+    write: Write,
+    as_of: u32,
+    light: Light,
+}
+
+static BEGUN: Local<Option<Begun>> = Local::new(None);
+
+/// Whether rule `where` and everything but the rules has nothing to say of an execution: no budget, no roles, no
+/// expectation, nothing that counts by itself. Then `start_again` starts it, unless something has changed since `as_of`.
+fn is_light(orders: &Orders, in_force: &Rc<InForce>, as_of: u32) -> bool {
     let write = orders.write;
-    let is_plain = orders.qualification == Qualification::Qualified
-        && orders.flow == Flow::Rows
-        && !orders.repeats
-        && parts.is_null()
-        && expected.is_null()
-        && settings::allow_rows() == 0
+    let is_usual = settings::allow_rows() == 0
         && settings::BYPASS_ROLE.is_empty()
         && !analysis::looks_at_all()
         // Its own count wants to know what was there when the statement began.
         && !(engines::may_be_here() && engines::counts(write.relation));
     let Effective { mode, commands, bounds, .. } = in_force.effective();
-    if !is_plain || mode != Mode::Enforce || bounds.unlimited() {
-        return None;
+    if !orders.is_plain || !is_usual || mode != Mode::Enforce || bounds.unlimited() {
+        return false;
     }
-    record::count(Counter::Guarded, 1);
-    let referential = levels::is_referential(eflags);
     let (of, within) = (target::summed(write), bounds.surely_within());
     let named = (!target::is_in_tree(write.relation))
         .then_some(Summed { relation: write.relation, only: write.only });
     let joined = Joined { of, named, commands, within };
-    let light = Light { in_force: Rc::into_raw(Rc::clone(in_force)), referential, joined };
-    Some(Start::Light { light, threshold: ledger::left(&joined, write.command), spool: !referential })
+    let light = Light { in_force: Rc::into_raw(Rc::clone(in_force)), referential: false, joined };
+    let last = BEGUN.get();
+    BEGUN.set(Some(Begun { write, as_of, light }));
+    if let Some(Begun { light, .. }) = last {
+        // SAFETY: this had it, and has forgotten it.
+        unsafe { light.give_back() };
+    }
+    true
+}
+
+/// Starts an execution as the one before, where that began light and nothing is different; with how many rows it
+/// may have before it is judged. For bare frames.
+///
+/// # Safety
+/// `estate` is the execution's, which begins light `as_one`.
+#[inline]
+pub unsafe fn start_again(
+    orders: &Facts,
+    estate: *const pg_sys::EState,
+    as_one: &mut Option<Light>,
+) -> Option<u64> {
+    if !orders.is_plain {
+        return None;
+    }
+    // SAFETY: nothing here changes it.
+    let Begun { write, as_of, light } = unsafe { (*BEGUN.as_ptr()).as_ref()? };
+    if *as_of != settings::generation()
+        || *write != orders.write
+        || rehearsal::is_on()
+        || levels::starts_postgres()
+    {
+        return None;
+    }
+    record::count_at_once(Counter::Guarded, 1);
+    // SAFETY: by contract; `BEGUN` has a share.
+    let referential = unsafe {
+        Rc::increment_strong_count(light.in_force);
+        levels::is_referential((*estate).es_top_eflags)
+    };
+    *as_one = Some(Light { referential, ..*light });
+    Some(ledger::left(&light.joined, write.command))
 }
 
 /// Starts an execution.
@@ -129,13 +168,15 @@ pub unsafe fn start(
 ) -> Start {
     // SAFETY: by contract.
     let (parameters, eflags) = unsafe { ((*estate).es_param_list_info, (*estate).es_top_eflags) };
+    // Reading what is in force, or of the table, may take in invalidations.
+    let as_of = settings::generation();
     let in_force = policy::of(orders.write.relation);
     // What PostgreSQL does itself is nobody's to refuse, but the author of an extension's script may have a word.
     let is_postgres = levels::starts_postgres();
     let guarded = in_force.guards(orders.write.command) && !is_postgres;
     let rehearses = rehearsal::is_on();
-    if guarded && let Some(light) = start_light(orders, &in_force, eflags) {
-        return light;
+    if guarded && is_light(orders, &in_force, as_of) {
+        return Start::Again;
     }
     let own = if is_postgres { None } else { own_ceiling(orders.write.relation) };
     let expects = expectation.is_some() || own.is_some();

@@ -6,9 +6,9 @@ use safedelete_core::command::Command;
 use safedelete_core::event::Counter;
 
 use super::input::{is_new, next_row};
-use super::orders::{Flow, Orders};
+use super::orders::Flow;
 use super::slots::is_empty;
-use super::state::{self, GuardState, Stage, orders_of};
+use super::state::{self, GuardState, Stage, Step, orders_of};
 use super::tally::{count_in_parts, note_made_in_parts, note_own};
 use super::threshold::check;
 use super::{beyond, direct, expected, identity, made, measure, point};
@@ -20,41 +20,111 @@ use crate::record;
 #[allow(ffi_unwind_calls, reason = "a bare frame: it owns nothing and cannot panic")]
 pub unsafe extern "C-unwind" fn execute(child: *mut pg_sys::PlanState) -> *mut pg_sys::TupleTableSlot {
     let guard = state::above(child);
-    if guard.is_null() {
-        return std::ptr::null_mut();
-    }
-    // SAFETY: a guard at work.
+    // SAFETY: a guard at work, which has a step.
     unsafe {
-        loop {
-            match (*guard).stage {
-                Stage::Count => return count_row(guard),
-                Stage::Collect => collect(guard),
-                Stage::Replay => {
-                    if pg_sys::InterruptPending != 0 {
-                        raw::ProcessInterrupts();
-                    }
-                    let slot = (*guard).spool.next_identity(&(*guard).orders);
-                    if !slot.is_null() {
-                        return slot;
-                    }
-                    let slot = (*guard).spool.replay(&(*guard).orders, (*guard).estate);
-                    if !slot.is_null() {
-                        return slot;
-                    }
-                    (*guard).stage = if (*guard).unfinished { Stage::Count } else { Stage::Done };
-                }
-                Stage::Done => return std::ptr::null_mut(),
-            }
+        match guard.as_ref().and_then(|guard| guard.step) {
+            Some(step) => step(guard),
+            None => std::ptr::null_mut(),
         }
     }
+}
+
+/// What becomes of the next row.
+///
+/// # Safety
+/// `guard` is placed.
+pub unsafe fn turn_to(guard: *mut GuardState, stage: Stage, step: Step) {
+    // SAFETY: by contract.
+    unsafe { ((*guard).stage, (*guard).step) = (stage, Some(step)) };
+}
+
+/// Collects the input, and hands on the first row.
+///
+/// # Safety
+/// As `execute`.
+pub unsafe fn collect_first(guard: *mut GuardState) -> *mut pg_sys::TupleTableSlot {
+    // SAFETY: by contract.
+    unsafe {
+        collect(guard);
+        let are_identities = (*guard).spool.turn_to_reading();
+        turn_to(guard, Stage::Replay, if are_identities { next_identity } else { next_packed });
+        replay(guard)
+    }
+}
+
+/// Hands on a collected identity.
+///
+/// # Safety
+/// As `execute`.
+unsafe fn next_identity(guard: *mut GuardState) -> *mut pg_sys::TupleTableSlot {
+    // SAFETY: by contract.
+    unsafe {
+        if pg_sys::InterruptPending == 0 {
+            let slot = (*guard).spool.next_identity();
+            if !slot.is_null() {
+                return slot;
+            }
+        }
+        replay(guard)
+    }
+}
+
+/// Hands on a collected row.
+///
+/// # Safety
+/// As `execute`.
+unsafe fn next_packed(guard: *mut GuardState) -> *mut pg_sys::TupleTableSlot {
+    // SAFETY: by contract.
+    unsafe {
+        if pg_sys::InterruptPending == 0 {
+            let slot = (*guard).spool.next_packed();
+            if !slot.is_null() {
+                return slot;
+            }
+        }
+        replay(guard)
+    }
+}
+
+/// Hands on a collected row of any kind; after the last one, what is left of the input.
+///
+/// # Safety
+/// As `execute`.
+#[inline(never)]
+#[allow(ffi_unwind_calls, reason = "called by bare frames, which own nothing")]
+unsafe fn replay(guard: *mut GuardState) -> *mut pg_sys::TupleTableSlot {
+    // SAFETY: by contract.
+    unsafe {
+        if pg_sys::InterruptPending != 0 {
+            raw::ProcessInterrupts();
+        }
+        let slot = (*guard).spool.replay(&(*guard).orders, (*guard).estate);
+        if !slot.is_null() {
+            return slot;
+        }
+        if (*guard).unfinished {
+            turn_to(guard, Stage::Count, count_row);
+            return count_row(guard);
+        }
+        end(guard)
+    }
+}
+
+/// The input has ended.
+///
+/// # Safety
+/// As `execute`.
+unsafe fn end(guard: *mut GuardState) -> *mut pg_sys::TupleTableSlot {
+    // SAFETY: by contract.
+    unsafe { turn_to(guard, Stage::Done, |_| std::ptr::null_mut()) };
+    std::ptr::null_mut()
 }
 
 /// Counts one row and hands it on.
 ///
 /// # Safety
 /// As `execute`.
-#[inline(always)]
-unsafe fn count_row(guard: *mut GuardState) -> *mut pg_sys::TupleTableSlot {
+pub unsafe fn count_row(guard: *mut GuardState) -> *mut pg_sys::TupleTableSlot {
     // SAFETY: by contract.
     unsafe {
         let kept_elsewhere = orders_of(guard).flow != Flow::Rows;
@@ -71,9 +141,9 @@ unsafe fn count_row(guard: *mut GuardState) -> *mut pg_sys::TupleTableSlot {
                 }
             }
             finish(guard);
-            (*guard).stage = Stage::Done;
+            let nothing = end(guard);
             measure::tell_parent(guard);
-            return slot;
+            return nothing;
         }
         if kept_elsewhere {
             if !is_new(guard, slot) {
@@ -172,20 +242,20 @@ unsafe fn count_beyond(guard: *mut GuardState) {
 unsafe fn finish(guard: *mut GuardState) {
     // SAFETY: as in `check`.
     unsafe {
-        let refused: Option<Frozen> = frame::guarded(|| {
-            let (count, deleted) = ((*guard).count, measure::deleted(guard));
-            if let Some(light) = &(*guard).light
-                && light.finish(orders_of(guard).write.command, count, deleted)
-            {
-                return None;
+        let (count, deleted) = ((*guard).count, measure::deleted(guard));
+        let has_joined = (&(*guard).light)
+            .as_ref()
+            .is_some_and(|light| light.finish(orders_of(guard).write.command, count, deleted));
+        if !has_joined {
+            let refused: Option<Frozen> = frame::guarded(|| {
+                let execution = state::execution(guard);
+                execution.task.note_sent(direct::sent(guard));
+                let met = execution.task.meets(count + (*guard).made);
+                met.and_then(|()| execution.finish(count, deleted)).err()
+            });
+            if let Some(frozen) = refused {
+                report::raise(&frozen);
             }
-            let execution = state::execution(guard);
-            execution.task.note_sent(direct::sent(guard));
-            let met = execution.task.meets(count + (*guard).made);
-            met.and_then(|()| execution.finish(count, deleted)).err()
-        });
-        if let Some(frozen) = refused {
-            report::raise(&frozen);
         }
         if (*guard).inserted > 0 {
             frame::guarded(|| point::note_gone(orders_of(guard).write, Some((*guard).inserted)));
@@ -193,61 +263,83 @@ unsafe fn finish(guard: *mut GuardState) {
     }
 }
 
-/// Pulls and keeps rows of any kind.
+/// Pulls and keeps rows of any kind, which parts count by themselves or the sum may have made.
 ///
 /// # Safety
 /// As `execute`.
-unsafe fn collect_rows(guard: *mut GuardState) {
+#[inline(never)]
+unsafe fn collect_with_care(guard: *mut GuardState) {
     // SAFETY: by contract. The spool belongs to the execution, whatever memory is current now.
     unsafe {
         let (child, estate) = ((*guard).child, (*guard).estate);
-        loop {
+        while (*guard).counts_parts || (*guard).threshold != u64::MAX {
             let slot = next_row(guard);
             if is_empty(slot) {
                 return;
             }
             count(guard, slot);
             (*guard).spool.keep(&(*guard).orders, child, estate, slot);
-            if (*guard).threshold == u64::MAX && !(*guard).counts_parts {
-                (*guard).unfinished = true;
-                return;
-            }
         }
+        (*guard).unfinished = true;
     }
 }
 
-/// The tight loop for what a DELETE of one table gives: identities, each once. Whether it has come to
-/// an end; not, where the spool takes no more of them.
+/// Pulls and keeps rows that are just counted, of an input that brings more than their identities.
 ///
 /// # Safety
-/// As `execute`; `orders` are the guard's.
+/// As `execute`.
+#[inline(never)]
+unsafe fn collect_rows<const REPEATS: bool>(guard: *mut GuardState) {
+    // SAFETY: as above.
+    unsafe {
+        let (child, estate) = ((*guard).child, (*guard).estate);
+        while (*guard).threshold != u64::MAX {
+            let slot = next_row(guard);
+            if is_empty(slot) {
+                return;
+            }
+            if !REPEATS || is_new(guard, slot) {
+                (*guard).count += 1;
+                if (*guard).count > (*guard).threshold {
+                    check(guard);
+                }
+            }
+            (*guard).spool.keep_packed(child, estate, slot);
+        }
+        (*guard).unfinished = true;
+    }
+}
+
+/// The tight loop for what a DELETE of one table gives: identities, each once. It comes to an end where the input
+/// does, or the spool takes no more of them.
+///
+/// # Safety
+/// As `execute`; the rows are identities.
+#[inline(never)]
 #[allow(ffi_unwind_calls, reason = "a bare frame: it owns nothing and cannot panic")]
-unsafe fn collect_identities(guard: *mut GuardState, orders: &Orders) -> bool {
+unsafe fn collect_identities(guard: *mut GuardState) {
     // SAFETY: by contract; the input has the columns that the orders name.
     unsafe {
-        let estate = (*guard).estate;
+        let (orders, estate) = (*(*guard).orders, (*guard).estate);
         let last = orders.ctid.max(orders.tableoid);
-        loop {
+        while (*guard).threshold != u64::MAX {
             if !(*guard).spool.has_room(estate) {
-                return false;
+                return collect_with_care(guard);
             }
             let slot = next_row(guard);
             if is_empty(slot) {
-                return true;
+                return;
             }
             if i32::from((*slot).tts_nvalid) < last {
                 raw::slot_getsomeattrs_int(slot, last);
             }
-            (*guard).spool.keep_identity(slot, orders);
+            (*guard).spool.keep_identity(slot, &orders);
             (*guard).count += 1;
             if (*guard).count > (*guard).threshold {
                 check(guard);
-                if (*guard).threshold == u64::MAX {
-                    (*guard).unfinished = true;
-                    return true;
-                }
             }
         }
+        (*guard).unfinished = true;
     }
 }
 
@@ -259,24 +351,25 @@ unsafe fn collect_identities(guard: *mut GuardState, orders: &Orders) -> bool {
 unsafe fn collect(guard: *mut GuardState) {
     // SAFETY: by contract.
     unsafe {
-        (*guard).unfinished = false;
         let orders = &(*guard).orders;
-        let are_identities = orders.tids_only && !orders.repeats && !(*guard).counts_parts && !(*guard).looks;
-        if !are_identities || !collect_identities(guard, orders) {
-            collect_rows(guard);
+        if (*guard).counts_parts || (*guard).looks {
+            collect_with_care(guard);
+        } else if orders.tids_only {
+            if orders.repeats { collect_with_care(guard) } else { collect_identities(guard) }
+        } else if orders.repeats {
+            collect_rows::<true>(guard);
+        } else {
+            collect_rows::<false>(guard);
         }
         if !(*guard).unfinished {
             count_beyond(guard);
             // The sum holds these rows before a trigger of the first can write more.
             finish(guard);
         }
-        frame::guarded(|| {
-            let (rows, bytes) = (*guard).spool.totals();
-            record::count(Counter::RowsSpooled, rows);
-            if bytes > 0 {
-                record::count(Counter::SpoolBytes, bytes);
-            }
-        });
-        (*guard).stage = Stage::Replay;
+        let (rows, bytes) = (*guard).spool.totals();
+        record::count_at_once(Counter::RowsSpooled, rows);
+        if bytes > 0 {
+            record::count_at_once(Counter::SpoolBytes, bytes);
+        }
     }
 }

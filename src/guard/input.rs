@@ -24,21 +24,23 @@ pub unsafe fn next_row(guard: *mut GuardState) -> *mut pg_sys::TupleTableSlot {
 /// Whether a row is known not to have come by before; each has not, where it has nothing to tell it by.
 ///
 /// # Safety
-/// `guard` runs; `slot` holds a row of the child.
+/// `guard` runs; `slot` holds a row of the child; no frame above owns anything.
 #[inline(always)]
 pub unsafe fn is_new(guard: *mut GuardState, slot: *mut pg_sys::TupleTableSlot) -> bool {
     // SAFETY: by contract; what it has started with lives as long as the guard.
     unsafe {
-        if orders_of(guard).repeats
-            && let Some(identity) = identity::identity(slot, &(*guard).orders)
-            && let Some(rows) = &mut (*(*guard).execution).distinct
-        {
-            if rows.has_room() {
-                return rows.insert(identity.table, identity.tid);
-            }
-            return beyond::is_new(guard, identity);
+        if !orders_of(guard).repeats {
+            return true;
         }
-        true
+        let Some(identity) = identity::identity(slot, &(*guard).orders) else { return true };
+        let Some(rows) = &mut (*(*guard).execution).distinct else { return true };
+        if let Some(is_new) = rows.insert_again(identity) {
+            return is_new;
+        }
+        if rows.has_room() {
+            return rows.insert(identity);
+        }
+        beyond::is_new(guard, identity)
     }
 }
 

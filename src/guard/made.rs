@@ -10,7 +10,7 @@ use super::state::{GuardState, Made, orders_of};
 use crate::ledger::{self, Summed};
 use crate::levels;
 use crate::pg::pg_sys::NodeTag;
-use crate::pg::{compat, frame, heap, nodes, pg_sys, raw, relations, sizes};
+use crate::pg::{compat, execution, frame, heap, nodes, pg_sys, raw, relations, sizes};
 use crate::settings::{self, SumOver};
 use safedelete_core::command::Command;
 
@@ -222,9 +222,13 @@ pub(super) unsafe fn came(guard: *mut GuardState, slot: *mut pg_sys::TupleTableS
         if orders.ctid == 0 {
             return Made::default();
         }
-        let Some(mut identity) = identity::identity(slot, orders) else { return Made::default() };
-        let relation = written(guard, identity::leaf(slot, orders));
-        if relation.is_null() || !compat::may_have_made(relation) {
+        let Some(identity) = identity::identity(slot, orders) else { return Made::default() };
+        let leaf = identity::leaf(slot, orders);
+        let Some(relation) = execution::written((*guard).estate).find(|relation| (**relation).rd_id == leaf)
+        else {
+            return Made::default();
+        };
+        if !heap::is_heap(relation) || !compat::may_have_made(relation) {
             return Made::default();
         }
         if (*guard).looked_at.is_null() {
@@ -240,7 +244,7 @@ pub(super) unsafe fn came(guard: *mut GuardState, slot: *mut pg_sys::TupleTableS
         }
         let of = summed(orders);
         let at = (*guard).looked_at;
-        let is_there = fetch(relation, &mut identity.tid, at);
+        let is_there = fetch(relation, &mut identity.tid(), at);
         let made = if is_there { slot_is_made(at, of) } else { Made::default() };
         clear(at);
         made
@@ -299,49 +303,21 @@ unsafe fn upserted(guard: *mut GuardState) -> *mut pg_sys::ResultRelInfo {
     }
 }
 
-/// The relation of this OID, a heap, that the ModifyTable above writes; NULL where there is none.
-///
-/// # Safety
-/// `guard` runs.
-unsafe fn written(guard: *mut GuardState, leaf: pg_sys::Oid) -> pg_sys::Relation {
-    // SAFETY: by contract; result relations are open while the plan runs.
-    unsafe {
-        let opened = (*(*guard).estate).es_opened_result_relations;
-        let mut i = 0;
-        while i < nodes::length(opened) {
-            let result = (*(*opened).elements.add(i)).ptr_value.cast::<pg_sys::ResultRelInfo>();
-            let relation = (*result).ri_RelationDesc;
-            if !relation.is_null() && (*relation).rd_id == leaf {
-                return if heap::is_heap(relation) { relation } else { std::ptr::null_mut() };
-            }
-            i += 1;
-        }
-        std::ptr::null_mut()
-    }
-}
-
 /// Whether a row that is to come to a guard can have been made by its sum: not, where no table that is
 /// written holds any. The statement's snapshot is taken, and sees nothing that is written later.
 ///
 /// # Safety
 /// `guard` is about to start; the result relations are open.
-pub(super) unsafe fn settle(guard: *mut GuardState) {
+pub(super) unsafe fn may_come(guard: *mut GuardState) -> bool {
     // SAFETY: by contract.
     unsafe {
         if levels::starts_whole_statement() && settings::scope() == SumOver::Statement {
-            return;
-        }
-        let opened = (*(*guard).estate).es_opened_result_relations;
-        let mut i = 0;
-        while i < nodes::length(opened) {
-            let result = (*(*opened).elements.add(i)).ptr_value.cast::<pg_sys::ResultRelInfo>();
-            let relation = (*result).ri_RelationDesc;
-            (*guard).looks |= !relation.is_null() && compat::may_have_made(relation);
-            i += 1;
+            return false;
         }
         // An upsert opens partitions as it goes.
-        (*guard).looks |= orders_of(guard).write.command == Command::Upsert
+        let opens = orders_of(guard).write.command == Command::Upsert
             && !(*(*guard).parent).mt_partition_tuple_routing.is_null();
+        opens || execution::written((*guard).estate).any(|relation| compat::may_have_made(relation))
     }
 }
 

@@ -30,6 +30,9 @@ pub enum Flow {
 pub struct Facts {
     pub write: Write,
     pub qualification: Qualification,
+    /// Only the settings and the number of its rows say what it may do: it is qualified, brings each row once, and
+    /// has no parts or words of its own.
+    pub is_plain: bool,
     pub target_index: i32,
     /// The input may bring a target row more than once.
     pub repeats: bool,
@@ -90,6 +93,7 @@ impl Facts {
         Facts {
             write: finding.write,
             qualification: finding.qualification,
+            is_plain: false,
             target_index: finding.target_index,
             // Nobody here tells its rows apart.
             repeats: true,

@@ -17,22 +17,30 @@ use crate::pg::report;
 use crate::pg::{compat, frame, nodes, raw};
 
 /// Places the guards of a query that has started; those that are there stay. Rule `where` speaks here, before any
-/// trigger fires. Called by the ExecutorStart hook.
+/// trigger fires. Called by the ExecutorStart hook. Whether the query is one write, which has none.
 ///
 /// # Safety
 /// `query` has started and has not run; no frame above owns anything.
 #[inline]
-pub unsafe fn place(query: *mut pg_sys::QueryDesc) {
+pub unsafe fn place(query: *mut pg_sys::QueryDesc) -> bool {
     // SAFETY: by contract; casts follow tags.
     unsafe {
         let state = (*query).planstate;
-        let is_bare = nodes::tag(state) == NodeTag::T_ModifyTableState
-            && !Orders::may_be_in((*state).plan.cast())
-            && nodes::length((*(*query).estate).es_auxmodifytables) == 0;
-        // Nearly every write.
-        if !is_bare {
+        if nodes::tag(state) != NodeTag::T_ModifyTableState
+            || !(*(*query).estate).es_auxmodifytables.is_null()
+        {
             place_beside(query, std::ptr::null_mut());
+            return false;
         }
+        if !Orders::may_be_in((*state).plan.cast()) {
+            // Nearly every write.
+            return true;
+        }
+        let previous = pg_sys::CurrentMemoryContext;
+        pg_sys::CurrentMemoryContext = (*(*query).estate).es_query_cxt;
+        place_at(state.cast(), Runner::PostgreSql);
+        pg_sys::CurrentMemoryContext = previous;
+        false
     }
 }
 
@@ -135,52 +143,68 @@ unsafe fn place_at(modify: *mut pg_sys::ModifyTableState, runner: Runner) {
 /// As `place_at`; `modify` carries `orders`, and its input is there, or awaited.
 #[allow(ffi_unwind_calls, reason = "called by a bare frame, which owns nothing")]
 unsafe fn start(modify: *mut pg_sys::ModifyTableState, orders: Orders, runner: Runner) {
-    // SAFETY: by contract; a zeroed state in the memory of the execution.
+    // SAFETY: by contract. Registering raises nothing.
     unsafe {
         let estate = (*modify).ps.state;
-        let guard = raw::palloc0(size_of::<GuardState>()).cast::<GuardState>();
-        let expectation = expected::evaluate(&orders, &raw mut (*modify).ps);
-        match frame::guarded(|| execution::start(&orders, estate, expectation)) {
-            Start::Pass => {}
-            Start::Refuse(frozen) => report::raise(&frozen),
-            Start::Light { light, threshold, spool } => {
-                let in_tree = light.joined.named.is_none();
-                (*guard).is_known = !in_tree || orders.write.command == Command::Delete;
-                (&raw mut (*guard).light).write(Some(light));
-                watch(guard, modify, orders, threshold, spool, runner);
-            }
-            Start::Watch { execution, threshold, spool } => {
-                (*guard).execution = execution;
-                (*guard).counts_parts = (*execution).parts.is_some();
-                (&raw mut (*guard).light).write(None);
-                watch(guard, modify, orders, threshold, spool, runner);
+        let guard = state::take();
+        (*guard).callback.func = Some(end);
+        (*guard).callback.arg = guard.cast();
+        raw::MemoryContextRegisterResetCallback((*estate).es_query_cxt, &raw mut (*guard).callback);
+        (&raw mut (*guard).orders).write(orders);
+        (*guard).parent = modify;
+        (*guard).estate = estate;
+        while !watch_again(guard, runner) {
+            let expectation = expected::evaluate(&orders, &raw mut (*modify).ps);
+            match frame::guarded(|| execution::start(&orders, estate, expectation)) {
+                Start::Pass => return,
+                Start::Refuse(frozen) => report::raise(&frozen),
+                // Settings may have changed since.
+                Start::Again => {}
+                Start::Watch { execution, threshold, spool } => {
+                    (*guard).execution = execution;
+                    (*guard).counts_parts = (*execution).parts.is_some();
+                    return watch(guard, threshold, spool, runner);
+                }
             }
         }
     }
 }
 
+/// Sets a guard where the execution begins light, as one before; whether it does.
+///
 /// # Safety
-/// As `place_at`; `guard` is zeroed but for what it has started with.
+/// As `watch`.
+unsafe fn watch_again(guard: *mut GuardState, runner: Runner) -> bool {
+    // SAFETY: by contract.
+    unsafe {
+        let orders = &(*guard).orders;
+        let begins = execution::start_again(orders, (*guard).estate, &mut (*guard).light);
+        if let (Some(threshold), Some(light)) = (begins, &(*guard).light) {
+            let in_tree = light.joined.named.is_none();
+            (*guard).is_known = !in_tree || orders.write.command == Command::Delete;
+            let collects = !light.referential;
+            watch(guard, threshold, collects, runner);
+        }
+        begins.is_some()
+    }
+}
+
+/// Sets a guard that a ModifyTable has, and puts it into its place, unless the input is awaited.
+///
+/// # Safety
+/// `guard` knows what it watches; as `place_at`.
 #[allow(ffi_unwind_calls, reason = "called by a bare frame, which owns nothing")]
-unsafe fn watch(
-    guard: *mut GuardState,
-    modify: *mut pg_sys::ModifyTableState,
-    orders: Orders,
-    threshold: u64,
-    spool: bool,
-    runner: Runner,
-) {
-    // SAFETY: by contract. Registering raises nothing.
+unsafe fn watch(guard: *mut GuardState, threshold: u64, collects: bool, runner: Runner) {
+    // SAFETY: by contract.
     unsafe {
         (*guard).threshold = threshold;
-        (*guard).stage = if spool { Stage::Collect } else { Stage::Count };
-        (&raw mut (*guard).orders).write(orders);
-        (*guard).parent = modify;
-        (*guard).estate = (*modify).ps.state;
-        (*guard).callback.func = Some(end);
-        (*guard).callback.arg = guard.cast();
-        raw::MemoryContextRegisterResetCallback((*(*guard).estate).es_query_cxt, &raw mut (*guard).callback);
+        if collects {
+            flow::turn_to(guard, Stage::Collect, flow::collect_first);
+        } else {
+            flow::turn_to(guard, Stage::Count, flow::count_row);
+        }
         state::link(guard);
+        let modify = (*guard).parent;
         if orders_of(guard).write.command == Command::Upsert && (*modify).ps.instrument.is_null() {
             // InstrCountTuples2 counts the conflicts, where there is an instrument.
             (*modify).ps.instrument = frame::guarded(|| compat::instrument(0));
@@ -192,34 +216,24 @@ unsafe fn watch(
     }
 }
 
+/// Puts a guard between a ModifyTable and its input.
+///
 /// # Safety
-/// `guard` knows what it watches; as `place_at`.
+/// The input is there; as `watch`.
 #[allow(ffi_unwind_calls, reason = "called by a bare frame, which owns nothing")]
 unsafe fn settle(guard: *mut GuardState) {
     // SAFETY: by contract. ExecProcNodeFirst, which stands before the input's function, stays.
     unsafe {
-        let modify = (*guard).parent;
-        let child = (*place_of(modify, &(*guard).orders)).lefttree;
-        made::settle(guard);
+        let orders = &(*guard).orders;
+        let child = (*place_of((*guard).parent, orders)).lefttree;
+        (*guard).looks = made::may_come(guard);
         if (*guard).looks && (*guard).runs_elsewhere {
             // Rows that the engine has unpacked for this statement look as if they were inserted.
-            (*guard).looks = !frame::guarded(|| engines::counts(orders_of(guard).write.relation));
+            (*guard).looks = !frame::guarded(|| engines::counts(orders.write.relation));
         }
-        let own = (*child).ps_ResultTupleSlot;
-        if orders_of(guard).tids_only
-            && !own.is_null()
-            && std::ptr::eq((*own).tts_ops, &raw const pg_sys::TTSOpsVirtual)
-        {
-            // Nobody needs what the input has put there when identities are handed on.
-            (*guard).spool.slot = own;
-        } else if (*guard).stage == Stage::Collect {
-            (*guard).spool.slot = compat::alloc_table_slot(
-                &raw mut (*(*guard).estate).es_tupleTable,
-                raw::ExecGetResultType(child),
-                &raw const pg_sys::TTSOpsVirtual,
-            );
-        }
-        if matches!(orders_of(guard).flow, Flow::Direct { .. }) && (*guard).stage == Stage::Count {
+        if (*guard).stage == Stage::Collect {
+            (*guard).spool.begin(orders, child, (*guard).estate);
+        } else if matches!(orders.flow, Flow::Direct { .. }) {
             (*guard).direct = direct::scans(child);
             frame::guarded(|| direct::instrument((*guard).direct));
         }
@@ -235,20 +249,18 @@ unsafe fn settle(guard: *mut GuardState) {
 
 /// The memory of an execution goes.
 unsafe extern "C-unwind" fn end(guard: *mut core::ffi::c_void) {
-    frame::undisturbed((), || {
-        // SAFETY: the state lives in the memory that is about to go; it is dropped once.
-        unsafe {
-            let guard = guard.cast::<GuardState>();
-            state::unlink(guard);
-            if let Some(light) = (*guard).light.take() {
-                light.give_back();
-            }
-            let execution = std::mem::replace(&mut (*guard).execution, std::ptr::null_mut());
-            if !execution.is_null() {
-                drop(Box::from_raw(execution));
-            }
+    // SAFETY: this is called once, and nobody runs the execution any more.
+    unsafe {
+        let guard = guard.cast::<GuardState>();
+        state::unlink(guard);
+        let (light, execution) = ((*guard).light, (*guard).execution);
+        if let Some(light) = light {
+            light.give_back();
+        } else if !execution.is_null() {
+            frame::undisturbed((), || drop(Box::from_raw(execution)));
         }
-    });
+        state::give_back(guard);
+    }
 }
 
 /// Lets go of what the guards of a query hold, which may not have come to the end of their rows: pages, and files

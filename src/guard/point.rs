@@ -51,6 +51,21 @@ pub unsafe fn look_for_changes(query: *mut pg_sys::QueryDesc) {
     }
 }
 
+/// Whether a write that has started without a guard is the client's whole statement and fires nothing: then it
+/// decides nothing where it comes to one row at most. For a bare frame.
+///
+/// # Safety
+/// `query` has started.
+#[inline]
+pub unsafe fn is_alone(query: *mut pg_sys::QueryDesc) -> bool {
+    // SAFETY: by contract.
+    let execution = unsafe { Execution::of(query) };
+    levels::current().is_clients_own()
+        && portal::is_single()
+        && !levels::may_fire_triggers(execution)
+        && PLANNED_BEFORE.get() != query
+}
+
 /// Counts what a write has written without a guard that fires no triggers. For a bare frame. One row that is
 /// the client's whole statement decides nothing, for nothing can add to it: this returns at once. More
 /// than one were free when the write was planned, and may not be now.
@@ -131,11 +146,6 @@ unsafe fn account_again(query: *mut pg_sys::QueryDesc, level: Level) -> bool {
     // SAFETY: as the caller says; casts follow tags.
     unsafe {
         let estate = (*query).estate;
-        let command = match (*query).operation {
-            pg_sys::CmdType::CMD_DELETE => Command::Delete,
-            pg_sys::CmdType::CMD_UPDATE => Command::Update,
-            _ => return false,
-        };
         let plan = (*(*query).plannedstmt).planTree;
         if (*estate).es_processed != 1
             || !(*estate).es_auxmodifytables.is_null()
@@ -147,8 +157,11 @@ unsafe fn account_again(query: *mut pg_sys::QueryDesc, level: Level) -> bool {
             return false;
         }
         let Some(write) = Write::of_plan((*(*query).plannedstmt).rtable, plan.cast()) else { return false };
-        let named = Summed { relation: write.relation, only: write.only };
-        let Some(of) = ledger::may_add_again(command, named) else { return false };
+        let Write { command, relation, only } = write;
+        if !matches!(command, Command::Delete | Command::Update) {
+            return false;
+        }
+        let Some(of) = ledger::may_add_again(command, Summed { relation, only }) else { return false };
         if made::by_write_below(query, of).by_sum {
             return false;
         }
@@ -157,11 +170,27 @@ unsafe fn account_again(query: *mut pg_sys::QueryDesc, level: Level) -> bool {
     }
 }
 
+/// The same of a write whose triggers are about to fire. For a bare frame.
+///
+/// # Safety
+/// As `account`.
+#[inline]
+pub unsafe fn account_before_triggers(query: *mut pg_sys::QueryDesc) {
+    // SAFETY: as the caller says.
+    unsafe {
+        if measure::has_counted(query) {
+            PLANNED_BEFORE.set(std::ptr::null_mut());
+        } else {
+            account(query, true);
+        }
+    }
+}
+
 /// Counts what an unguarded write has written, and notes what nobody counts. For a bare frame.
 ///
 /// # Safety
 /// `query` has been run and is the current level; no frame above owns anything.
-pub unsafe fn account(query: *mut pg_sys::QueryDesc, fires: bool) {
+unsafe fn account(query: *mut pg_sys::QueryDesc, fires: bool) {
     // SAFETY: by contract; casts follow tags.
     unsafe {
         if !(*(*query).estate).es_auxmodifytables.is_null() && (!settings::is_off() || policy::in_use()) {

@@ -3,6 +3,7 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::identity::Identity;
 use crate::pg::pg_sys;
 
 /// A line pointer is a bit; on pages of 8 kB heap tables have up to 291.
@@ -43,12 +44,21 @@ impl DistinctRows {
         self.pages.len() < self.pages.capacity() && self.others.len() < self.others.capacity()
     }
 
+    /// Adds a row of the page of the last one, for which there is always room; whether it was new. `None` where it is
+    /// of another page.
+    #[inline(always)]
+    pub fn insert_again(&mut self, row: Identity) -> Option<bool> {
+        let offset = usize::from(row.offset);
+        let is_of_last = self.last == Some((row.table, row.block())) && offset < OFFSETS;
+        is_of_last.then(|| set(&mut self.bits, offset))
+    }
+
     /// Adds a row, for which there is room; whether it was new.
-    #[inline]
-    pub fn insert(&mut self, table: pg_sys::Oid, tid: pg_sys::ItemPointerData) -> bool {
-        let (block, offset) = place(tid);
+    #[inline(never)]
+    pub fn insert(&mut self, row: Identity) -> bool {
+        let (table, block, offset) = (row.table, row.block(), usize::from(row.offset));
         if offset >= OFFSETS {
-            return self.others.insert((table, block, tid.ip_posid));
+            return self.others.insert((table, block, row.offset));
         }
         if self.last != Some((table, block)) {
             self.turn_to((table, block));
@@ -73,7 +83,8 @@ impl DistinctRows {
     }
 
     /// Adds a row within `most` bytes; `None` where memory has run out.
-    pub fn add(&mut self, table: pg_sys::Oid, tid: pg_sys::ItemPointerData, most: usize) -> Option<Added> {
+    pub fn add(&mut self, row: Identity, most: usize) -> Option<Added> {
+        let (table, block, offset) = (row.table, row.block(), usize::from(row.offset));
         let added = |is_new| if is_new { Added::New } else { Added::Known };
         self.put_back();
         let (pages, others) = (self.pages.len().max(16), self.others.len().max(1));
@@ -83,11 +94,10 @@ impl DistinctRows {
         if !self.is_full {
             self.pages.try_reserve(pages).ok()?;
             self.others.try_reserve(others).ok()?;
-            return Some(added(self.insert(table, tid)));
+            return Some(added(self.insert(row)));
         }
-        let (block, offset) = place(tid);
         if offset >= OFFSETS {
-            if self.others.contains(&(table, block, tid.ip_posid)) {
+            if self.others.contains(&(table, block, row.offset)) {
                 return Some(Added::Known);
             }
         } else if let Some(page) = self.pages.get_mut(&(table, block)) {
@@ -107,23 +117,17 @@ impl DistinctRows {
                 Err(_) => {
                     self.pages.try_reserve(1).ok()?;
                     self.others.try_reserve(1).ok()?;
-                    return Some(added(self.insert(table, tid)));
+                    return Some(added(self.insert(row)));
                 }
             },
         };
-        Some(Added::Beyond(u64::from(number) << 48 | u64::from(block) << 16 | u64::from(tid.ip_posid)))
+        Some(Added::Beyond(u64::from(number) << 48 | u64::from(block) << 16 | u64::from(row.offset)))
     }
 
     /// The table of a key.
     pub fn table_of(&self, key: u64) -> pg_sys::Oid {
         self.tables.get((key >> 48) as usize).copied().unwrap_or(pg_sys::InvalidOid)
     }
-}
-
-/// The block of a row, and its place there.
-#[inline]
-fn place(tid: pg_sys::ItemPointerData) -> (u32, usize) {
-    (u32::from(tid.ip_blkid.bi_hi) << 16 | u32::from(tid.ip_blkid.bi_lo), usize::from(tid.ip_posid))
 }
 
 /// Whether the bit was not set.

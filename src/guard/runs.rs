@@ -1,7 +1,10 @@
-//! Row identities in the order in which they came, in runs of rows of one page: ten bytes for a run, two
+//! Row identities in the order in which they came, in runs of rows of one page: twelve bytes for a run, two
 //! for a row of it. What a DELETE selects of a table that it scans takes little more than two bytes a row;
-//! rows in no order take twelve. Called by spool.rs for the guard's bare frames; owns nothing of Rust's.
+//! rows in no order take fourteen. Called by spool.rs for the guard's bare frames; owns nothing of Rust's.
 
+use std::mem::MaybeUninit;
+
+use super::identity::Identity;
 use crate::pg::{pg_sys, raw};
 
 /// Zeroed, it is empty. It stays where it is.
@@ -10,39 +13,31 @@ pub struct Runs {
     /// Runs, one behind another: a head, and then the place on its page of each row.
     units: *mut u16,
     used: usize,
-    room: usize,
-    /// Up to here rows can be kept: there is memory for one that begins a run, and a run counts no more.
+    /// Up to here rows can be kept: there is memory for one that begins a run.
     limit: usize,
-    /// The run that grows: where its head stands, and of which page it is.
-    head: usize,
+    /// The run that grows, where there is one: of which page it is, and where its rows begin.
     page: Page,
-    /// The rows of the runs before.
-    rows_before: u64,
+    rows: usize,
+    runs: usize,
     /// Where the next row to be handed on stands, and where its run ends.
     next: usize,
     end: usize,
     /// The row that is handed on.
     pub tid: pg_sys::ItemPointerData,
     pub table: pg_sys::Oid,
-    here: [u16; HERE],
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-#[repr(C)]
-struct Page {
-    high: u16,
-    low: u16,
-    table: pg_sys::Oid,
-}
+/// A page's block, and its table.
+type Page = u64;
 
-/// No run grows: InvalidBlockNumber, and no table.
-const NO_PAGE: Page = Page { high: u16::MAX, low: u16::MAX, table: pg_sys::InvalidOid };
+/// No run grows: InvalidBlockNumber, of no table.
+const NO_PAGE: Page = u32::MAX as Page;
 
-/// A head: the page's block and table, in two units each, and how many rows follow.
-const HEAD: usize = 5;
+/// The units of a head, which stands before the rows of a run: the page, and how many rows.
+const HEAD: usize = 6;
+const ROWS_AT: usize = 4;
 
-/// The units that stand here, and of the first piece of memory beside them: statements of few rows ask for none.
-const HERE: usize = 64;
+/// The units of the first piece of memory of its own: statements of few rows ask for none.
 const FIRST: usize = 512;
 
 impl Runs {
@@ -52,12 +47,7 @@ impl Runs {
 
     /// How many rows there are.
     pub fn len(&self) -> u64 {
-        self.rows_before + self.rows() as u64
-    }
-
-    /// The rows of the run that grows.
-    fn rows(&self) -> usize {
-        if self.used == 0 || self.page == NO_PAGE { 0 } else { self.used - self.head - HEAD }
+        (self.used - self.runs * HEAD) as u64
     }
 
     /// Whether another row can be kept, whatever its page; not, where `make_room` has to be called.
@@ -66,38 +56,44 @@ impl Runs {
         self.used < self.limit
     }
 
-    /// Makes room for more rows, up to `most` bytes; not, where there is none.
+    /// Makes room for more rows: first the units that are lent `here`, then up to `most` bytes; not, where there
+    /// is none.
     ///
     /// # Safety
-    /// `context` lives as long as this; no frame above owns anything.
+    /// `context` lives as long as this, and so do the units; no frame above owns anything.
     #[cold]
     #[allow(ffi_unwind_calls, reason = "called by bare frames, which own nothing")]
-    pub unsafe fn make_room(&mut self, most: usize, context: pg_sys::MemoryContext) -> bool {
+    pub unsafe fn make_room(
+        &mut self,
+        here: &mut [MaybeUninit<u16>],
+        most: usize,
+        context: pg_sys::MemoryContext,
+    ) -> bool {
         // SAFETY: by contract.
         unsafe {
-            self.end_run();
             if self.units.is_null() {
-                self.units = self.here.as_mut_ptr();
-                self.room = HERE;
-            } else if self.used + HEAD >= self.room {
-                let most = (most / size_of::<u16>()).max(FIRST);
-                if self.room >= most {
-                    return false;
-                }
-                let room = (self.room * 2).clamp(FIRST, most);
-                let bytes = room * size_of::<u16>();
-                self.units = if self.room == HERE {
-                    let units = raw::MemoryContextAllocHuge(context, bytes).cast::<u16>();
-                    std::ptr::copy_nonoverlapping(self.units, units, self.used);
-                    units
-                } else {
-                    raw::repalloc_huge(self.units.cast(), bytes).cast()
-                };
-                self.room = room;
+                self.units = here.as_mut_ptr().cast();
+                self.limit = here.len() - HEAD;
+                self.page = NO_PAGE;
+                return true;
             }
+            // A head has 32 bits for the rows.
+            let (had, most) = (self.limit + HEAD, (most / size_of::<u16>()).clamp(FIRST, u32::MAX as usize));
+            if had >= most {
+                return false;
+            }
+            let room = (had * 2).clamp(FIRST, most);
+            let bytes = room * size_of::<u16>();
+            self.units = if std::ptr::eq(self.units, here.as_ptr().cast()) {
+                let units = raw::MemoryContextAllocHuge(context, bytes).cast::<u16>();
+                std::ptr::copy_nonoverlapping(self.units, units, self.used);
+                units
+            } else {
+                raw::repalloc_huge(self.units.cast(), bytes).cast()
+            };
+            self.limit = room - HEAD;
         }
-        self.limit = self.room - HEAD;
-        self.has_room()
+        true
     }
 
     /// Keeps a row.
@@ -105,14 +101,14 @@ impl Runs {
     /// # Safety
     /// There is room.
     #[inline(always)]
-    pub unsafe fn push(&mut self, tid: pg_sys::ItemPointerData, table: pg_sys::Oid) {
-        let page = Page { high: tid.ip_blkid.bi_hi, low: tid.ip_blkid.bi_lo, table };
+    pub unsafe fn push(&mut self, row: Identity) {
+        let page = Page::from(row.block()) | Page::from(row.table.to_u32()) << 32;
         // SAFETY: by contract.
         unsafe {
             if self.page != page {
                 self.begin_run(page);
             }
-            *self.units.add(self.used) = tid.ip_posid;
+            *self.units.add(self.used) = row.offset;
         }
         self.used += 1;
     }
@@ -122,27 +118,27 @@ impl Runs {
     #[inline]
     unsafe fn begin_run(&mut self, page: Page) {
         // SAFETY: by contract.
-        unsafe {
-            self.end_run();
-            self.page = page;
-            self.head = self.used;
-            self.units.add(self.head).cast::<Page>().write_unaligned(page);
-        }
+        unsafe { self.end_run() };
+        self.page = page;
         self.used += HEAD;
-        self.limit = (self.room - HEAD).min(self.used + usize::from(u16::MAX));
+        self.rows = self.used;
+        self.runs += 1;
     }
 
+    /// Writes the head of the run that grows, if one does.
+    ///
     /// # Safety
     /// As kept.
     #[inline]
     unsafe fn end_run(&mut self) {
-        let rows = self.rows();
-        if rows > 0 {
-            // SAFETY: by contract: the head stands where it has been put.
-            unsafe { *self.units.add(self.head + HEAD - 1) = rows as u16 };
-            self.rows_before += rows as u64;
+        if self.rows > 0 {
+            // SAFETY: by contract: it has been left out before the rows.
+            unsafe {
+                let head = self.units.add(self.rows - HEAD);
+                head.cast::<Page>().write_unaligned(self.page);
+                head.add(ROWS_AT).cast::<u32>().write_unaligned((self.used - self.rows) as u32);
+            }
         }
-        self.page = NO_PAGE;
     }
 
     /// Nothing is kept any more; what is there is handed on.
@@ -183,10 +179,10 @@ impl Runs {
         // SAFETY: by contract; a head stands here.
         let (page, rows) = unsafe {
             let head = self.units.add(self.next);
-            (head.cast::<Page>().read_unaligned(), usize::from(*head.add(HEAD - 1)))
+            (head.cast::<Page>().read_unaligned(), head.add(ROWS_AT).cast::<u32>().read_unaligned() as usize)
         };
-        self.tid.ip_blkid = pg_sys::BlockIdData { bi_hi: page.high, bi_lo: page.low };
-        self.table = page.table;
+        self.tid.ip_blkid = pg_sys::BlockIdData { bi_hi: (page >> 16) as u16, bi_lo: page as u16 };
+        self.table = pg_sys::Oid::from((page >> 32) as u32);
         self.next += HEAD;
         self.end = self.next + rows;
         rows
@@ -195,6 +191,7 @@ impl Runs {
     /// All have been handed on.
     pub fn clear(&mut self) {
         self.used = 0;
+        self.runs = 0;
         self.end = 0;
     }
 

@@ -2,36 +2,84 @@
 //! page, other rows packed, each up to work_mem; what no longer fits, in PostgreSQL's tuplestore.
 //! Called by the guard's bare frames; owns nothing of Rust's.
 
+use std::mem::{MaybeUninit, offset_of};
+
 use crate::pg::pg_sys;
 
-use super::identity::identity;
-use super::orders::Orders;
+use super::identity::{self, identity};
+use super::orders::Facts;
 use super::packed::{self, Packed};
 use super::runs::Runs;
 use super::slots::{clear, point};
-use crate::pg::{compat, heap, raw};
+use crate::pg::{compat, execution, heap, raw};
 
+/// Empty where its `HEAD` is zeroed.
 #[repr(C)]
 pub struct Spool {
     identities: Runs,
     /// Identities are being handed on.
     replays: bool,
-    /// The heap that all identities are of, if it is one, and the page of it that is kept in memory.
-    heap: pg_sys::Relation,
+    /// The page that is kept in memory.
     pinned: pg_sys::Buffer,
     packed: Packed,
     /// What is handed on.
-    pub slot: *mut pg_sys::TupleTableSlot,
+    slot: *mut pg_sys::TupleTableSlot,
+    /// Where the columns of the input's own slot are, which is pointed elsewhere meanwhile; NULL where it is not.
+    own_values: *mut pg_sys::Datum,
+    own_nulls: *mut bool,
     store: *mut pg_sys::Tuplestorestate,
     store_slot: *mut pg_sys::TupleTableSlot,
     in_store: u64,
     blocks_on_disk: i64,
+    /// The first rows stand here: statements of few ask for no memory.
+    here: [MaybeUninit<u64>; HERE],
 }
 
 /// How many rows of a page make a pin worth its while.
 const WORTH_A_PIN: usize = 8;
 
+const HERE: usize = 64;
+
+const NO_BUFFER: pg_sys::Buffer = pg_sys::InvalidBuffer as pg_sys::Buffer;
+
+const TTS_FLAG_EMPTY: u16 = pg_sys::TTS_FLAG_EMPTY as u16;
+/// Flags of a slot that does not stand as an identity was left in it.
+const NOT_AS_LEFT: u16 = pg_sys::TTS_FLAG_SHOULDFREE as u16 | TTS_FLAG_EMPTY;
+
 impl Spool {
+    /// What is to be zeroed of it.
+    pub const HEAD: usize = offset_of!(Spool, here);
+
+    /// Rows of `child` are to be collected. What is handed on takes the input's own slot where nobody needs what is
+    /// in it: that is virtual, and the input computes all of it anew for each row, or has a column for nothing but
+    /// the identity.
+    ///
+    /// # Safety
+    /// `child` is the state whose rows come, in `estate`, whose memory is current; no frame above owns anything.
+    #[allow(ffi_unwind_calls, reason = "called by bare frames, which own nothing")]
+    pub unsafe fn begin(
+        &mut self,
+        orders: &Facts,
+        child: *mut pg_sys::PlanState,
+        estate: *mut pg_sys::EState,
+    ) {
+        // SAFETY: by contract.
+        unsafe {
+            let own = (*child).ps_ResultTupleSlot;
+            let projection = (*child).ps_ProjInfo;
+            let projects = !projection.is_null() && (*projection).pi_state.resultslot == own;
+            let is_good = !own.is_null()
+                && std::ptr::eq((*own).tts_ops, &raw const pg_sys::TTSOpsVirtual)
+                && (orders.tids_only || projects);
+            if is_good {
+                self.slot = own;
+                (self.own_values, self.own_nulls) = ((*own).tts_values, (*own).tts_isnull);
+            } else {
+                self.slot = new_slot(child, estate);
+            }
+        }
+    }
+
     /// The rows that were kept, and the bytes of them that went to disk.
     pub fn totals(&self) -> (u64, u64) {
         (
@@ -43,12 +91,57 @@ impl Spool {
     /// Keeps a row of the input.
     ///
     /// # Safety
-    /// It collects rows of `child` in `estate`.
-    #[inline(always)]
-    #[allow(ffi_unwind_calls, reason = "called by bare frames, which own nothing")]
+    /// It collects rows of `child` in `estate`; no frame above owns anything.
     pub unsafe fn keep(
         &mut self,
-        orders: &Orders,
+        orders: &Facts,
+        child: *mut pg_sys::PlanState,
+        estate: *mut pg_sys::EState,
+        slot: *mut pg_sys::TupleTableSlot,
+    ) {
+        // SAFETY: by contract.
+        unsafe {
+            if !orders.tids_only {
+                return self.keep_packed(child, estate, slot);
+            }
+            if self.store.is_null()
+                && let Some(identity) = identity(slot, orders)
+                && self.has_room(estate)
+            {
+                self.identities.push(identity);
+                return;
+            }
+            self.store(child, estate, slot);
+        }
+    }
+
+    /// Keeps a row of an input that brings more than identities.
+    ///
+    /// # Safety
+    /// As `keep`.
+    #[inline(always)]
+    pub unsafe fn keep_packed(
+        &mut self,
+        child: *mut pg_sys::PlanState,
+        estate: *mut pg_sys::EState,
+        slot: *mut pg_sys::TupleTableSlot,
+    ) {
+        // SAFETY: by contract.
+        unsafe {
+            if !self.store.is_null() || !packed::keep(&mut self.packed, slot, &mut self.here, estate) {
+                self.store(child, estate, slot);
+            }
+        }
+    }
+
+    /// Keeps a row that there is no other room for.
+    ///
+    /// # Safety
+    /// As `keep`.
+    #[cold]
+    #[allow(ffi_unwind_calls, reason = "called by bare frames, which own nothing")]
+    unsafe fn store(
+        &mut self,
         child: *mut pg_sys::PlanState,
         estate: *mut pg_sys::EState,
         slot: *mut pg_sys::TupleTableSlot,
@@ -56,26 +149,13 @@ impl Spool {
         // SAFETY: by contract.
         unsafe {
             if self.store.is_null() {
-                if orders.tids_only {
-                    if let Some(identity) = identity(slot, orders)
-                        && self.has_room(estate)
-                    {
-                        self.identities.push(identity.tid, identity.table);
-                        return;
-                    }
-                } else if packed::keep(&mut self.packed, slot, (*estate).es_query_cxt) {
-                    return;
-                }
-            }
-            if self.store.is_null() {
                 let previous = pg_sys::CurrentMemoryContext;
                 pg_sys::CurrentMemoryContext = (*estate).es_query_cxt;
-                // The input's own slot may have been good for identities.
-                self.slot = compat::alloc_table_slot(
-                    &raw mut (*estate).es_tupleTable,
-                    raw::ExecGetResultType(child),
-                    &raw const pg_sys::TTSOpsVirtual,
-                );
+                if !self.own_values.is_null() {
+                    // The row is in that one.
+                    self.own_values = std::ptr::null_mut();
+                    self.slot = new_slot(child, estate);
+                }
                 self.store_slot = compat::alloc_table_slot(
                     &raw mut (*estate).es_tupleTable,
                     raw::ExecGetResultType(child),
@@ -101,7 +181,8 @@ impl Spool {
         unsafe {
             self.identities.has_room() || {
                 let most = (pg_sys::work_mem as usize).saturating_mul(1024);
-                self.identities.make_room(most, (*estate).es_query_cxt)
+                let here = &mut *(&raw mut self.here).cast::<[MaybeUninit<u16>; HERE * 4]>();
+                self.identities.make_room(here, most, (*estate).es_query_cxt)
             }
         }
     }
@@ -111,135 +192,157 @@ impl Spool {
     /// # Safety
     /// There is room; `slot` has the columns of `orders`.
     #[inline(always)]
-    pub unsafe fn keep_identity(&mut self, slot: *mut pg_sys::TupleTableSlot, orders: &Orders) {
+    pub unsafe fn keep_identity(&mut self, slot: *mut pg_sys::TupleTableSlot, orders: &Facts) {
         // SAFETY: by contract.
-        unsafe {
-            let values = (*slot).tts_values;
-            let tid = *(*values.add(orders.ctid as usize - 1)).cast_mut_ptr::<pg_sys::ItemPointerData>();
-            let table = if orders.tableoid > 0 {
-                pg_sys::Oid::from((*values.add(orders.tableoid as usize - 1)).value() as u32)
-            } else {
-                pg_sys::InvalidOid
-            };
-            self.identities.push(tid, table);
-        }
+        unsafe { self.identities.push(identity::of_scan(slot, orders)) };
     }
 
-    /// The next collected identity where the slot stands as it was left: a virtual row that points to the
-    /// identity, with nothing to free. NULL where not, or where they have all been handed on.
+    /// All has been collected that is to be, and is handed on from here; whether there are identities.
     ///
     /// # Safety
-    /// The execution that it belongs to goes on, by `orders`.
+    /// The execution that it belongs to goes on; no frame above owns anything.
+    pub unsafe fn turn_to_reading(&mut self) -> bool {
+        packed::turn_to_reading(&mut self.packed);
+        self.replays = !self.identities.is_empty();
+        if self.replays {
+            // SAFETY: by contract.
+            unsafe {
+                self.identities.turn_to_reading();
+                // So that `replay` prepares it.
+                clear(self.slot);
+            }
+        }
+        self.replays
+    }
+
+    /// The next collected identity of the same page, where the slot stands as it was left: a virtual row that
+    /// points to the identity, with nothing to free. NULL where `replay` has to be asked.
+    ///
+    /// # Safety
+    /// Identities are being handed on.
     #[inline(always)]
-    pub unsafe fn next_identity(&mut self, orders: &Orders) -> *mut pg_sys::TupleTableSlot {
+    pub unsafe fn next_identity(&mut self) -> *mut pg_sys::TupleTableSlot {
         // SAFETY: by contract; `replay` has prepared the slot when it gave the first.
         unsafe {
-            let owns = (pg_sys::TTS_FLAG_SHOULDFREE | pg_sys::TTS_FLAG_EMPTY) as u16;
-            if !self.replays || (*self.slot).tts_flags & owns != 0 {
+            if (*self.slot).tts_flags & NOT_AS_LEFT != 0 || !self.identities.step() {
                 return std::ptr::null_mut();
-            }
-            if !self.identities.step() {
-                if !self.turn_page() {
-                    return std::ptr::null_mut();
-                }
-                if orders.tableoid > 0 {
-                    let at = orders.tableoid as usize - 1;
-                    *(*self.slot).tts_values.add(at) = pg_sys::Datum::from(self.identities.table);
-                }
             }
             self.slot
         }
     }
 
+    /// The next collected row that is packed; NULL where `replay` has to be asked.
+    ///
+    /// # Safety
+    /// Turned to reading.
+    #[inline(always)]
+    pub unsafe fn next_packed(&mut self) -> *mut pg_sys::TupleTableSlot {
+        // SAFETY: by contract.
+        unsafe { if packed::hand_on(&mut self.packed, self.slot) { self.slot } else { std::ptr::null_mut() } }
+    }
+
     /// The next collected row; NULL where they have all been handed on.
     ///
     /// # Safety
-    /// The execution that it belongs to goes on, by `orders`.
-    #[inline(always)]
+    /// Turned to reading; no frame above owns anything.
     #[allow(ffi_unwind_calls, reason = "a bare frame: it owns nothing and cannot panic")]
     pub unsafe fn replay(
         &mut self,
-        orders: &Orders,
+        orders: &Facts,
         estate: *mut pg_sys::EState,
     ) -> *mut pg_sys::TupleTableSlot {
         // SAFETY: by contract.
         unsafe {
-            if !self.identities.is_empty() {
-                if !self.replays {
-                    self.replays = true;
-                    self.identities.turn_to_reading();
-                    self.find_heap(orders, estate);
-                }
-                let slot = self.slot;
-                if self.identities.step() || self.turn_page() {
-                    clear(slot);
-                    let at = orders.ctid as usize - 1;
-                    *(*slot).tts_values.add(at) = pg_sys::Datum::from(&raw mut self.identities.tid);
-                    *(*slot).tts_isnull.add(at) = false;
-                    if orders.tableoid > 0 {
-                        let at = orders.tableoid as usize - 1;
-                        *(*slot).tts_values.add(at) = pg_sys::Datum::from(self.identities.table);
-                        *(*slot).tts_isnull.add(at) = false;
-                    }
-                    return raw::ExecStoreVirtualTuple(slot);
+            let slot = self.slot;
+            if self.replays {
+                if self.identities.step() || self.turn_page(orders, estate) {
+                    self.show_identity(orders);
+                    return slot;
                 }
                 self.replays = false;
                 self.identities.clear();
             }
-            if packed::hand_on(&mut self.packed, self.slot) {
-                return self.slot;
+            if packed::hand_on(&mut self.packed, slot) {
+                return slot;
             }
             if !self.store.is_null() && raw::tuplestore_gettupleslot(self.store, true, false, self.store_slot)
             {
                 // Compiled expressions above may know the input's kind of slot; a virtual one does for each.
                 let (stored, columns) = (self.store_slot, (*(*self.store_slot).tts_tupleDescriptor).natts);
                 raw::slot_getsomeattrs_int(stored, columns);
-                point(self.slot, (*stored).tts_values, (*stored).tts_isnull);
-                return self.slot;
+                point(slot, (*stored).tts_values, (*stored).tts_isnull);
+                return slot;
             }
             self.release();
+            if !self.own_values.is_null() {
+                // More may come in it.
+                ((*slot).tts_values, (*slot).tts_isnull) = (self.own_values, self.own_nulls);
+            }
             std::ptr::null_mut()
         }
     }
 
-    /// Where identities of a single heap are handed on, a page is kept pinned for as long as rows of it
-    /// come, as the scan would have kept it without the guard: heap_delete pins it anew for each.
+    /// Has the slot point to the identity that was gone to.
     ///
     /// # Safety
     /// As `replay`.
+    #[inline(always)]
     #[allow(ffi_unwind_calls, reason = "called by bare frames, which own nothing")]
-    unsafe fn find_heap(&mut self, orders: &Orders, estate: *mut pg_sys::EState) {
-        // SAFETY: by contract; the ModifyTable above has opened what it writes.
+    unsafe fn show_identity(&mut self, orders: &Facts) {
+        // SAFETY: by contract.
         unsafe {
-            if orders.tableoid > 0 {
-                return;
-            }
-            for i in 0..(*estate).es_range_table_size as usize {
-                let relation = *(*estate).es_relations.add(i);
-                if !relation.is_null() && (*relation).rd_id == orders.leaf && heap::is_heap(relation) {
-                    self.heap = relation;
-                    return;
+            let slot = self.slot;
+            if (*slot).tts_flags & NOT_AS_LEFT != 0 {
+                if (*slot).tts_flags & TTS_FLAG_EMPTY == 0 {
+                    clear(slot);
                 }
+                let at = orders.ctid as usize - 1;
+                *(*slot).tts_values.add(at) = pg_sys::Datum::from(&raw mut self.identities.tid);
+                *(*slot).tts_isnull.add(at) = false;
+                (*slot).tts_flags &= !TTS_FLAG_EMPTY;
+                (*slot).tts_nvalid = (*(*slot).tts_tupleDescriptor).natts as pg_sys::AttrNumber;
+            }
+            if orders.tableoid > 0 {
+                let at = orders.tableoid as usize - 1;
+                *(*slot).tts_values.add(at) = pg_sys::Datum::from(self.identities.table);
+                *(*slot).tts_isnull.add(at) = false;
             }
         }
     }
 
-    /// Goes to the first row of the next run, and pins its page where enough others follow; not, where there
-    /// is none.
+    /// Goes to the first row of the next run; not, where there is none.
     ///
     /// # Safety
-    /// Identities are being handed on.
+    /// Identities are being handed on; no frame above owns anything.
+    #[inline(always)]
+    unsafe fn turn_page(&mut self, orders: &Facts, estate: *mut pg_sys::EState) -> bool {
+        // SAFETY: by contract.
+        unsafe {
+            let rows = self.identities.next_run();
+            if rows >= WORTH_A_PIN || self.pinned != NO_BUFFER {
+                self.pin(orders, estate, rows);
+            }
+            self.identities.step()
+        }
+    }
+
+    /// Where enough rows of a page of a heap come, it is kept pinned for as long, as the scan would have kept it
+    /// without the guard: heap_delete pins it anew for each.
+    ///
+    /// # Safety
+    /// As `turn_page`; a run of so many rows has been gone to.
     #[inline(never)]
     #[allow(ffi_unwind_calls, reason = "called by bare frames, which own nothing")]
-    unsafe fn turn_page(&mut self) -> bool {
+    unsafe fn pin(&mut self, orders: &Facts, estate: *mut pg_sys::EState, rows: usize) {
         // SAFETY: by contract; rows that were selected are on pages that exist.
         unsafe {
             self.unpin();
-            let rows = self.identities.next_run();
-            if rows >= WORTH_A_PIN && !self.heap.is_null() {
-                self.pinned = raw::ReadBuffer(self.heap, self.identities.block());
+            if rows >= WORTH_A_PIN && orders.tableoid == 0 {
+                let relation = execution::written(estate).find(|relation| (**relation).rd_id == orders.leaf);
+                if let Some(heap) = relation.filter(|relation| heap::is_heap(*relation)) {
+                    self.pinned = raw::ReadBuffer(heap, self.identities.block());
+                }
             }
-            self.identities.step()
         }
     }
 
@@ -247,8 +350,8 @@ impl Spool {
     /// The pin is this execution's.
     #[allow(ffi_unwind_calls, reason = "called by bare frames, which own nothing")]
     unsafe fn unpin(&mut self) {
-        let pinned = std::mem::replace(&mut self.pinned, pg_sys::InvalidBuffer as pg_sys::Buffer);
-        if pinned != pg_sys::InvalidBuffer as pg_sys::Buffer {
+        let pinned = std::mem::replace(&mut self.pinned, NO_BUFFER);
+        if pinned != NO_BUFFER {
             // SAFETY: by contract.
             unsafe { raw::ReleaseBuffer(pinned) };
         }
@@ -270,5 +373,24 @@ impl Spool {
                 raw::tuplestore_end(store);
             }
         }
+    }
+}
+
+/// A slot for what is handed on of the rows of `child`.
+///
+/// # Safety
+/// As `Spool::begin`.
+unsafe fn new_slot(
+    child: *mut pg_sys::PlanState,
+    estate: *mut pg_sys::EState,
+) -> *mut pg_sys::TupleTableSlot {
+    // SAFETY: by contract.
+    #[allow(ffi_unwind_calls, reason = "called by bare frames, which own nothing")]
+    unsafe {
+        compat::alloc_table_slot(
+            &raw mut (*estate).es_tupleTable,
+            raw::ExecGetResultType(child),
+            &raw const pg_sys::TTSOpsVirtual,
+        )
     }
 }

@@ -1,10 +1,13 @@
-//! What a guard keeps while its plan runs, which all that works for it takes, and how one is found.
+//! What a guard keeps while its plan runs, which all that works for it takes, and how one is found. The memory of
+//! those that have ended serves the next.
+
+use std::mem::offset_of;
 
 use super::execution::{Execution, Light};
 use super::orders::Orders;
 use super::spool::Spool;
 use crate::pg::local::Local;
-use crate::pg::pg_sys;
+use crate::pg::{pg_sys, raw};
 
 /// What becomes of the next row.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -29,11 +32,15 @@ pub(super) struct Made {
     pub(super) inserted: bool,
 }
 
-/// A guard at work. It lives in the memory of its execution.
+/// What gives the next row, at a stage.
+pub(super) type Step = unsafe fn(*mut GuardState) -> *mut pg_sys::TupleTableSlot;
+
+/// A guard at work. It goes with the memory of its execution.
 #[repr(C)]
 pub struct GuardState {
-    /// The guard that was placed before this one.
+    /// The guard that was placed before this one; of memory to spare, the next piece.
     next: *mut GuardState,
+    pub(super) step: Option<Step>,
     /// The state whose rows it takes, and the function that gives them.
     pub(super) child: *mut pg_sys::PlanState,
     pub(super) pull: pg_sys::ExecProcNodeMtd,
@@ -74,13 +81,58 @@ pub struct GuardState {
     pub(super) deleted: f64,
     /// More input is to come when what was collected has been handed on.
     pub(super) unfinished: bool,
-    pub(super) spool: Spool,
     /// Rows that memory has no room to tell apart; NULL where there are none. See `beyond`.
     pub(super) beyond: *mut pg_sys::Tuplesortstate,
+    /// The last: it ends with what need not be zeroed.
+    pub(super) spool: Spool,
 }
 
 /// The guards at work, the newest first: those of nested statements, and of several writes of one.
 static GUARDS: Local<*mut GuardState> = Local::new(std::ptr::null_mut());
+
+/// Memory of guards that have ended, and how many: a loop's statements take it one after another.
+static SPARE: Local<(*mut GuardState, u32)> = Local::new((std::ptr::null_mut(), 0));
+
+/// So many are kept.
+const MOST_SPARE: u32 = 8;
+
+/// A state in which everything is zero, or `None`.
+///
+/// # Safety
+/// No frame above owns anything.
+#[allow(ffi_unwind_calls, reason = "called by a bare frame, which owns nothing")]
+pub(super) unsafe fn take() -> *mut GuardState {
+    // SAFETY: what is to spare is nobody's. All zeroes are no guard yet, and no rows.
+    unsafe {
+        let (mut guard, spare) = SPARE.get();
+        if guard.is_null() {
+            guard = raw::MemoryContextAllocHuge(pg_sys::TopMemoryContext, size_of::<GuardState>()).cast();
+        } else {
+            SPARE.set(((*guard).next, spare - 1));
+        }
+        guard.cast::<u8>().write_bytes(0, offset_of!(GuardState, spool) + Spool::HEAD);
+        (&raw mut (*guard).light).write(None);
+        guard
+    }
+}
+
+/// Gives the memory of a state back.
+///
+/// # Safety
+/// `take` has given it, and nobody has it any more.
+#[allow(ffi_unwind_calls, reason = "raises nothing")]
+pub(super) unsafe fn give_back(guard: *mut GuardState) {
+    let (next, spare) = SPARE.get();
+    // SAFETY: by contract.
+    unsafe {
+        if spare < MOST_SPARE {
+            (*guard).next = next;
+            SPARE.set((guard, spare + 1));
+        } else {
+            raw::pfree(guard.cast());
+        }
+    }
+}
 
 /// A guard goes to work.
 ///

@@ -17,6 +17,9 @@ use crate::{ledger, levels};
 /// The write that has started last: its guards are in place.
 static STARTED: Local<*mut pg_sys::QueryDesc> = Local::new(std::ptr::null_mut());
 
+/// The same, where its end has nothing to be asked but whether it wrote more than a row.
+static ALONE: Local<*mut pg_sys::QueryDesc> = Local::new(std::ptr::null_mut());
+
 static mut PREVIOUS_START: pg_sys::ExecutorStart_hook_type = None;
 static mut PREVIOUS_RUN: pg_sys::ExecutorRun_hook_type = None;
 static mut PREVIOUS_FINISH: pg_sys::ExecutorFinish_hook_type = None;
@@ -59,13 +62,15 @@ unsafe fn start_write(query: *mut pg_sys::QueryDesc, eflags: c_int) {
         if ledger::is_in_use() {
             forget_starting(query);
         }
+        let mut is_bare = false;
         if engines::may_be_here() {
             start_beside_engine(query, eflags);
         } else {
             start_next(query, eflags);
-            place::place(query);
+            is_bare = place::place(query);
         }
         STARTED.set(query);
+        ALONE.set(if is_bare && point::is_alone(query) { query } else { std::ptr::null_mut() });
     }
 }
 
@@ -180,6 +185,7 @@ unsafe fn place_late(query: *mut pg_sys::QueryDesc) {
     // SAFETY: by contract.
     unsafe {
         if may_rewrite(query) {
+            ALONE.set(std::ptr::null_mut());
             place::place(query);
         }
     }
@@ -213,6 +219,11 @@ fn run_unusual(query: Execution, next: impl Fn() + Copy) {
 unsafe extern "C-unwind" fn executor_finish(query: *mut pg_sys::QueryDesc) {
     // SAFETY: PostgreSQL's argument, passed on as it came.
     unsafe {
+        if ALONE.get() == query && (*(*query).estate).es_processed <= 1 && !ledger::is_in_use() {
+            // Nearly every write.
+            ALONE.set(std::ptr::null_mut());
+            return finish_next(query);
+        }
         if writes(query) {
             return finish_write(query);
         }
@@ -280,7 +291,7 @@ unsafe fn fire_and_finish(query: *mut pg_sys::QueryDesc) {
         let outer = levels::enter_query(execution);
         let background = levels::about_to_fire(execution);
         if !accounted {
-            point::account(query, true);
+            point::account_before_triggers(query);
         }
         let around = written::about_to_fire((*(*query).estate).es_output_cid);
         finish_next(query);

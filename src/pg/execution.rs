@@ -99,3 +99,16 @@ impl Execution {
         self.0.addr()
     }
 }
+
+/// The relations that a query writes and has opened, but for partitions that rows are routed to.
+///
+/// # Safety
+/// The query runs in `estate`.
+#[inline]
+pub unsafe fn written(estate: *const pg_sys::EState) -> impl Iterator<Item = pg_sys::Relation> {
+    // SAFETY: by contract.
+    unsafe {
+        let opened = nodes::items::<pg_sys::ResultRelInfo>((*estate).es_opened_result_relations);
+        opened.map(|result| (*result).ri_RelationDesc).filter(|relation| !relation.is_null())
+    }
+}

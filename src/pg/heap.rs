@@ -192,12 +192,14 @@ unsafe fn is_gone(tuple: &pg_sys::HeapTupleData, since: Since) -> bool {
         let header = tuple.t_data;
         let next = (*header).t_ctid;
         let bits = u32::from((*header).t_infomask);
+        let frozen = pg_sys::HEAP_XMIN_COMMITTED | pg_sys::HEAP_XMIN_INVALID;
         next.ip_posid == tuple.t_self.ip_posid
             && next.ip_blkid.bi_lo == tuple.t_self.ip_blkid.bi_lo
             && next.ip_blkid.bi_hi == tuple.t_self.ip_blkid.bi_hi
             && deleted_by(header)
                 .is_some_and(|command| command >= since.command && !(since.is_nobodys)(command))
             && (bits & pg_sys::HEAP_UPDATED != 0
+                || bits & frozen == frozen
                 || !raw::TransactionIdIsCurrentTransactionId((*header).t_choice.t_heap.t_xmin)
                 || was_there(raw::HeapTupleHeaderGetCmin(header), since))
     }

@@ -56,7 +56,6 @@ unsafe extern "C-unwind" {
         is_fixed: *mut bool,
     ) -> *const pg_sys::TupleTableSlotOps;
     pub fn slot_getsomeattrs_int(slot: *mut pg_sys::TupleTableSlot, attnum: c_int);
-    pub fn ExecStoreVirtualTuple(slot: *mut pg_sys::TupleTableSlot) -> *mut pg_sys::TupleTableSlot;
 
     // tcop/utility.h
     pub fn standard_ProcessUtility(
@@ -201,6 +200,7 @@ unsafe extern "C-unwind" {
     pub fn palloc0(size: usize) -> *mut c_void;
     pub fn MemoryContextAllocHuge(context: pg_sys::MemoryContext, size: usize) -> *mut c_void;
     pub fn repalloc_huge(pointer: *mut c_void, size: usize) -> *mut c_void;
+    pub fn pfree(pointer: *mut c_void);
     pub fn MemoryContextRegisterResetCallback(
         context: pg_sys::MemoryContext,
         callback: *mut pg_sys::MemoryContextCallback,

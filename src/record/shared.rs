@@ -25,6 +25,7 @@ impl Memory {
 }
 
 /// The shared memory; `None` where the library was not preloaded.
+#[inline]
 pub fn memory() -> Option<&'static Memory> {
     // SAFETY: set once, by `startup`, to memory that lives as long as the server and holds atomics.
     unsafe { MEMORY.load(Ordering::Relaxed).as_ref() }

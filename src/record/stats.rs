@@ -50,6 +50,17 @@ impl Stats {
         place.counters[counter as usize].fetch_add(more, Ordering::Relaxed);
     }
 
+    /// The same where the backend has looked for its place before; not, where it has to look. For bare frames.
+    #[inline]
+    pub fn add_again(&self, counter: Counter, more: u64) -> bool {
+        let Some(known) = self.databases.get(PLACE.get()) else { return false };
+        let is_known = known.oid.load(Ordering::Relaxed) == backend::database().to_u32();
+        if is_known && let Some(counter) = known.counters.get(counter as usize) {
+            counter.fetch_add(more, Ordering::Relaxed);
+        }
+        is_known
+    }
+
     /// Counts an event.
     pub fn count_event(&self, verdict: Verdict, rule: Option<Rule>) {
         if let Some(counter) = Counter::of(verdict, rule) {

@@ -1,0 +1,32 @@
+DELETE FROM orders WHERE number = 1;
+DELETE FROM orders WHERE number BETWEEN 2 AND 30;
+UPDATE orders SET amount = amount + 1 WHERE number = 40;
+UPDATE orders SET amount = amount + 1, note = note || '!' WHERE number > 100 AND number < 200;
+UPDATE orders SET amount = 0 WHERE number = 41 RETURNING number, line, amount;
+DELETE FROM orders USING gone WHERE orders.number = gone.line AND gone.line < 60;
+UPDATE orders SET amount = gone.line FROM gone WHERE orders.number = gone.line AND gone.line BETWEEN 300 AND 310;
+PREPARE few(int) AS DELETE FROM orders WHERE number = $1;
+EXECUTE few(201);
+EXECUTE few(202);
+SET plan_cache_mode = force_generic_plan;
+EXECUTE few(203);
+RESET plan_cache_mode;
+DELETE FROM owner WHERE id IN (3, 4, 5) RETURNING id;
+DELETE FROM owner WHERE id > 990;
+SELECT remove(910);
+DO $$ BEGIN FOR i IN 920..930 LOOP UPDATE orders SET amount = i WHERE number = i; END LOOP; END $$;
+WITH gone AS (DELETE FROM orders WHERE number = 206 RETURNING *) SELECT count(*) FROM gone;
+WITH moved AS (UPDATE owned SET note = 'moved' WHERE owner = 77 RETURNING owner)
+  DELETE FROM orders USING moved WHERE orders.number = moved.owner + 200;
+MERGE INTO orders USING (VALUES (210), (5000)) AS new (number) ON orders.number = new.number
+  WHEN MATCHED THEN UPDATE SET amount = 1 WHEN NOT MATCHED THEN INSERT VALUES (new.number, 1, 1, 'new');
+INSERT INTO owner VALUES (10, 'again'), (5000, 'new') ON CONFLICT (id) DO UPDATE SET note = excluded.note;
+DELETE FROM parted WHERE id BETWEEN 10 AND 40;
+UPDATE parted SET part = 2 WHERE id = 51;
+COPY (DELETE FROM orders WHERE number = 220 RETURNING number, line) TO stdout;
+BEGIN;
+DECLARE c CURSOR FOR SELECT line FROM orders WHERE number = 230 FOR UPDATE;
+FETCH c;
+UPDATE orders SET amount = 7 WHERE CURRENT OF c;
+COMMIT;
+SELECT count(*), sum(amount) FROM orders;
