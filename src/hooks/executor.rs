@@ -45,6 +45,8 @@ unsafe extern "C-unwind" fn executor_start(query: *mut pg_sys::QueryDesc, eflags
         if may_rewrite(query) {
             return start_write(query, eflags);
         }
+        // One that has failed may have been at the same place.
+        ALONE.set(std::ptr::null_mut());
         if ledger::is_in_use() {
             forget_starting(query);
         }
@@ -184,8 +186,8 @@ unsafe extern "C-unwind" fn executor_run(
 unsafe fn place_late(query: *mut pg_sys::QueryDesc) {
     // SAFETY: by contract.
     unsafe {
+        ALONE.set(std::ptr::null_mut());
         if may_rewrite(query) {
-            ALONE.set(std::ptr::null_mut());
             place::place(query);
         }
     }
