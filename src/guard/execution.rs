@@ -98,7 +98,8 @@ struct Begun {
 static BEGUN: Local<Option<Begun>> = Local::new(None);
 
 /// Whether rule `where` and everything but the rules has nothing to say of an execution: no budget, no roles, no
-/// expectation, nothing that counts by itself. Then `start_again` starts it, unless something has changed since `as_of`.
+/// expectation, nothing that counts by itself. Then `start_again` starts it, unless something has changed since
+/// `as_of`.
 fn is_light(orders: &Orders, in_force: &Rc<InForce>, as_of: u32) -> bool {
     let write = orders.write;
     let is_usual = settings::allow_rows() == 0
