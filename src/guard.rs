@@ -37,7 +37,7 @@ pub mod expected;
 mod explain;
 mod flow;
 pub mod given;
-mod identity;
+pub mod identity;
 mod input;
 pub mod late;
 pub mod made;

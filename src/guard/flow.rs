@@ -243,9 +243,9 @@ unsafe fn finish(guard: *mut GuardState) {
     // SAFETY: as in `check`.
     unsafe {
         let (count, deleted) = ((*guard).count, measure::deleted(guard));
-        let has_joined = (&(*guard).light)
-            .as_ref()
-            .is_some_and(|light| light.finish(orders_of(guard).write.command, count, deleted));
+        let light = &(*guard).light;
+        let has_joined =
+            light.as_ref().is_some_and(|light| light.finish(orders_of(guard).write.command, count, deleted));
         if !has_joined {
             let refused: Option<Frozen> = frame::guarded(|| {
                 let execution = state::execution(guard);

@@ -14,7 +14,7 @@ pub struct Identity {
 
 impl Identity {
     #[inline(always)]
-    fn new(tid: pg_sys::ItemPointerData, table: pg_sys::Oid) -> Identity {
+    pub fn new(tid: pg_sys::ItemPointerData, table: pg_sys::Oid) -> Identity {
         let block = u32::from(tid.ip_blkid.bi_hi) | u32::from(tid.ip_blkid.bi_lo) << 16;
         Identity { table, block, offset: tid.ip_posid }
     }
