@@ -283,16 +283,17 @@ impl Task {
             ledger::add_own(self.table.of(), self.own_count(count));
         }
         let in_tree = deleted > 0 && target::is_in_tree(self.write.relation);
-        let sum = if self.writer.bypassed || !self.guarded {
+        if self.writer.bypassed || !self.guarded {
             // Not checked, and so nobody's sum; told where it is over a limit by itself.
+            let sum = ledger::sum(self.table.of()).saturating_add(count);
+            let free = self.finish_counted(count, sum)?;
             ledger::note_gone(self.table.of(), Some(deleted), in_tree);
-            ledger::sum(self.table.of()).saturating_add(count)
-        } else {
-            if in_tree {
-                ledger::note_gone_elsewhere(self.table.of());
-            }
-            ledger::add(self.table.of(), count, deleted, self.referential)
-        };
+            return Ok(free);
+        }
+        if in_tree {
+            ledger::note_gone_elsewhere(self.table.of());
+        }
+        let sum = ledger::add(self.table.of(), count, deleted, self.referential);
         self.finish_counted(count, sum)
     }
 
