@@ -61,6 +61,7 @@ pub unsafe fn is_alone(query: *mut pg_sys::QueryDesc) -> bool {
     // SAFETY: by contract.
     let execution = unsafe { Execution::of(query) };
     levels::current().is_clients_own()
+        && settings::scope() == SumOver::Statement
         && portal::is_single()
         && !levels::may_fire_triggers(execution)
         && PLANNED_BEFORE.get() != query
@@ -102,6 +103,7 @@ unsafe fn is_whole(query: *mut pg_sys::QueryDesc, level: Level) -> bool {
     let estate = unsafe { &*(*query).estate };
     estate.es_processed <= 1
         && estate.es_auxmodifytables.is_null()
+        && settings::scope() == SumOver::Statement
         && portal::is_single()
         && level.is_clients_own()
         && PLANNED_BEFORE.get() != query

@@ -114,6 +114,28 @@ CALL refuses('inserted', ARRAY['ALTER TABLE t ALTER v TYPE bigint', 'INSERT INTO
   'DELETE FROM t WHERE id = 5000', 'DELETE FROM t WHERE id <= 1001']);
 CALL refuses('there before', ARRAY['DELETE FROM t WHERE id = 2000', 'ALTER TABLE t ALTER v TYPE bigint',
   'DELETE FROM t WHERE id = 1999', 'DELETE FROM t WHERE id <= 999']);
+-- A row that a client's statement updates which is not guarded was there all the same.
+SET safedelete.scope = transaction;
+SET safedelete.commands = 'delete';
+SET safedelete.max_rows = 0;
+BEGIN;
+INSERT INTO t VALUES (1, 1) ON CONFLICT (id) DO UPDATE SET v = 7;
+SAVEPOINT s;
+DELETE FROM t WHERE id = 1;
+ROLLBACK TO s;
+DO $$ BEGIN DELETE FROM t WHERE id = 1; END $$;
+ROLLBACK TO s;
+UPDATE t SET v = 8 WHERE id = 2;
+SAVEPOINT s;
+DO $$ BEGIN DELETE FROM t WHERE id = 2; END $$;
+ROLLBACK;
+BEGIN;
+INSERT INTO t VALUES (9000, 1) ON CONFLICT (id) DO UPDATE SET v = 7;
+DO $$ BEGIN DELETE FROM t WHERE id = 9000; END $$;
+ROLLBACK;
+RESET safedelete.max_rows;
+RESET safedelete.commands;
+RESET safedelete.scope;
 SELECT count(*), max(v) FROM t;
 SET client_min_messages = warning;
 DROP SCHEMA shrunk CASCADE;
