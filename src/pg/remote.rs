@@ -72,7 +72,9 @@ unsafe fn ask(opened: pg_sys::Relation, role: pg_sys::Oid, enough: u64) -> (u64,
             if slot.is_null() || (*slot).tts_flags & pg_sys::TTS_FLAG_EMPTY as u16 != 0 {
                 ended = true;
             } else if whole {
-                raw::slot_getsomeattrs_int(slot, 1);
+                if (*slot).tts_nvalid < 1 {
+                    raw::slot_getsomeattrs_int(slot, 1);
+                }
                 rows = (*(*slot).tts_values).value() as u64;
                 ended = true;
             } else {
