@@ -27,6 +27,8 @@ pub struct Table {
     deleted_before: u64,
     /// What the running statement has had foreign servers delete, which they do not count any more.
     sent: u64,
+    /// They had not begun when they were asked last, so that what they count is what there was.
+    asked_before: bool,
     /// With whose user mappings foreign servers are asked, if not the current user's.
     role: pg_sys::Oid,
     /// TRUNCATE and DROP: the size that their count is taken for.
@@ -60,6 +62,7 @@ impl Table {
             of,
             deleted_before: ledger::deleted(of),
             sent: 0,
+            asked_before: false,
             role: pg_sys::InvalidOid,
             whole: None,
             count: None,
@@ -169,13 +172,17 @@ impl Table {
         let deleted = self.deleted_before;
         let count = self.count.get_or_insert_with(|| new_count(relation, only, deleted).asking_as(role));
         let left = left_behind(self.of, deleted);
+        let had_ended = count.has_ended();
         // Those that are gone may be found on the way.
         while !count.has_ended() && count.rows().saturating_add(count.gone(deleted, left)) < rows {
             count.go_on(rows - count.gone(deleted, left), u64::MAX);
         }
         let size = count.size().plus(count.gone(deleted, left));
+        if !had_ended {
+            self.asked_before = self.sent == 0;
+        }
         if self.sent > 0 && count.is_blind() {
-            return size.plus(self.sent);
+            return if self.asked_before { size } else { size.plus(self.sent) };
         }
         ledger::learn_size(self.of, size);
         size
