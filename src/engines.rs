@@ -7,6 +7,7 @@
 
 mod citus;
 mod engine;
+mod known;
 pub mod query;
 pub mod running;
 mod timescaledb;

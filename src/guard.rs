@@ -51,7 +51,6 @@ pub mod point;
 mod repeats;
 pub mod rows;
 mod runs;
-mod slots;
 mod split;
 mod spool;
 mod state;

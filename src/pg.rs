@@ -35,6 +35,7 @@ pub mod roles;
 pub mod rows;
 pub mod settings;
 pub mod sizes;
+pub mod slots;
 pub mod spi;
 mod stopped;
 pub mod storing;

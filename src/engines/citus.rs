@@ -2,12 +2,10 @@
 //! tables called NAME_NUMBER, on any node. The node that a client speaks to judges the statement; shards are not
 //! judged again.
 
-use rustc_hash::{FxBuildHasher, FxHashMap as HashMap};
-
 use super::engine::Engine;
+use super::known::Known;
 use super::running;
 use crate::pg::catalog::{self, Key};
-use crate::pg::local::Lent;
 use crate::pg::{backend, pg_sys, relations};
 
 pub struct Citus;
@@ -21,7 +19,7 @@ enum Part {
     Nothing,
 }
 
-static KNOWN: Lent<HashMap<pg_sys::Oid, Part>> = Lent::new(HashMap::with_hasher(FxBuildHasher));
+static KNOWN: Known<Part> = Known::new();
 
 /// pg_dist_partition and pg_dist_shard as far as they are read; the same since Citus 6.
 #[repr(C)]
@@ -36,12 +34,7 @@ struct Shard {
 }
 
 fn part(relation: pg_sys::Oid) -> Part {
-    if let Some(known) = KNOWN.with(|known| known.get(&relation).copied()) {
-        return known;
-    }
-    let read = read(relation);
-    KNOWN.with(|known| known.insert(relation, read));
-    read
+    KNOWN.get(relation, read)
 }
 
 fn read(relation: pg_sys::Oid) -> Part {
@@ -79,13 +72,7 @@ impl Engine for Citus {
     }
 
     fn forget(&self, relation: pg_sys::Oid) {
-        KNOWN.with(|known| {
-            if relation == pg_sys::InvalidOid {
-                known.clear();
-            } else {
-                known.remove(&relation);
-            }
-        });
+        KNOWN.forget(relation);
     }
 
     fn runs(&self, relation: pg_sys::Oid) -> bool {

@@ -3,13 +3,12 @@
 
 use std::ffi::CStr;
 
-use rustc_hash::{FxBuildHasher, FxHashMap as HashMap};
-
 use super::engine::Engine;
+use super::known::Known;
 use super::running;
 use crate::pg::catalog::{self, Key};
 use crate::pg::count::Count;
-use crate::pg::local::{Lent, Local};
+use crate::pg::local::Local;
 use crate::pg::{inheritance, pg_sys, relations};
 
 pub struct TimescaleDb;
@@ -24,7 +23,7 @@ enum Part {
     Nothing,
 }
 
-static KNOWN: Lent<HashMap<pg_sys::Oid, Part>> = Lent::new(HashMap::with_hasher(FxBuildHasher));
+static KNOWN: Known<Part> = Known::new();
 
 /// _timescaledb_catalog.hypertable as far as it is read; the same since the first version.
 #[repr(C)]
@@ -52,12 +51,7 @@ const IS_NEW: &str = "SELECT (pg_catalog.string_to_array(pg_catalog.substring(ex
 const CATALOG: &CStr = c"_timescaledb_catalog";
 
 fn part(relation: pg_sys::Oid) -> Part {
-    if let Some(known) = KNOWN.with(|known| known.get(&relation).copied()) {
-        return known;
-    }
-    let read = read(relation);
-    KNOWN.with(|known| known.insert(relation, read));
-    read
+    KNOWN.get(relation, read)
 }
 
 fn read(relation: pg_sys::Oid) -> Part {
@@ -152,13 +146,7 @@ impl Engine for TimescaleDb {
     }
 
     fn forget(&self, relation: pg_sys::Oid) {
-        KNOWN.with(|known| {
-            if relation == pg_sys::InvalidOid {
-                known.clear();
-            } else {
-                known.remove(&relation);
-            }
-        });
+        KNOWN.forget(relation);
     }
 
     fn runs(&self, _: pg_sys::Oid) -> bool {

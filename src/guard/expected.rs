@@ -8,13 +8,12 @@ use safedelete_core::expectation::{self, BadNumber, Expectation, Selected, Word}
 use super::beyond;
 use super::input::count_to_the_end;
 use super::orders::Orders;
-use super::slots;
 use super::state::{GuardState, Stage};
 use crate::analysis::expected;
 use crate::pg::local::Local;
 use crate::pg::nodes::{self, Node};
 use crate::pg::report;
-use crate::pg::{frame, raw};
+use crate::pg::{frame, raw, slots};
 
 /// Whether a statement that runs, or has failed, expects rows.
 static AWAITED: Local<bool> = Local::new(false);

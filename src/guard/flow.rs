@@ -7,12 +7,12 @@ use safedelete_core::event::Counter;
 
 use super::input::{is_new, next_row};
 use super::orders::Flow;
-use super::slots::is_empty;
 use super::state::{self, GuardState, Stage, Step, orders_of};
 use super::tally::{count_in_parts, note_made_in_parts, note_own};
 use super::threshold::check;
 use super::{beyond, direct, expected, identity, made, measure, point};
 use crate::pg::report::{self, Frozen};
+use crate::pg::slots::{get_some_attributes, is_empty};
 use crate::pg::{frame, raw};
 use crate::record;
 
@@ -330,9 +330,7 @@ unsafe fn collect_identities(guard: *mut GuardState) {
             if is_empty(slot) {
                 return;
             }
-            if i32::from((*slot).tts_nvalid) < last {
-                raw::slot_getsomeattrs_int(slot, last);
-            }
+            get_some_attributes(slot, last);
             (*guard).spool.keep_identity(slot, &orders);
             (*guard).count += 1;
             if (*guard).count > (*guard).threshold {

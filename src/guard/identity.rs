@@ -1,6 +1,7 @@
 //! Which row of which table a row of the input is for.
 
 use super::orders::Facts;
+use crate::pg::slots::get_some_attributes;
 use crate::pg::{pg_sys, raw};
 
 /// A row identity, in words.
@@ -45,9 +46,7 @@ pub unsafe fn identity(slot: *mut pg_sys::TupleTableSlot, orders: &Facts) -> Opt
             identity_by_values(slot, orders.whole_row)
         } else {
             let last = orders.ctid.max(orders.tableoid);
-            if i32::from((*slot).tts_nvalid) < last {
-                raw::slot_getsomeattrs_int(slot, last);
-            }
+            get_some_attributes(slot, last);
             if *(*slot).tts_isnull.add(orders.ctid as usize - 1) {
                 return None;
             }
@@ -86,9 +85,7 @@ pub unsafe fn of_scan(slot: *mut pg_sys::TupleTableSlot, orders: &Facts) -> Iden
 unsafe fn identity_by_values(slot: *mut pg_sys::TupleTableSlot, whole_row: i32) -> Identity {
     // SAFETY: by contract; a whole row is a composite value, whose bytes follow from the row's.
     unsafe {
-        if i32::from((*slot).tts_nvalid) < whole_row {
-            raw::slot_getsomeattrs_int(slot, whole_row);
-        }
+        get_some_attributes(slot, whole_row);
         let table = pg_sys::InvalidOid;
         let at = whole_row as usize - 1;
         if *(*slot).tts_isnull.add(at) {
@@ -113,9 +110,7 @@ pub unsafe fn leaf(slot: *mut pg_sys::TupleTableSlot, orders: &Facts) -> pg_sys:
     }
     // SAFETY: by contract; what slot_getattr does.
     unsafe {
-        if i32::from((*slot).tts_nvalid) < orders.tableoid {
-            raw::slot_getsomeattrs_int(slot, orders.tableoid);
-        }
+        get_some_attributes(slot, orders.tableoid);
         let at = orders.tableoid as usize - 1;
         if *(*slot).tts_isnull.add(at) {
             return pg_sys::InvalidOid;

@@ -1,9 +1,9 @@
 //! The rows of a guard's input: the next, and whether it has come by before. Bare frames, as place.rs.
 
-use super::slots::is_empty;
 use super::state::{GuardState, orders_of};
 use super::{beyond, identity};
 use crate::pg::pg_sys;
+use crate::pg::slots::is_empty;
 
 /// The next row of the child, by its own function.
 ///

@@ -5,11 +5,11 @@
 
 use super::identity;
 use super::orders::Orders;
-use super::slots::clear;
 use super::state::{GuardState, Made, orders_of};
 use crate::ledger::{self, Summed};
 use crate::levels;
 use crate::pg::pg_sys::NodeTag;
+use crate::pg::slots::clear;
 use crate::pg::{compat, execution, frame, heap, nodes, pg_sys, raw, relations, sizes};
 use crate::settings::{self, SumOver};
 use safedelete_core::command::Command;

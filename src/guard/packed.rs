@@ -8,7 +8,7 @@ use crate::pg::pg_sys;
 use pgrx::varlena;
 use std::mem::MaybeUninit;
 
-use super::slots::point;
+use crate::pg::slots::{get_some_attributes, point};
 use crate::pg::{compat, raw};
 
 /// A piece of memory that rows are packed into, one after another. They follow its head.
@@ -82,9 +82,7 @@ pub unsafe fn keep(
             size = row_size(packed, slot, here, estate);
         }
         let columns = packed.columns;
-        if usize::from((*slot).tts_nvalid as u16) < columns {
-            raw::slot_getsomeattrs_int(slot, columns as i32);
-        }
+        get_some_attributes(slot, columns as i32);
         if size > packed.end.addr() - packed.free.addr() && !add_chunk(packed, size, estate) {
             return false;
         }
@@ -150,9 +148,7 @@ unsafe fn row_size(
                 return packed.fixed;
             }
         }
-        if usize::from((*slot).tts_nvalid as u16) < packed.columns {
-            raw::slot_getsomeattrs_int(slot, packed.columns as i32);
-        }
+        get_some_attributes(slot, packed.columns as i32);
         let mut size = packed.head;
         for i in 0..packed.columns {
             let length = *packed.lengths.add(i);

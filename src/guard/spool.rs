@@ -10,7 +10,7 @@ use super::identity::{self, identity};
 use super::orders::Facts;
 use super::packed::{self, Packed};
 use super::runs::Runs;
-use super::slots::{clear, point};
+use crate::pg::slots::{clear, get_some_attributes, point};
 use crate::pg::{compat, execution, heap, raw};
 
 /// Empty where its `HEAD` is zeroed.
@@ -269,7 +269,7 @@ impl Spool {
             {
                 // Compiled expressions above may know the input's kind of slot; a virtual one does for each.
                 let (stored, columns) = (self.store_slot, (*(*self.store_slot).tts_tupleDescriptor).natts);
-                raw::slot_getsomeattrs_int(stored, columns);
+                get_some_attributes(stored, columns);
                 point(slot, (*stored).tts_values, (*stored).tts_isnull);
                 return slot;
             }

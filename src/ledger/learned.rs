@@ -40,9 +40,8 @@ pub fn left_behind(of: Summed) -> u64 {
     look(|ledger| ledger.sums.get(&key).map_or(0, |entry| entry.left_behind.min(entry.deleted)))
 }
 
-/// Rows are gone that are not of the sum: of a command that is not guarded, of a role that is not checked, or of those
-/// that it has inserted. How
-/// many, where that is known.
+/// Rows are gone that are not of the sum: by a command that is not guarded, or a role that is not checked, or rows that
+/// it has inserted itself. How many, where that is known.
 pub fn note_gone(of: Summed, rows: Option<u64>, in_tree: bool) {
     if rows == Some(0) || !is_in_use() {
         return;

@@ -53,12 +53,17 @@ pub(super) fn note(owner: Owner, of: Option<Summed>, fresh: Fresh, command: pg_s
     });
 }
 
+/// What is noted of a command, the newest first.
+fn noted_of(written: &[Written], command: pg_sys::CommandId) -> impl Iterator<Item = &Written> {
+    let until = written.partition_point(|one| one.first <= command);
+    written[..until].iter().rev().take_while(move |one| one.last >= command)
+}
+
 /// Whether a sum has not counted what a command wrote, as a version that updates another one or as one that
 /// updates none. Owns and allocates nothing.
 pub(super) fn is_uncounted(owner: Owner, of: Summed, command: pg_sys::CommandId, updates: bool) -> bool {
     let uncounted = WRITTEN.try_with(|written| {
-        let until = written.partition_point(|one| one.first <= command);
-        let noted = written[..until].iter().rev().take_while(|one| one.last >= command);
+        let noted = noted_of(written, command);
         let mut noted = noted.filter(|one| updates || one.fresh != Fresh::Inserted).peekable();
         noted.peek().is_some() && !noted.any(|one| one.owner == owner && one.of == Some(of))
     });
@@ -69,8 +74,7 @@ pub(super) fn is_uncounted(owner: Owner, of: Summed, command: pg_sys::CommandId,
 /// Whether nothing that a command wrote is of a sum. Owns and allocates nothing.
 pub(super) fn is_nobodys(command: pg_sys::CommandId) -> bool {
     let nobodys = WRITTEN.try_with(|written| {
-        let until = written.partition_point(|one| one.first <= command);
-        let mut noted = written[..until].iter().rev().take_while(|one| one.last >= command).peekable();
+        let mut noted = noted_of(written, command).peekable();
         noted.peek().is_some() && noted.all(|one| one.of.is_none())
     });
     nobodys == Some(true)

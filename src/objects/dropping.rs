@@ -147,25 +147,12 @@ fn named() -> Rc<Named> {
     }
     let mut named = Named::default();
     if let Some(drop) = levels::utility().and_then(|statement| statement.as_a::<pg_sys::DropStmt>()) {
-        let names = drop.objects().iter().map(Node::kind);
-        match drop.removeType {
-            pg_sys::ObjectType::OBJECT_TABLE => {
-                let tables = names.filter_map(|name| match name {
-                    Kind::List(parts) => Some(locks::find_listed(parts)),
-                    _ => None,
-                });
-                named.tables.extend(tables.filter(|table| *table != pg_sys::InvalidOid));
-                named.is_in_use =
-                    any_in_use(named.tables.iter().flat_map(|table| inheritance::members(*table)));
-            }
-            pg_sys::ObjectType::OBJECT_SCHEMA => {
-                let schemas = names.filter_map(|name| match name {
-                    Kind::String(name) => relations::schema_of_name(name.sval()?),
-                    _ => None,
-                });
-                named.is_in_use = any_in_use(schemas.flat_map(inheritance::tables_of_schema));
-            }
-            _ => {}
+        let found = tables(drop);
+        if drop.removeType == pg_sys::ObjectType::OBJECT_TABLE {
+            named.is_in_use = any_in_use(found.iter().flat_map(|table| inheritance::members(*table)));
+            named.tables.extend(found);
+        } else {
+            named.is_in_use = any_in_use(found);
         }
     }
     let named = Rc::new(named);

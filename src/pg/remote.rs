@@ -3,7 +3,7 @@
 
 use super::pg_sys;
 
-use super::{compat, frame, raw};
+use super::{compat, frame, raw, slots};
 
 /// Up to so many rows are fetched; to know of more it is cheaper to have them counted over there.
 const FEW: u64 = 20_000;
@@ -69,12 +69,10 @@ unsafe fn ask(opened: pg_sys::Relation, role: pg_sys::Oid, enough: u64) -> (u64,
                 raw::ProcessInterrupts();
             }
             let slot = next(state);
-            if slot.is_null() || (*slot).tts_flags & pg_sys::TTS_FLAG_EMPTY as u16 != 0 {
+            if slots::is_empty(slot) {
                 ended = true;
             } else if whole {
-                if (*slot).tts_nvalid < 1 {
-                    raw::slot_getsomeattrs_int(slot, 1);
-                }
+                slots::get_some_attributes(slot, 1);
                 rows = (*(*slot).tts_values).value() as u64;
                 ended = true;
             } else {

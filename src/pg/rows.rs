@@ -3,6 +3,7 @@
 
 use std::ffi::{CStr, c_char};
 
+use super::slots::get_some_attributes;
 use super::{compat, frame, pg_sys, raw};
 
 /// A row that a source has read last.
@@ -196,9 +197,7 @@ impl Forms {
             #[allow(ffi_unwind_calls, reason = "inside frame::call; the closure owns nothing")]
             // SAFETY: a row of the relation, of as many columns; as many values and flags as columns.
             unsafe {
-                if i32::from((*row.0).tts_nvalid) < width {
-                    raw::slot_getsomeattrs_int(row.0, width);
-                }
+                get_some_attributes(row.0, width);
                 let mut bytes = 0;
                 for at in 0..count {
                     let column = &mut *columns.add(at);

@@ -1,6 +1,6 @@
 //! What PostgreSQL's inline functions do with a slot, and with an expression of a row.
 
-use crate::pg::pg_sys;
+use super::{pg_sys, raw};
 
 /// # Safety
 /// `slot` is NULL or a slot.
@@ -8,6 +8,22 @@ use crate::pg::pg_sys;
 pub unsafe fn is_empty(slot: *mut pg_sys::TupleTableSlot) -> bool {
     // SAFETY: by contract.
     slot.is_null() || unsafe { (*slot).tts_flags as u32 & pg_sys::TTS_FLAG_EMPTY != 0 }
+}
+
+/// As slot_getsomeattrs: the first columns of a slot's row stand in its arrays. A virtual slot, which has all of them,
+/// may not be asked for them.
+///
+/// # Safety
+/// `slot` holds a row of at least so many columns; no frame above owns anything, or this is inside `frame::call`.
+#[inline(always)]
+#[allow(ffi_unwind_calls, reason = "called by bare frames, which own nothing")]
+pub unsafe fn get_some_attributes(slot: *mut pg_sys::TupleTableSlot, columns: i32) {
+    // SAFETY: by contract.
+    unsafe {
+        if i32::from((*slot).tts_nvalid) < columns {
+            raw::slot_getsomeattrs_int(slot, columns);
+        }
+    }
 }
 
 /// # Safety
