@@ -114,9 +114,10 @@ impl Level {
         self.is_clients_execute() || (self.is_clients_own() && !portal::has_cached_plan())
     }
 
+    /// Whether EXECUTE is the client's own, and runs its query: what its arguments call runs below it.
     #[inline]
     fn is_clients_execute(&self) -> bool {
-        self.depth == 1 && self.kind == Kind::Execute
+        self.depth == 1 && self.kind == Kind::Execute && portal::runs_query()
     }
 
     /// Whether what starts or ends now runs below the client's statement.
@@ -192,7 +193,9 @@ pub fn starts_whole_statement() -> bool {
 
 /// Whether what is planned now is the client's own statement, by itself or by EXECUTE.
 pub fn plans_clients_own() -> bool {
-    !CURRENT.get().is_below()
+    let level = CURRENT.get();
+    // EXECUTE plans before its query has a portal; a function that its arguments call has a context.
+    !level.is_below() || (level.depth == 1 && level.kind == Kind::Execute && backend::error_contexts() == 0)
 }
 
 /// Whether a statement that starts now is PostgreSQL's own write.

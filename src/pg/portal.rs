@@ -29,6 +29,16 @@ pub fn is_single() -> bool {
     active().is_some_and(|portal| unsafe { nodes::length(portal.stmts) } == 1)
 }
 
+/// Whether it is of queries: a utility command has a portal of its own.
+#[inline]
+pub fn runs_query() -> bool {
+    // SAFETY: an active portal's statements are PlannedStmts.
+    active().is_some_and(|portal| unsafe {
+        nodes::length(portal.stmts) != 1
+            || (*(*(*portal.stmts).elements).ptr_value.cast::<pg_sys::PlannedStmt>()).utilityStmt.is_null()
+    })
+}
+
 /// Whether its plan is a cached one: the client's Bind took the locks a while ago.
 #[inline]
 pub fn has_cached_plan() -> bool {

@@ -188,6 +188,31 @@ GRANT regress_made TO regress_creator;
 BEGIN; SET LOCAL ROLE regress_creator; DELETE FROM t; ROLLBACK;
 RESET safedelete.bypass_role;
 
+-- What the arguments of EXECUTE call runs below it, and is one statement with it.
+CREATE TABLE keyed (id int PRIMARY KEY, v int);
+INSERT INTO keyed SELECT i, 0 FROM generate_series(1, 40) i;
+CREATE FUNCTION take_each(n int) RETURNS int LANGUAGE plpgsql AS $$
+BEGIN
+  FOR i IN 1..n LOOP DELETE FROM sums.keyed WHERE id = i; END LOOP;
+  RETURN n;
+END $$;
+CREATE FUNCTION take_each_by_sql(n int) RETURNS int LANGUAGE sql AS 'SELECT sums.take_each(n)';
+CREATE FUNCTION update_each(n int) RETURNS int LANGUAGE plpgsql AS $$
+BEGIN
+  FOR i IN 1..n LOOP EXECUTE 'UPDATE sums.keyed SET v = 1 WHERE id = $1' USING i; END LOOP;
+  RETURN n;
+END $$;
+SET safedelete.max_rows = 10;
+PREPARE answers(int) AS SELECT $1 AS answer;
+PREPARE takes_one(int) AS DELETE FROM keyed WHERE id = $1 + 10;
+EXECUTE answers(take_each(11));
+EXECUTE answers(take_each_by_sql(11));
+EXECUTE answers(update_each(11));
+EXECUTE takes_one(take_each(10));
+BEGIN; EXECUTE answers(take_each(10)); EXECUTE takes_one(0); EXECUTE takes_one(1); ROLLBACK;
+RESET safedelete.max_rows;
+DEALLOCATE ALL;
+
 -- What is in pg_catalog is PostgreSQL's or an extension's own.
 SET allow_system_table_mods = on;
 CREATE TABLE pg_catalog.regress_catalog AS SELECT 1 AS id;
