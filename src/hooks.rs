@@ -62,9 +62,12 @@ unsafe extern "C-unwind" fn process_utility(
 ) {
     // SAFETY: PostgreSQL's arguments, passed on as they came.
     unsafe {
-        let next = || {
-            let next = PREVIOUS_UTILITY.unwrap_or(raw::standard_ProcessUtility);
-            next(
+        let outer = levels::current();
+        let is_execute =
+            Node::of((*statement).utilityStmt).is_some_and(|utility| utility.is_a::<pg_sys::ExecuteStmt>());
+        if !is_execute || !levels::enter_execute() {
+            // The same arguments: a jump.
+            return run_utility(
                 statement,
                 query_string,
                 read_only_tree,
@@ -74,28 +77,44 @@ unsafe extern "C-unwind" fn process_utility(
                 destination,
                 completion,
             );
-        };
-        let utility = Node::of((*statement).utilityStmt);
-        let outer = levels::current();
-        if !utility.is_some_and(|utility| utility.is_a::<pg_sys::ExecuteStmt>()) || !levels::enter_execute() {
-            return run_utility(utility, next);
         }
         // Prepared statements, of those that do not use the protocol's.
-        next();
+        PREVIOUS_UTILITY.unwrap_or(raw::standard_ProcessUtility)(
+            statement,
+            query_string,
+            read_only_tree,
+            context,
+            params,
+            environment,
+            destination,
+            completion,
+        );
         let own = levels::own_sum();
         levels::leave(outer);
         forget_own(own);
     }
 }
 
-/// Runs a utility command as a level. It owns nothing, nor does `next`.
+/// Runs a utility command as a level.
 ///
 /// # Safety
 /// As the hook. No frame above owns anything.
 #[inline(never)]
-unsafe fn run_utility(utility: Option<Node>, next: impl Fn() + Copy) {
+#[allow(ffi_unwind_calls, reason = "a bare frame: it owns nothing and cannot panic")]
+#[allow(clippy::too_many_arguments, reason = "PostgreSQL's signature")]
+unsafe extern "C-unwind" fn run_utility(
+    statement: *mut pg_sys::PlannedStmt,
+    query_string: *const c_char,
+    read_only_tree: bool,
+    context: pg_sys::ProcessUtilityContext::Type,
+    params: pg_sys::ParamListInfo,
+    environment: *mut pg_sys::QueryEnvironment,
+    destination: *mut pg_sys::DestReceiver,
+    completion: *mut pg_sys::QueryCompletion,
+) {
     // SAFETY: as the caller says.
     unsafe {
+        let utility = Node::of((*statement).utilityStmt);
         let kept = utility.filter(|utility| levels::keeps(*utility)).and_then(|utility| Copied::of(utility));
         let outer = levels::enter_utility(utility, kept, utility.is_some_and(is_explain_analyze));
         let truncate = utility.and_then(|utility| utility.as_a::<pg_sys::TruncateStmt>());
@@ -110,7 +129,16 @@ unsafe fn run_utility(utility: Option<Node>, next: impl Fn() + Copy) {
             frame::guarded(|| objects::dropping::prepare(drop));
         }
         let first = backend::command_id();
-        next();
+        PREVIOUS_UTILITY.unwrap_or(raw::standard_ProcessUtility)(
+            statement,
+            query_string,
+            read_only_tree,
+            context,
+            params,
+            environment,
+            destination,
+            completion,
+        );
         let end = backend::command_id();
         let counts = !settings::is_off() || policy::in_use();
         if counts && end > first && utility.is_some_and(|utility| utility.tag() == NodeTag::T_AlterTableStmt)

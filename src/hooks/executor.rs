@@ -161,13 +161,19 @@ unsafe extern "C-unwind" fn executor_run(
 ) {
     // SAFETY: PostgreSQL's arguments, passed on as they came.
     unsafe {
-        if STARTED.get() != query {
-            place_late(query);
+        if STARTED.get() != query && may_rewrite(query) {
+            return run_late(
+                query,
+                direction,
+                count,
+                #[cfg(not(since_18))]
+                once,
+            );
         }
         STARTED.set(std::ptr::null_mut());
-        let next = PREVIOUS_RUN.unwrap_or(raw::standard_ExecutorRun);
-        run(query, || {
-            next(
+        // By value, so that nearly every query's arguments stay where they came.
+        run(query, move || {
+            PREVIOUS_RUN.unwrap_or(raw::standard_ExecutorRun)(
                 query,
                 direction,
                 count,
@@ -182,14 +188,26 @@ unsafe extern "C-unwind" fn executor_run(
 ///
 /// # Safety
 /// As the hook.
-#[inline]
-unsafe fn place_late(query: *mut pg_sys::QueryDesc) {
+#[cold]
+#[inline(never)]
+unsafe fn run_late(
+    query: *mut pg_sys::QueryDesc,
+    direction: pg_sys::ScanDirection::Type,
+    count: u64,
+    #[cfg(not(since_18))] once: bool,
+) {
+    ALONE.set(std::ptr::null_mut());
     // SAFETY: by contract.
     unsafe {
-        ALONE.set(std::ptr::null_mut());
-        if may_rewrite(query) {
-            place::place(query);
-        }
+        place::place(query);
+        STARTED.set(query);
+        executor_run(
+            query,
+            direction,
+            count,
+            #[cfg(not(since_18))]
+            once,
+        );
     }
 }
 
@@ -226,6 +244,9 @@ unsafe extern "C-unwind" fn executor_finish(query: *mut pg_sys::QueryDesc) {
             ALONE.set(std::ptr::null_mut());
             return finish_next(query);
         }
+        if inserts_alone(query) {
+            return finish_next(query);
+        }
         if writes(query) {
             return finish_write(query);
         }
@@ -234,6 +255,22 @@ unsafe extern "C-unwind" fn executor_finish(query: *mut pg_sys::QueryDesc) {
         if ledger::is_in_use() {
             forget_ended(query);
         }
+    }
+}
+
+/// Whether a query only adds rows, and nobody has to know.
+///
+/// # Safety
+/// As the hook.
+#[inline(always)]
+unsafe fn inserts_alone(query: *mut pg_sys::QueryDesc) -> bool {
+    // SAFETY: by contract.
+    unsafe {
+        (*query).operation == pg_sys::CmdType::CMD_INSERT
+            && !may_rewrite(query)
+            && !ledger::is_in_use()
+            && !expected::is_awaited()
+            && !levels::may_fire_triggers(Execution::of(query))
     }
 }
 
