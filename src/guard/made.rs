@@ -63,8 +63,9 @@ pub fn among(tables: &[pg_sys::Oid], of: Summed) -> Option<(u64, u64)> {
         let look = sizes::with_open(*table, |opened| {
             // SAFETY: open and locked, and stays so until this returns; what is asked raises nothing.
             unsafe {
-                (heap::is_heap(opened) && compat::may_have_made(opened)).then(|| {
-                    frame::call(|| heap::rows_of_which(opened, is_made_for_all, (of.relation, of.only)))
+                frame::call(|| {
+                    (heap::is_heap(opened) && compat::may_have_made(opened))
+                        .then(|| heap::rows_of_which(opened, is_made_for_all, (of.relation, of.only)))
                 })
             }
         });

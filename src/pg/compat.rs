@@ -285,17 +285,21 @@ pub struct ConstraintForm {
 /// Whether the running transaction has inserted or updated rows of a table, or may have. Owns nothing.
 ///
 /// # Safety
-/// `relation` is open.
+/// `relation` is open; no frame above owns anything.
 #[inline]
+#[allow(ffi_unwind_calls, reason = "called by bare frames, and by frame::call")]
 pub unsafe fn may_have_made(relation: pg_sys::Relation) -> bool {
     // SAFETY: by contract; the (sub)transactions' counts hang on the table's.
     unsafe {
-        let statistics = (*relation).pgstat_info;
-        if statistics.is_null() {
-            // track_counts is off, or was.
-            return true;
+        if (*relation).pgstat_info.is_null() {
+            if !(*relation).pgstat_enabled {
+                // track_counts is off, or was.
+                return true;
+            }
+            // Nothing has been counted since the relation was opened anew, or its counts were handed over.
+            raw::pgstat_assoc_relation(relation);
         }
-        let mut open = (*statistics).trans;
+        let mut open = (*(*relation).pgstat_info).trans;
         while !open.is_null() {
             if (*open).tuples_inserted + (*open).tuples_updated > 0 {
                 return true;

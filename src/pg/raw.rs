@@ -207,6 +207,9 @@ unsafe extern "C-unwind" {
     );
     pub fn datumGetSize(value: pg_sys::Datum, by_value: bool, length: c_int) -> usize;
 
+    // pgstat.h
+    pub fn pgstat_assoc_relation(relation: pg_sys::Relation);
+
     // storage/bufmgr.h, access/heapam.h
     pub fn ReadBufferExtended(
         relation: pg_sys::Relation,
