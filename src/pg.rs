@@ -8,6 +8,7 @@ pub mod compat;
 pub mod context;
 pub mod copied;
 pub mod count;
+pub mod custom;
 pub mod execution;
 pub mod foreign_keys;
 pub mod frame;

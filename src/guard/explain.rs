@@ -13,6 +13,7 @@ use super::task::own_ceiling;
 use super::volatile;
 use crate::analysis::{Qualification, expected};
 use crate::authority::Writer;
+use crate::pg::custom::{self, Methods};
 use crate::pg::nodes::{self, Kind, Nodes};
 use crate::pg::relations;
 use crate::pg::{compat, frame, raw, text};
@@ -31,29 +32,12 @@ struct Shown {
     guard: *mut GuardState,
 }
 
-struct Methods<T>(T);
-// SAFETY: tables of function pointers and names, never written.
-unsafe impl<T> Sync for Methods<T> {}
-
-static NAME: [u8; 11] = *b"SafeDelete\0";
-
-static SCAN_METHODS: Methods<pg_sys::CustomScanMethods> =
-    Methods(pg_sys::CustomScanMethods { CustomName: (&raw const NAME).cast(), CreateCustomScanState: None });
+static SCAN_METHODS: Methods<pg_sys::CustomScanMethods> = Methods(custom::SCAN);
 
 static EXEC_METHODS: Methods<pg_sys::CustomExecMethods> = Methods(pg_sys::CustomExecMethods {
-    CustomName: (&raw const NAME).cast(),
-    BeginCustomScan: None,
-    ExecCustomScan: None,
     EndCustomScan: Some(end),
-    ReScanCustomScan: None,
-    MarkPosCustomScan: None,
-    RestrPosCustomScan: None,
-    EstimateDSMCustomScan: None,
-    InitializeDSMCustomScan: None,
-    ReInitializeDSMCustomScan: None,
-    InitializeWorkerCustomScan: None,
-    ShutdownCustomScan: None,
     ExplainCustomScan: Some(explain),
+    ..custom::EXEC
 });
 
 /// Puts a node for the guard of `modify` below `above`, where the guard stands.

@@ -10,6 +10,7 @@ use pgrx::pg_sys::NodeTag;
 
 use super::orders::Orders;
 use crate::engines;
+use crate::pg::custom::{self, Methods};
 use crate::pg::{frame, nodes, pg_sys, raw};
 
 /// What is done when an input has started.
@@ -37,31 +38,15 @@ struct State {
     is_taken_out: bool,
 }
 
-struct Methods<T>(T);
-// SAFETY: tables of function pointers and names, never written.
-unsafe impl<T> Sync for Methods<T> {}
-
-static NAME: [u8; 11] = *b"SafeDelete\0";
-
-static SCAN_METHODS: Methods<pg_sys::CustomScanMethods> = Methods(pg_sys::CustomScanMethods {
-    CustomName: (&raw const NAME).cast(),
-    CreateCustomScanState: Some(create),
-});
+static SCAN_METHODS: Methods<pg_sys::CustomScanMethods> =
+    Methods(pg_sys::CustomScanMethods { CreateCustomScanState: Some(create), ..custom::SCAN });
 
 static EXEC_METHODS: Methods<pg_sys::CustomExecMethods> = Methods(pg_sys::CustomExecMethods {
-    CustomName: (&raw const NAME).cast(),
     BeginCustomScan: Some(begin),
     ExecCustomScan: Some(execute),
     EndCustomScan: Some(end),
     ReScanCustomScan: Some(rescan),
-    MarkPosCustomScan: None,
-    RestrPosCustomScan: None,
-    EstimateDSMCustomScan: None,
-    InitializeDSMCustomScan: None,
-    ReInitializeDSMCustomScan: None,
-    InitializeWorkerCustomScan: None,
-    ShutdownCustomScan: None,
-    ExplainCustomScan: None,
+    ..custom::EXEC
 });
 
 /// Gives a query that is about to start a plan in which such nodes stand, where an engine's node may start an input
