@@ -238,10 +238,6 @@ CREATE FUNCTION safedelete.hold_kept(number bigint) RETURNS void
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'safedelete_hold_kept';
 COMMENT ON FUNCTION safedelete.hold_kept(bigint) IS 'takes an event''s kept rows for itself, until the transaction ends';
 
-CREATE FUNCTION safedelete.settle_kept(number bigint, unsettled bigint[]) RETURNS void
-LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'safedelete_settle_kept';
-COMMENT ON FUNCTION safedelete.settle_kept(bigint, bigint[]) IS 'takes out what has been given back, but the rows that are named';
-
 CREATE FUNCTION safedelete.forget(target regclass, key jsonb) RETURNS bigint
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'safedelete_forget';
 COMMENT ON FUNCTION safedelete.forget(regclass, jsonb) IS 'takes the rows that have these values out of what is kept of a table';
@@ -312,7 +308,7 @@ BEGIN
   END LOOP;
   UPDATE safedelete.kept_writes w SET restored_at = clock_timestamp(), restored_by = who WHERE w.event = number;
 END $$;
-COMMENT ON FUNCTION safedelete.settle_kept_for(bigint, bigint[], text) IS 'what settle_kept does for its caller';
+COMMENT ON FUNCTION safedelete.settle_kept_for(bigint, bigint[], text) IS 'takes out what has been given back, but the rows that are named';
 REVOKE EXECUTE ON FUNCTION safedelete.settle_kept_for(bigint, bigint[], text) FROM PUBLIC;
 
 -- How a table's rows are told apart: its primary key's columns, and how one is found by a row (%1$s) of its type.
@@ -326,8 +322,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
     JOIN pg_opclass c ON c.oid = k.class
     JOIN pg_amop p ON p.amopfamily = c.opcfamily AND p.amoplefttype = c.opcintype AND p.amoprighttype = c.opcintype
-      AND p.amopstrategy = 3
-    JOIN pg_operator o ON o.oid = p.amopopr JOIN pg_namespace n ON n.oid = o.oprnamespace
+      AND (p.amopstrategy = 3 OR i.indisexclusion)
+    JOIN pg_operator o ON o.oid = p.amopopr AND (o.oprname = '=' OR NOT i.indisexclusion) JOIN pg_namespace n ON n.oid = o.oprnamespace
   WHERE i.indrelid = target AND i.indisprimary AND k.n <= i.indnkeyatts
 $$;
 COMMENT ON FUNCTION safedelete.key_of(regclass) IS 'the columns of a table''s primary key, and how a row is found by them';
@@ -367,8 +363,27 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION safedelete.kept_tables(bigint) IS 'the tables of an event, parents first';
 
--- The statement that gives deleted rows back: $1 the lines of kept_writes, $2 and $3 the first piece and the last. A row
--- comes back where its key is free. It gives how many came, how many were there already, and names those left.
+CREATE FUNCTION safedelete.partly_old(columns text[], old text[], new text[], are_old text[]) RETURNS text[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+  SELECT array_agg(CASE WHEN u.c = ANY (are_old) THEN u.o ELSE u.w END ORDER BY u.n)
+  FROM ROWS FROM (unnest(columns), unnest(old), unnest(new)) WITH ORDINALITY u(c, o, w, n);
+END;
+COMMENT ON FUNCTION safedelete.partly_old(text[], text[], text[], text[]) IS 'a row as it is now, but for some columns';
+
+-- The columns that a foreign key refers to.
+CREATE FUNCTION safedelete.referred_columns(target regclass) RETURNS text[]
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT ARRAY(SELECT DISTINCT a.attname::text
+  FROM pg_constraint f JOIN pg_attribute a ON a.attrelid = f.confrelid AND a.attnum = ANY (f.confkey)
+  WHERE f.contype = 'f' AND f.confrelid IN (SELECT target UNION ALL SELECT t.relid FROM pg_partition_tree(target) t
+    UNION ALL SELECT p.relid FROM pg_partition_ancestors(target) p))
+$$;
+COMMENT ON FUNCTION safedelete.referred_columns(regclass) IS 'the columns of a table that a foreign key refers to';
+
+-- The statement that gives deleted rows back: $1 the lines of kept_writes, $2 and $3 the first piece and the last, $5 the
+-- rows in question (NULL: all), $6 those that are not. A row comes back where its key is free. It gives how many came, how many
+-- were there already, and names those left.
 CREATE FUNCTION safedelete.deleted_back(target regclass, columns text[]) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -376,6 +391,8 @@ DECLARE
   matches text;
   targets text := (SELECT string_agg(format('%I', c), ', ' ORDER BY n) FROM unnest(columns) WITH ORDINALITY u(c, n));
   sources text := (SELECT string_agg(format('(f.r).%I', c), ', ' ORDER BY n) FROM unnest(columns) WITH ORDINALITY u(c, n));
+  these CONSTANT text := $q$ AND ($5 IS NULL OR (k.write, k."row") IN (SELECT $5[i][1], $5[i][2] FROM pg_catalog.generate_subscripts($5, 1) i))
+        AND ($6 IS NULL OR (k.write, k."row") NOT IN (SELECT $6[i][1], $6[i][2] FROM pg_catalog.generate_subscripts($6, 1) i))$q$;
 BEGIN
   SELECT k.columns, k.matches INTO keys, matches FROM safedelete.key_of(target) k;
   IF columns = '{}' THEN
@@ -385,15 +402,15 @@ BEGIN
     RETURN format($q$
       WITH f AS MATERIALIZED (
         SELECT safedelete.row_of(NULL::%1$s, k.columns, k.old_texts) AS r, k.write, k."row" FROM safedelete.kept_rows k
-        WHERE k.write = ANY ($1) AND k.piece BETWEEN $2 AND $3),
+        WHERE k.write = ANY ($1) AND k.piece BETWEEN $2 AND $3%4$s),
       put AS (
         INSERT INTO %1$s AS x (%2$s) OVERRIDING SYSTEM VALUE SELECT %3$s FROM f ORDER BY f.write, f."row" RETURNING 1)
-      SELECT (SELECT count(*) FROM put), 0::bigint, NULL::bigint[]$q$, target, targets, sources);
+      SELECT (SELECT count(*) FROM put), 0::bigint, NULL::bigint[]$q$, target, targets, sources, these);
   END IF;
   RETURN format($q$
     WITH k AS MATERIALIZED (
       SELECT safedelete.row_of(NULL::%1$s, k.columns, k.old_texts) AS r, k.write, k."row" FROM safedelete.kept_rows k
-      WHERE k.write = ANY ($1) AND k.piece BETWEEN $2 AND $3),
+      WHERE k.write = ANY ($1) AND k.piece BETWEEN $2 AND $3%7$s),
     f AS MATERIALIZED (
       SELECT DISTINCT ON (safedelete.row_texts(k.r, %4$L)) safedelete.row_texts(k.r, %4$L) AS key, k.r, k.write, k."row"
       FROM k ORDER BY safedelete.row_texts(k.r, %4$L), k.write, k."row"),
@@ -407,38 +424,42 @@ BEGIN
       FROM f LEFT JOIN put ON put.key OPERATOR(pg_catalog.=) f.key WHERE put.key IS NULL)
     SELECT (SELECT count(*) FROM put), (SELECT count(*) FROM rest WHERE rest.is_same),
       (SELECT pg_catalog.array_agg(ARRAY[rest.write, rest."row"]) FROM rest WHERE NOT rest.is_same)$q$,
-    target, targets, sources, keys, columns, format(matches, 'f.r'));
+    target, targets, sources, keys, columns, format(matches, 'f.r'), these);
 END $$;
 COMMENT ON FUNCTION safedelete.deleted_back(regclass, text[]) IS 'the statement that gives deleted rows back';
 
 -- The statement that gives updated rows back which changed in these columns: $1 the line of kept_writes, $2 and $3 the
--- first piece and the last, $4 the columns. A row is given back where those are still what the statement wrote.
-CREATE FUNCTION safedelete.updated_back(target regclass, columns text[], changed text[]) RETURNS text
+-- first piece and the last, $4 the columns, $5 and $6 as above. Columns that are back
+-- already were put before those that are left. A row is given back where those are still what the statement wrote.
+CREATE FUNCTION safedelete.updated_back(target regclass, columns text[], changed text[], sets text[], are_back text[]) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   keys text[];
   matches text;
   back text[] := ARRAY(SELECT c FROM unnest(changed) c WHERE c = ANY (columns));
+  put text[] := ARRAY(SELECT c FROM unnest(back) c WHERE c = ANY (sets));
+  these CONSTANT text := $q$ AND ($5 IS NULL OR (k.write, k."row") IN (SELECT $5[i][1], $5[i][2] FROM pg_catalog.generate_subscripts($5, 1) i))
+        AND ($6 IS NULL OR (k.write, k."row") NOT IN (SELECT $6[i][1], $6[i][2] FROM pg_catalog.generate_subscripts($6, 1) i))$q$;
 BEGIN
   SELECT k.columns, k.matches INTO keys, matches FROM safedelete.key_of(target) k;
   IF keys IS NULL OR NOT keys <@ columns THEN
     RETURN $q$
       SELECT 0::bigint, 0::bigint, pg_catalog.array_agg(ARRAY[k.write, k."row"]) FROM safedelete.kept_rows k
       WHERE k.write = ANY ($1) AND k.piece BETWEEN $2 AND $3
-        AND safedelete.changed_columns(k.columns, k.old_texts, k.new_texts) OPERATOR(pg_catalog.=) $4$q$;
+        AND safedelete.changed_columns(k.columns, k.old_texts, k.new_texts) OPERATOR(pg_catalog.=) $4$q$ || these;
   END IF;
-  IF back = '{}' THEN
+  IF put = '{}' THEN
     RETURN $q$
       SELECT 0::bigint, count(*), NULL::bigint[] FROM safedelete.kept_rows k
       WHERE k.write = ANY ($1) AND k.piece BETWEEN $2 AND $3
-        AND safedelete.changed_columns(k.columns, k.old_texts, k.new_texts) OPERATOR(pg_catalog.=) $4$q$;
+        AND safedelete.changed_columns(k.columns, k.old_texts, k.new_texts) OPERATOR(pg_catalog.=) $4$q$ || these;
   END IF;
   RETURN format($q$
     WITH f AS MATERIALIZED (
       SELECT safedelete.row_of(NULL::%1$s, k.columns, k.old_texts) AS o,
-        safedelete.row_of(NULL::%1$s, k.columns, k.new_texts) AS n, k.write, k."row" FROM safedelete.kept_rows k
+        safedelete.row_of(NULL::%1$s, k.columns, %8$s) AS n, k.write, k."row" FROM safedelete.kept_rows k
       WHERE k.write = ANY ($1) AND k.piece BETWEEN $2 AND $3
-        AND safedelete.changed_columns(k.columns, k.old_texts, k.new_texts) OPERATOR(pg_catalog.=) $4),
+        AND safedelete.changed_columns(k.columns, k.old_texts, k.new_texts) OPERATOR(pg_catalog.=) $4%7$s),
     put AS (
       UPDATE %1$s AS x SET %2$s FROM f
       WHERE %3$s AND safedelete.row_texts(x.*, %4$L) OPERATOR(pg_catalog.=) safedelete.row_texts(f.n, %4$L) %5$s
@@ -450,36 +471,182 @@ BEGIN
       FROM f LEFT JOIN put USING (write, "row") WHERE put.write IS NULL)
     SELECT (SELECT count(*) FROM put), (SELECT count(*) FROM rest WHERE rest.is_same),
       (SELECT pg_catalog.array_agg(ARRAY[rest.write, rest."row"]) FROM rest WHERE NOT rest.is_same)$q$,
-    target, (SELECT string_agg(format('%1$I = (f.o).%1$I', c), ', ') FROM unnest(back) c), format(matches, 'f.n'), back,
-    CASE WHEN keys && back THEN format('AND NOT EXISTS (SELECT FROM %s x WHERE %s)', target, format(matches, 'f.o')) END,
-    format(matches, 'f.o'));
+    target, (SELECT string_agg(format('%1$I = (f.o).%1$I', c), ', ') FROM unnest(put) c), format(matches, 'f.n'), back,
+    CASE WHEN keys && put THEN format('AND NOT EXISTS (SELECT FROM %s x WHERE %s)', target, format(matches, 'f.o')) END,
+    format(matches, 'f.o'), these, CASE WHEN are_back = '{}' THEN 'k.new_texts'
+      ELSE format('safedelete.partly_old(k.columns, k.old_texts, k.new_texts, %L)', are_back) END);
 END $$;
-COMMENT ON FUNCTION safedelete.updated_back(regclass, text[], text[]) IS 'the statement that gives updated rows back';
+COMMENT ON FUNCTION safedelete.updated_back(regclass, text[], text[], text[], text[]) IS 'the statement that gives updated rows back';
+
+-- Runs one of these statements with its parameters; its row. fires: what it fires, fires at once.
+CREATE FUNCTION safedelete.put_back(statement text, fires boolean, writes bigint[], first bigint, last bigint,
+  columns text[], these bigint[], not_these bigint[], OUT restored bigint, OUT already_there bigint, OUT left_out bigint[]) RETURNS record
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'safedelete_put_back';
+COMMENT ON FUNCTION safedelete.put_back(text, boolean, bigint[], bigint, bigint, text[], bigint[], bigint[]) IS 'runs a statement that gives rows back, together with those before';
+
+-- Runs the next one. Foreign keys are checked, and triggers fire, when all its statements have run: what an event took
+-- was whole, while one table's rows of it, or a row's first version, may refer to what is not back yet. But keys that
+-- others refer to take those along at once, while nothing that is back refers to what they are.
+CREATE FUNCTION safedelete.give_back_together(number bigint, on_conflict text, settles boolean) RETURNS jsonb
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'safedelete_give_back_together';
+COMMENT ON FUNCTION safedelete.give_back_together(bigint, text, boolean) IS 'gives an event''s rows back as one statement would';
 
 -- It runs with the rights of who calls it, and leaves search_path alone, for triggers see it.
-CREATE FUNCTION safedelete.give_back(event bigint, on_conflict text, settles boolean, OUT relation text,
-  OUT restored bigint, OUT already_there bigint, OUT changed_since bigint, OUT note text) RETURNS SETOF record
+CREATE FUNCTION safedelete.give_back_rows(number bigint, on_conflict text, settles boolean, OUT lines jsonb,
+  OUT unsettled bigint[]) RETURNS record
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   chunk CONSTANT bigint := 100000;
-  unsettled bigint[] := '{}'::bigint[];
   all_rows bigint;
   done bigint := 0;
-  budget text := pg_catalog.current_setting('safedelete.allow_rows');
-  why text := pg_catalog.current_setting('safedelete.reason');
   tables regclass[];
   place integer;
   line record;
-  part record;
   sums bigint[];
   notes text[];
   found bigint;
   same bigint;
   left_out bigint[];
-  left_behind bigint;
   from_row bigint;
+  to_row bigint;
   shared text[];
   gone text[];
+  statement text;
+  first_statement text;
+  referred text[];
+  these bigint[];
+  -- Of each group of rows: its table, the rows that were left of it, an array as a text, and how many of the table's were
+  -- back by then.
+  pass integer := 0;
+  at_group integer;
+  group_left bigint[];
+  of_place integer[] := '{}'::integer[];
+  were_left text[] := '{}'::text[];
+  were_back bigint[] := '{}'::bigint[];
+BEGIN
+  PERFORM safedelete.hold_kept(number);
+  SELECT pg_catalog.array_agg(t.target ORDER BY t.place) INTO tables FROM safedelete.kept_tables(number) t;
+  FOREACH place IN ARRAY ARRAY(SELECT pg_catalog.generate_subscripts(tables, 1)) LOOP
+    IF NOT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = tables[place]::oid) THEN
+      RAISE EXCEPTION USING ERRCODE = 'undefined_table',
+        MESSAGE = pg_catalog.format('table %s does not exist any more',
+          (SELECT k.relation FROM safedelete.kept k WHERE k.event = number AND NOT k.is_there LIMIT 1)),
+        DETAIL = 'Its rows are kept until their time.',
+        HINT = pg_catalog.format('They can be read: SELECT old FROM safedelete.kept_rows WHERE event = %s;', number);
+    END IF;
+  END LOOP;
+  SELECT count(*) INTO all_rows FROM safedelete.kept_rows r WHERE r.event = number;
+  sums := pg_catalog.array_fill(0::bigint, ARRAY[pg_catalog.cardinality(tables), 3]);
+  notes := pg_catalog.array_fill(NULL::text, ARRAY[pg_catalog.cardinality(tables)]);
+  unsettled := '{}'::bigint[];
+
+  -- A table after the other, parents first; of each what the statement wrote that began last first, for what a trigger
+  -- has written of a statement's row is undone before the statement is. What was deleted between two updates is one
+  -- group. Of one statement nobody knows in which order: rows that are left, because a key is taken or a row not there
+  -- yet, are tried again when others of the table have come back since.
+  LOOP
+    pass := pass + 1;
+    at_group := 0;
+    FOR line IN
+      WITH w AS (
+        SELECT r.relation, r.write, r.new_texts IS NOT NULL AS updates, r.columns,
+          CASE WHEN r.new_texts IS NOT NULL THEN safedelete.changed_columns(r.columns, r.old_texts, r.new_texts) END AS changed,
+          pg_catalog.max(r."row") AS rows, pg_catalog.max(r.command_id) AS command_id
+        FROM safedelete.kept_rows r WHERE r.event = number GROUP BY 1, 2, 3, 4, 5),
+      g AS (
+        SELECT w.*, count(*) FILTER (WHERE w.updates) OVER (PARTITION BY w.relation
+          ORDER BY w.command_id DESC, w.updates DESC, w.write DESC, w.rows DESC, w.changed ROWS UNBOUNDED PRECEDING) AS after FROM w)
+      SELECT pg_catalog.array_position(tables, g.relation) AS place, g.updates, g.columns, g.changed, g.after,
+        pg_catalog.array_agg(g.write ORDER BY g.write) AS writes, pg_catalog.max(g.rows) AS rows
+      FROM g GROUP BY g.relation, g.after, g.updates, g.columns, g.changed
+      ORDER BY pg_catalog.array_position(tables, g.relation), g.after, g.updates DESC, g.columns
+    LOOP
+      at_group := at_group + 1;
+      place := line.place;
+      IF pass > 1 AND (were_left[at_group] = '{}' OR were_back[at_group] = sums[place][1]) THEN
+        CONTINUE;
+      END IF;
+      SELECT k.shared, k.gone INTO shared, gone FROM safedelete.kept_columns(tables[place], line.columns) k;
+      IF gone IS NOT NULL THEN
+        notes[place] := pg_catalog.format('columns that are gone: %s', pg_catalog.array_to_string(gone, ', '));
+      END IF;
+      IF line.updates THEN
+        -- Its own count is its budget, where a rule asks for one.
+        IF pg_catalog.current_setting('safedelete.allow_rows') <> '-1'
+            AND pg_catalog.current_setting('safedelete.allow_rows')::bigint < all_rows THEN
+          PERFORM pg_catalog.set_config('safedelete.allow_rows', all_rows::text, true);
+          IF pg_catalog.current_setting('safedelete.reason') = '' THEN
+            PERFORM pg_catalog.set_config('safedelete.reason', pg_catalog.format(CASE WHEN settles THEN 'restore of event %s' ELSE 'preview of the restore of event %s' END, number), true);
+          END IF;
+        END IF;
+        IF notes[place] IS NULL AND (SELECT k.columns IS NULL FROM safedelete.key_of(tables[place]) k) THEN
+          notes[place] := 'no primary key, so updated rows cannot be found';
+        END IF;
+        referred := ARRAY(SELECT c FROM pg_catalog.unnest(line.changed) c
+          WHERE c = ANY (safedelete.referred_columns(tables[place])) AND c = ANY (shared));
+        first_statement := CASE WHEN referred <> '{}' THEN
+          safedelete.updated_back(tables[place], shared, line.changed, referred, '{}') END;
+        statement := safedelete.updated_back(tables[place], shared, line.changed,
+          ARRAY(SELECT c FROM pg_catalog.unnest(line.changed) c WHERE c <> ALL (referred)), referred);
+      ELSE
+        first_statement := NULL;
+        statement := safedelete.deleted_back(tables[place], shared);
+      END IF;
+      group_left := '{}'::bigint[];
+      from_row := 1;
+      WHILE from_row <= line.rows LOOP
+        to_row := from_row + chunk - 1;
+        these := CASE WHEN pass > 1 THEN were_left[at_group]::bigint[] END;
+        IF first_statement IS NULL THEN
+          SELECT p.restored, p.already_there, p.left_out INTO found, same, left_out
+          FROM safedelete.put_back(statement, false, line.writes, from_row, to_row, line.changed, these, NULL) p;
+        ELSE
+          SELECT p.restored, p.already_there, p.left_out INTO found, same, left_out
+          FROM safedelete.put_back(first_statement, true, line.writes, from_row, to_row, line.changed, these, NULL) p;
+          PERFORM safedelete.put_back(statement, false, line.writes, from_row, to_row, line.changed, these, left_out);
+        END IF;
+        from_row := to_row + 1;
+        sums[place][1] := sums[place][1] + found;
+        sums[place][2] := sums[place][2] + same;
+        group_left := group_left OPERATOR(pg_catalog.||) left_out;
+        IF pass = 1 THEN
+          done := done + found + same + coalesce(pg_catalog.array_length(left_out, 1), 0);
+          IF all_rows > chunk THEN
+            RAISE NOTICE 'event %: % of % rows', number, done, all_rows;
+          END IF;
+        END IF;
+      END LOOP;
+      sums[place][3] := sums[place][3] + coalesce(pg_catalog.array_length(group_left, 1), 0)
+        - CASE WHEN pass > 1 THEN pg_catalog.array_length(were_left[at_group]::bigint[], 1) ELSE 0 END;
+      of_place[at_group] := place;
+      were_left[at_group] := group_left::text;
+      were_back[at_group] := sums[place][1];
+    END LOOP;
+    EXIT WHEN pass = 10 OR NOT EXISTS (SELECT FROM pg_catalog.generate_subscripts(were_left, 1) n
+      WHERE were_left[n] <> '{}' AND were_back[n] <> sums[of_place[n]][1]);
+  END LOOP;
+  FOREACH statement IN ARRAY were_left LOOP
+    unsettled := unsettled OPERATOR(pg_catalog.||) statement::bigint[];
+  END LOOP;
+  IF on_conflict = 'refuse' AND pg_catalog.cardinality(unsettled) > 0 THEN
+    RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
+      MESSAGE = pg_catalog.format('event %s cannot be restored whole: %s of its rows have changed since', number, pg_catalog.array_length(unsettled, 1)),
+      DETAIL = pg_catalog.concat((SELECT pg_catalog.string_agg(pg_catalog.format('%s: %s', tables[p], sums[p][3]), ', ') FROM pg_catalog.generate_subscripts(tables, 1) p WHERE sums[p][3] > 0),
+        '. A deleted row has changed where its key is taken, an updated one where it is not what the statement wrote.'),
+      HINT = pg_catalog.format('To restore the others and leave these as they are: SELECT * FROM safedelete.restore(%s, on_conflict => ''skip'');', number);
+  END IF;
+  SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object('relation', tables[p]::text, 'restored', sums[p][1], 'already_there', sums[p][2],
+    'changed_since', sums[p][3], 'note', notes[p]) ORDER BY p) INTO lines FROM pg_catalog.generate_subscripts(tables, 1) p;
+END $$;
+COMMENT ON FUNCTION safedelete.give_back_rows(bigint, text, boolean) IS 'the statements of give_back_together';
+
+CREATE FUNCTION safedelete.give_back(event bigint, on_conflict text, settles boolean, OUT relation text,
+  OUT restored bigint, OUT already_there bigint, OUT changed_since bigint, OUT note text) RETURNS SETOF record
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  budget text := pg_catalog.current_setting('safedelete.allow_rows');
+  why text := pg_catalog.current_setting('safedelete.reason');
+  lines jsonb;
 BEGIN
   IF on_conflict IS NULL OR on_conflict NOT IN ('refuse', 'skip') THEN
     RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = 'on_conflict must be refuse or skip';
@@ -487,99 +654,10 @@ BEGIN
   IF event IS NULL THEN
     RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = 'the number of an event must not be NULL';
   END IF;
-  PERFORM safedelete.hold_kept(event);
-  SELECT pg_catalog.array_agg(t.target ORDER BY t.place) INTO tables FROM safedelete.kept_tables(event) t;
-  FOREACH place IN ARRAY ARRAY(SELECT pg_catalog.generate_subscripts(tables, 1)) LOOP
-    IF NOT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = tables[place]::oid) THEN
-      RAISE EXCEPTION USING ERRCODE = 'undefined_table',
-        MESSAGE = pg_catalog.format('table %s does not exist any more',
-          (SELECT k.relation FROM safedelete.kept k WHERE k.event = give_back.event AND NOT k.is_there LIMIT 1)),
-        DETAIL = 'Its rows are kept until their time.',
-        HINT = pg_catalog.format('They can be read: SELECT old FROM safedelete.kept_rows WHERE event = %s;', event);
-    END IF;
-  END LOOP;
-  SELECT count(*) INTO all_rows FROM safedelete.kept_rows r WHERE r.event = give_back.event;
-
-  -- What is deleted, parents first, and then what is updated, the statement first that began last: what a trigger has
-  -- written of a statement's row is undone before the statement is. Of one statement parents first: their keys cascade.
-  sums := pg_catalog.array_fill(0::bigint, ARRAY[pg_catalog.cardinality(tables), 3]);
-  notes := pg_catalog.array_fill(NULL::text, ARRAY[pg_catalog.cardinality(tables)]);
-  FOR line IN
-    WITH w AS (
-      SELECT r.relation, r.write, r.new_texts IS NOT NULL AS updates, r.columns,
-        CASE WHEN r.new_texts IS NOT NULL THEN safedelete.changed_columns(r.columns, r.old_texts, r.new_texts) END AS changed,
-        pg_catalog.max(r."row") AS rows, pg_catalog.max(r.command_id) AS command_id
-      FROM safedelete.kept_rows r WHERE r.event = give_back.event GROUP BY 1, 2, 3, 4, 5)
-    SELECT pg_catalog.array_position(tables, w.relation) AS place, w.updates, w.columns, w.changed,
-      pg_catalog.array_agg(w.write ORDER BY w.write) AS writes, pg_catalog.max(w.rows) AS rows
-    FROM w GROUP BY w.relation, w.updates, w.columns, w.changed, CASE WHEN w.updates THEN w.write END
-    ORDER BY w.updates, CASE WHEN NOT w.updates THEN pg_catalog.array_position(tables, w.relation) END,
-      pg_catalog.max(w.command_id) DESC, pg_catalog.array_position(tables, w.relation), pg_catalog.max(w.write) DESC,
-      pg_catalog.max(w.rows) DESC
-  LOOP
-    place := line.place;
-    SELECT k.shared, k.gone INTO shared, gone FROM safedelete.kept_columns(tables[place], line.columns) k;
-    IF gone IS NOT NULL THEN
-      notes[place] := pg_catalog.format('columns that are gone: %s', pg_catalog.array_to_string(gone, ', '));
-    END IF;
-    IF line.updates THEN
-      -- Its own count is its budget, where a rule asks for one.
-      IF budget <> '-1' AND budget::bigint < all_rows THEN
-        PERFORM pg_catalog.set_config('safedelete.allow_rows', all_rows::text, true);
-        IF why = '' THEN
-          PERFORM pg_catalog.set_config('safedelete.reason', pg_catalog.format(CASE WHEN settles THEN 'restore of event %s' ELSE 'preview of the restore of event %s' END, event), true);
-        END IF;
-      END IF;
-      IF notes[place] IS NULL AND (SELECT k.columns IS NULL FROM safedelete.key_of(tables[place]) k) THEN
-        notes[place] := 'no primary key, so updated rows cannot be found';
-      END IF;
-    END IF;
-    from_row := 1;
-    WHILE from_row <= line.rows LOOP
-      IF line.updates THEN
-        EXECUTE safedelete.updated_back(tables[place], shared, line.changed) INTO found, same, left_out
-          USING line.writes, from_row, from_row + chunk - 1, line.changed;
-      ELSE
-        -- Rows that refer to rows of their own table come in one statement.
-        EXECUTE safedelete.deleted_back(tables[place], shared) INTO found, same, left_out
-          USING line.writes, from_row, CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_constraint f WHERE f.contype = 'f'
-            AND f.conrelid = tables[place]::oid AND f.confrelid = tables[place]::oid) THEN line.rows ELSE from_row + chunk - 1 END;
-        IF EXISTS (SELECT FROM pg_catalog.pg_constraint f WHERE f.contype = 'f'
-            AND f.conrelid = tables[place]::oid AND f.confrelid = tables[place]::oid) THEN
-          from_row := line.rows;
-        END IF;
-      END IF;
-      from_row := from_row + chunk;
-      sums[place][1] := sums[place][1] + found;
-      sums[place][2] := sums[place][2] + same;
-      left_behind := coalesce(pg_catalog.array_length(left_out, 1), 0);
-      sums[place][3] := sums[place][3] + left_behind;
-      unsettled := unsettled OPERATOR(pg_catalog.||) left_out;
-      done := done + found + same + left_behind;
-      IF all_rows > chunk THEN
-        RAISE NOTICE 'event %: % of % rows', event, done, all_rows;
-      END IF;
-    END LOOP;
-  END LOOP;
+  lines := safedelete.give_back_together(event, on_conflict, settles);
   PERFORM pg_catalog.set_config('safedelete.allow_rows', budget, true), pg_catalog.set_config('safedelete.reason', why, true);
-  IF on_conflict = 'refuse' AND pg_catalog.cardinality(unsettled) > 0 THEN
-    RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
-      MESSAGE = pg_catalog.format('event %s cannot be restored whole: %s of its rows have changed since', event, pg_catalog.array_length(unsettled, 1)),
-      DETAIL = pg_catalog.concat((SELECT pg_catalog.string_agg(pg_catalog.format('%s: %s', tables[p], sums[p][3]), ', ') FROM pg_catalog.generate_subscripts(tables, 1) p WHERE sums[p][3] > 0),
-        '. A deleted row has changed where its key is taken, an updated one where it is not what the statement wrote.'),
-      HINT = pg_catalog.format('To restore the others and leave these as they are: SELECT * FROM safedelete.restore(%s, on_conflict => ''skip'');', event);
-  END IF;
-  IF settles THEN
-    PERFORM safedelete.settle_kept(event, unsettled);
-  END IF;
-  FOR place IN 1 .. pg_catalog.cardinality(tables) LOOP
-    relation := tables[place]::text;
-    restored := sums[place][1];
-    already_there := sums[place][2];
-    changed_since := sums[place][3];
-    note := notes[place];
-    RETURN NEXT;
-  END LOOP;
+  RETURN QUERY SELECT l.relation, l.restored, l.already_there, l.changed_since, l.note
+    FROM pg_catalog.jsonb_to_recordset(lines) l(relation text, restored bigint, already_there bigint, changed_since bigint, note text);
 END $$;
 COMMENT ON FUNCTION safedelete.give_back(bigint, text, boolean) IS 'what restore does, and preview_restore rolls back';
 

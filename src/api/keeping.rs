@@ -4,12 +4,12 @@ use std::ffi::CStr;
 
 use safedelete_core::event::Verdict;
 use safedelete_core::keep;
-use safedelete_core::message::{Report, SQLSTATE_NOT_ALLOWED};
+use safedelete_core::message::{Report, SQLSTATE_NOT_ALLOWED, SQLSTATE_NOT_READY};
 
 use crate::keep::{follow, written};
 use crate::pg::function::{self, Value, function};
 use crate::pg::trigger::Fired;
-use crate::pg::{pg_sys, relations, roles, rows};
+use crate::pg::{pg_sys, relations, roles, rows, together};
 use crate::record;
 
 function!(
@@ -100,14 +100,51 @@ function!(
 );
 
 function!(
-    /// `settle_kept(number bigint, unsettled bigint[]) RETURNS void`: takes out what is kept of an event, but the rows
-    /// that are named, each by the number of its write and its own. Raises as `hold_kept`.
-    safedelete_settle_kept,
-    pg_finfo_safedelete_settle_kept,
+    /// `give_back_together(number bigint, on_conflict text, settles boolean) RETURNS jsonb`: gives the rows of an event
+    /// back, whose foreign keys are checked when all are there; `settles`: and takes those out that were. A line for each
+    /// table.
+    safedelete_give_back_together,
+    pg_finfo_safedelete_give_back_together,
     |call| {
-        let of = c"safedelete.settle_kept_for(pg_catalog.int8,pg_catalog.int8[],pg_catalog.text)";
-        let arguments = [function::argument(call, 0), function::argument(call, 1)];
-        Ok(for_caller(of, arguments).unwrap_or_else(|| function::null(call)))
+        let (Some(number), Some(on_conflict), Some(settles)) =
+            (function::argument(call, 0), function::argument(call, 1), function::argument(call, 2))
+        else {
+            return Ok(function::null(call));
+        };
+        let of = c"safedelete.give_back_rows(pg_catalog.int8,pg_catalog.text,pg_catalog.bool)";
+        let [lines, unsettled] = written::together(|| function::call_for_two(of, [number, on_conflict, settles]));
+        if settles.value() != 0 {
+            let of = c"safedelete.settle_kept_for(pg_catalog.int8,pg_catalog.int8[],pg_catalog.text)";
+            for_caller(of, [Some(number), unsettled]);
+        }
+        Ok(lines.unwrap_or_else(|| function::null(call)))
+    }
+);
+
+function!(
+    /// `put_back(statement text, fires boolean, writes bigint[], first bigint, last bigint, columns text[], these
+    /// bigint[], not_these bigint[]) RETURNS record`: runs a statement that gives rows back, with the last six as its
+    /// parameters, together with those before, unless it fires its triggers at once; its row. Raises 55000 where
+    /// nothing is given back.
+    safedelete_put_back,
+    pg_finfo_safedelete_put_back,
+    |call| {
+        let types = [
+            pg_sys::INT8ARRAYOID,
+            pg_sys::INT8OID,
+            pg_sys::INT8OID,
+            pg_sys::TEXTARRAYOID,
+            pg_sys::INT8ARRAYOID,
+            pg_sys::INT8ARRAYOID,
+        ];
+        let parameters = [2, 3, 4, 5, 6, 7].map(|number| function::argument(call, number));
+        let fires = function::argument(call, 1).is_some_and(|fires| fires.value() != 0);
+        let row = function::server_text_argument(call, 0)
+            .and_then(|statement| together::run(statement, fires, types, parameters));
+        row.ok_or_else(|| {
+            let message = "safedelete.put_back() is called by safedelete.restore() alone".to_owned();
+            Report::plain(SQLSTATE_NOT_READY, message, None, None)
+        })
     }
 );
 

@@ -8,7 +8,7 @@ use pgrx::pg_sys::NodeTag;
 
 use crate::engines::{self, running};
 use crate::guard::{elsewhere, expected, late, passed_over, place, point};
-use crate::keep::written;
+use crate::keep::{follow, written};
 use crate::pg::execution::Execution;
 use crate::pg::local::Local;
 use crate::pg::{frame, nodes, raw};
@@ -70,6 +70,9 @@ unsafe fn start_write(query: *mut pg_sys::QueryDesc, eflags: c_int) {
         } else {
             start_next(query, eflags);
             is_bare = place::place(query);
+        }
+        if !is_bare || (*query).operation == pg_sys::CmdType::CMD_MERGE {
+            follow::watch_moves(query);
         }
         STARTED.set(query);
         ALONE.set(if is_bare && point::is_alone(query) { query } else { std::ptr::null_mut() });

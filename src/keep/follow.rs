@@ -13,7 +13,7 @@ use super::store;
 use crate::pg::execution::Execution;
 use crate::pg::nodes::Node;
 use crate::pg::report::{self, Frozen};
-use crate::pg::{inheritance, locks, pg_sys, relations, trigger};
+use crate::pg::{inheritance, locks, moves, pg_sys, relations, trigger};
 use crate::policy::{self, Origin, label};
 
 /// Triggers of a table fire by their names' order: these before a user's, so that what a user's writes comes after.
@@ -35,6 +35,16 @@ pub fn is_kept(table: pg_sys::Oid) -> bool {
 #[inline]
 pub fn fires_nothing_else(query: Execution) -> bool {
     query.fires_only(PREFIX)
+}
+
+/// Has told apart what MERGEs of a query delete, and what they move between partitions. For bare frames.
+///
+/// # Safety
+/// `query` has started and has not run; no frame above owns anything.
+#[inline]
+pub unsafe fn watch_moves(query: *const pg_sys::QueryDesc) {
+    // SAFETY: by contract.
+    unsafe { moves::watch(query, PREFIX) };
 }
 
 /// Whether a command may have changed what is in force for a table. For bare frames.

@@ -13,7 +13,7 @@ use crate::pg::backend;
 use crate::pg::local::Local;
 use crate::pg::rows::{self, Whole};
 use crate::pg::trigger::{self, Fired};
-use crate::pg::{frame, growing, pg_sys, relations};
+use crate::pg::{frame, growing, pg_sys, relations, together};
 use crate::policy::{self, InForce};
 use crate::settings::{self, SumOver};
 use crate::{ledger, levels, record, rehearsal};
@@ -34,6 +34,15 @@ pub fn about_to_fire(command: pg_sys::CommandId) -> pg_sys::CommandId {
 #[inline]
 pub fn fired(outer: pg_sys::CommandId) {
     COMMAND.set(outer);
+}
+
+/// Runs `f`, whose statements' triggers fire together when all have run, as those of one statement (pg/together.rs).
+pub fn together<T: Copy>(f: impl FnOnce() -> T) -> T {
+    let (outer, around) = (levels::enter_utility(None, None, false), about_to_fire(backend::command_id()));
+    let value = together::together(f);
+    fired(around);
+    levels::leave_utility(outer);
+    value
 }
 
 /// A statement has written a table, or (TRUNCATE) is about to empty it.
@@ -144,6 +153,10 @@ fn put_away(fired: Fired, command: Command, kept: Kept, effective: &Effective) -
         let why = "A row that was to move to another partition has been dropped by a trigger there.";
         return Err(keep::cannot(command, &relations::name(table), why));
     }
+    if fired.moved().is_unclear {
+        let why = "It writes the table more than once, and which rows MERGE has moved to another partition is unclear.";
+        return Err(keep::cannot(command, &relations::name(table), why));
+    }
     let rows = rows::in_one_form(|| {
         let by = if whole { backend::command_id() } else { COMMAND.get() };
         let mut write = Write::begin(fired, kept, command.tag(), by, effective.keep);
@@ -162,17 +175,10 @@ fn put_away(fired: Fired, command: Command, kept: Kept, effective: &Effective) -
             whole.end();
             return Ok(write.end());
         }
-        let Some(mut old) = fired.old_rows() else { return Ok(0) };
-        let mut new = fired.new_rows();
-        while let Some(row) = old.next() {
+        fired.each_row(|row, now| {
             frame::check_for_interrupts();
-            let now = new.as_mut().and_then(|new| new.next());
             write.put(row, now);
-        }
-        old.end();
-        if let Some(new) = new {
-            new.end();
-        }
+        });
         Ok(write.end())
     });
     match rows {

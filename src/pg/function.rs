@@ -131,6 +131,34 @@ pub fn type_of_argument(call: pg_sys::FunctionCallInfo, number: usize) -> pg_sys
     unsafe { pg_sys::get_fn_expr_argtype((*call).flinfo, number as i32) }
 }
 
+/// A function that is named as `regprocedure` reads it.
+fn find(function: &CStr) -> pg_sys::Oid {
+    // SAFETY: NUL-terminated; read by its input function, which raises where there is none.
+    let function = unsafe {
+        let name = function.as_ptr().cast_mut();
+        pg_sys::OidInputFunctionCall(pg_sys::F_REGPROCEDUREIN.into(), name, pg_sys::InvalidOid, -1)
+    };
+    pg_sys::Oid::from(function.value() as u32)
+}
+
+/// Calls a function of the extension's own, which gives a row of two columns, named as `regprocedure` reads it.
+pub fn call_for_two(function: &CStr, arguments: [pg_sys::Datum; 3]) -> [Option<pg_sys::Datum>; 2] {
+    let (function, collation) = (find(function), pg_sys::InvalidOid);
+    let row = frame::call(|| {
+        #[allow(ffi_unwind_calls, reason = "inside frame::call; the closure owns nothing")]
+        // SAFETY: as many arguments as the function has, of its types by the caller's word; none is NULL.
+        unsafe {
+            raw::OidFunctionCall3Coll(function, collation, arguments[0], arguments[1], arguments[2])
+        }
+    });
+    [1, 2].map(|column| {
+        let mut is_null = false;
+        // SAFETY: a composite value of as many columns.
+        let value = unsafe { pg_sys::GetAttributeByNum(row.cast_mut_ptr(), column, &mut is_null) };
+        (!is_null).then_some(value)
+    })
+}
+
 /// Calls a function of the extension's own, named as `regprocedure` reads it, with who asks for it as its last
 /// argument; `None`, and it is not called, where another is NULL. Nobody needs a right to it.
 pub fn call_own<const N: usize>(
@@ -143,12 +171,7 @@ pub fn call_own<const N: usize>(
         return None;
     }
     let arguments = arguments.map(|argument| argument.unwrap_or(pg_sys::Datum::from(0)));
-    // SAFETY: NUL-terminated; read by its input function, which raises where there is none.
-    let function = unsafe {
-        let name = function.as_ptr().cast_mut();
-        pg_sys::OidInputFunctionCall(pg_sys::F_REGPROCEDUREIN.into(), name, pg_sys::InvalidOid, -1)
-    };
-    let (function, collation) = (pg_sys::Oid::from(function.value() as u32), pg_sys::InvalidOid);
+    let (function, collation) = (find(function), pg_sys::InvalidOid);
     Some(frame::call(|| {
         #[allow(ffi_unwind_calls, reason = "inside frame::call; the closure owns nothing")]
         // SAFETY: as many arguments as the function has, of its types by the caller's word; none is NULL.

@@ -182,6 +182,7 @@ functions! {
     fn get_role_oid(rolename: *const c_char, missing_ok: bool) -> Oid;
     fn get_typlenbyvalalign(typid: Oid, typlen: *mut i16, typbyval: *mut bool, typalign: *mut c_char);
     fn get_view_query(view: Relation) -> *mut Query;
+    fn GetAttributeByNum(tuple: HeapTupleHeader, attrno: AttrNumber, is_null: *mut bool) -> Datum;
     fn GetCommandTagName(command_tag: CommandTag::Type) -> *const c_char;
     fn GetLockStatusData() -> *mut LockData;
     fn GetSecurityLabel(object: *const ObjectAddress, provider: *const c_char) -> *mut c_char;
@@ -216,6 +217,9 @@ functions! {
     fn LockHeldByMe(tag: *const LOCKTAG, mode: LOCKMODE, or_stronger: bool) -> bool;
     fn LockRelationOid(relid: Oid, lockmode: LOCKMODE);
     fn LockRelease(tag: *const LOCKTAG, mode: LOCKMODE, of_session: bool) -> bool;
+    fn MakeTransitionCaptureState(
+        trigdesc: *mut TriggerDesc, relid: Oid, cmd_type: CmdType::Type
+    ) -> *mut TransitionCaptureState;
     fn MakeSingleTupleTableSlot(tupdesc: TupleDesc, tts_ops: *const TupleTableSlotOps) -> *mut TupleTableSlot;
     fn make_and_qual(qual1: *mut Node, qual2: *mut Node) -> *mut Node;
     fn make_ands_implicit(clause: *mut Expr) -> *mut List;
@@ -241,6 +245,7 @@ functions! {
     ) -> *mut Var;
     fn MarkGUCPrefixReserved(class_name: *const c_char);
     fn MemoryContextDelete(context: MemoryContext);
+    fn MemoryContextRegisterResetCallback(context: MemoryContext, cb: *mut MemoryContextCallback);
     fn MemoryContextReset(context: MemoryContext);
     fn MemoryContextStrdup(context: MemoryContext, string: *const c_char) -> *mut c_char;
     fn negate_clause(node: *mut Node) -> *mut Node;

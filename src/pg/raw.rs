@@ -292,6 +292,24 @@ unsafe extern "C-unwind" {
         limit: core::ffi::c_long,
     ) -> c_int;
     pub fn SPI_finish() -> c_int;
+    pub fn SPI_prepare(text: *const c_char, count: c_int, types: *mut pg_sys::Oid) -> pg_sys::SPIPlanPtr;
+    pub fn SPI_execute_snapshot(
+        plan: pg_sys::SPIPlanPtr,
+        values: *mut pg_sys::Datum,
+        nulls: *const c_char,
+        snapshot: pg_sys::Snapshot,
+        crosscheck: pg_sys::Snapshot,
+        read_only: bool,
+        fire_triggers: bool,
+        limit: core::ffi::c_long,
+    ) -> c_int;
+    pub fn SPI_returntuple(row: pg_sys::HeapTuple, descriptor: pg_sys::TupleDesc) -> pg_sys::HeapTupleHeader;
+
+    // commands/trigger.h, utils/tuplestore.h, funcapi.h
+    pub fn AfterTriggerBeginQuery();
+    pub fn AfterTriggerEndQuery(estate: *mut pg_sys::EState);
+    pub fn tuplestore_tuple_count(store: *mut pg_sys::Tuplestorestate) -> i64;
+    pub fn HeapTupleHeaderGetDatum(tuple: pg_sys::HeapTupleHeader) -> pg_sys::Datum;
 
     // parser/parser.h, tcop/tcopprot.h, utils/guc.h, miscadmin.h
     pub fn raw_parser(text: *const c_char, mode: pg_sys::RawParseMode::Type) -> *mut pg_sys::List;

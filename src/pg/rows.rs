@@ -14,6 +14,8 @@ pub struct Row(*mut pg_sys::TupleTableSlot);
 pub struct Transition {
     store: *mut pg_sys::Tuplestorestate,
     reader: i32,
+    /// Of the row that was read last, from 0.
+    place: i64,
     slot: *mut pg_sys::TupleTableSlot,
 }
 
@@ -31,7 +33,7 @@ impl Transition {
         let slot = unsafe {
             pg_sys::MakeSingleTupleTableSlot((*relation).rd_att, &raw const pg_sys::TTSOpsMinimalTuple)
         };
-        Some(Transition { store, reader: -1, slot })
+        Some(Transition { store, reader: -1, place: -1, slot })
     }
 
     pub fn next(&mut self) -> Option<Row> {
@@ -45,8 +47,18 @@ impl Transition {
             } else {
                 pg_sys::tuplestore_select_read_pointer(self.store, self.reader);
             }
+            self.place += 1;
             pg_sys::tuplestore_gettupleslot(self.store, true, false, self.slot).then_some(Row(self.slot))
         }
+    }
+
+    /// The row at a place, from 0, behind those that were read.
+    pub fn at(&mut self, place: i64) -> Option<Row> {
+        let mut row = self.next();
+        while row.is_some() && self.place < place {
+            row = self.next();
+        }
+        row
     }
 
     /// Gives back what reading has taken.

@@ -5,8 +5,9 @@ use std::ffi::CStr;
 use pgrx::pg_sys::NodeTag;
 use safedelete_core::command::Command;
 
+use super::moves::{self, Moved};
 use super::nodes::{self, Nodes};
-use super::rows::{self, Transition};
+use super::rows::{self, Row, Transition};
 use super::{frame, pg_sys, raw, text};
 
 /// What a statement-level trigger function of ours is called for.
@@ -58,8 +59,16 @@ impl Fired {
 
     /// How many rows were deleted or updated.
     pub fn rows(self) -> u64 {
+        let moved = self.moved().rows;
         // SAFETY: as above.
-        unsafe { rows::count((*self.0).tg_oldtable) }
+        let rows = unsafe { rows::count((*self.0).tg_oldtable) };
+        if self.command() == Some(Command::Delete) { rows.saturating_sub(moved) } else { rows + moved }
+    }
+
+    /// What of them has moved between partitions, by MERGE.
+    pub fn moved(self) -> Moved {
+        // SAFETY: as above.
+        moves::count_of(unsafe { (*self.0).tg_oldtable })
     }
 
     /// Whether each row of an UPDATE as it was has one as it is: by their order, they are told apart.
@@ -68,16 +77,33 @@ impl Fired {
         unsafe { rows::count((*self.0).tg_oldtable) == rows::count((*self.0).tg_newtable) }
     }
 
-    /// The rows as they were, where the trigger has them.
-    pub fn old_rows(self) -> Option<Transition> {
+    /// Calls `each` with every row that was deleted, or updated, as it was and as it is now.
+    pub fn each_row(self, mut each: impl FnMut(Row, Option<Row>)) {
         // SAFETY: as above.
-        unsafe { Transition::of((*self.0).tg_oldtable, self.relation()) }
-    }
-
-    /// The rows as they are now, likewise.
-    pub fn new_rows(self) -> Option<Transition> {
+        let (relation, old, new) = unsafe { (self.relation(), (*self.0).tg_oldtable, (*self.0).tg_newtable) };
+        let updates = self.command() == Some(Command::Update);
+        let moved = if updates { Vec::new() } else { moves::places_of(old) };
+        let mut moved = moved.into_iter().peekable();
         // SAFETY: as above.
-        unsafe { Transition::of((*self.0).tg_newtable, self.relation()) }
+        let (Some(mut was), mut is) =
+            (unsafe { (Transition::of(old, relation), Transition::of(new, relation)) })
+        else {
+            return;
+        };
+        let mut place = 0;
+        while let Some(row) = was.next() {
+            let now = is.as_mut().and_then(Transition::next);
+            if moved.next_if_eq(&place).is_none() {
+                each(row, now);
+            }
+            place += 1;
+        }
+        was.end();
+        is.into_iter().for_each(Transition::end);
+        if updates {
+            // SAFETY: as above.
+            unsafe { moves::each_of(old, relation, |was, is| each(was, Some(is))) };
+        }
     }
 }
 
@@ -138,6 +164,19 @@ pub unsafe fn are_all_own(described: *const pg_sys::TriggerDesc, prefix: &CStr) 
                 trigger.tgisinternal
                     && CStr::from_ptr(trigger.tgname).to_bytes().starts_with(prefix.to_bytes())
             })
+    }
+}
+
+/// Whether one of them is a library's own.
+///
+/// # Safety
+/// `described` is NULL or a relation's triggers.
+pub unsafe fn has_own(described: *const pg_sys::TriggerDesc, prefix: &CStr) -> bool {
+    // SAFETY: by contract; a trigger has a name.
+    unsafe {
+        listed(described).iter().any(|trigger| {
+            trigger.tgisinternal && CStr::from_ptr(trigger.tgname).to_bytes().starts_with(prefix.to_bytes())
+        })
     }
 }
 

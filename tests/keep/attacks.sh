@@ -8,21 +8,21 @@ keep t
 allowed "DELETE FROM t" >/dev/null
 event=$(newest)
 as_mallory() { run "SET ROLE mallory" "$@"; }
-check "another's rows are neither held, settled nor forgotten" "42501 42501 42501" "$(as_mallory \
-  "SELECT safedelete.hold_kept($event)" "SELECT safedelete.settle_kept($event, '{}')" \
+check "another's rows are neither held, given back nor forgotten" "42501 42501 42501" "$(as_mallory \
+  "SELECT safedelete.hold_kept($event)" "SELECT safedelete.give_back_together($event, 'skip', true)" \
   "SELECT safedelete.forget('t', '{\"id\": 1}')" | states)"
 check "nor by saying to be somebody else" "42501 42501 42501" "$(as_mallory \
   "SELECT safedelete.hold_kept_for($event, 'postgres')" "SELECT safedelete.settle_kept_for($event, '{}', 'postgres')" \
   "SELECT safedelete.forget_for('t', '{\"id\": 1}', 'postgres')" | states)"
 as_mallory "CREATE FUNCTION mine() RETURNS bigint LANGUAGE sql SECURITY DEFINER AS
     'SELECT safedelete.forget(''t'', ''{\"id\": 1}'')'" \
-  "CREATE FUNCTION settles() RETURNS void LANGUAGE sql SECURITY DEFINER AS
-    'SELECT safedelete.settle_kept($event, ''{}'')'" \
+  "CREATE FUNCTION holds() RETURNS void LANGUAGE sql SECURITY DEFINER AS
+    'SELECT safedelete.hold_kept($event)'" \
   "CREATE FUNCTION seemingly(int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS
     'BEGIN PERFORM safedelete.forget(''t'', ''{\"id\": 1}''); RETURN 1; EXCEPTION WHEN others THEN RETURN 1; END'" \
   "CREATE TABLE bait (id int)" "INSERT INTO bait VALUES (1)" "CREATE INDEX ON bait (seemingly(id))"
 check "nor by a function of its own in a superuser's session" "42501 42501" \
-  "$(run "SELECT mine()" "SELECT settles()" | states)"
+  "$(run "SELECT mine()" "SELECT holds()" | states)"
 check "nor by an index that a superuser builds" 400 \
   "$(run "REINDEX TABLE bait" "ANALYZE bait" "SELECT count(*) FROM safedelete.kept_rows WHERE event = $event")"
 as_mallory "CREATE FUNCTION leak(text[]) RETURNS boolean LANGUAGE plpgsql COST 0.000001 AS
