@@ -1,9 +1,13 @@
 # make demo and make test are README.md's two commands. PG_CONFIG chooses the PostgreSQL; without
 # it, the newest that is installed.
 SHELL := /bin/bash
-# PG_MAJOR=15 names one of those in their usual place.
+# PG_MAJOR=15 names one of those in their usual place; where it is said in the command, an environment's PG_CONFIG
+# is not asked.
 ifneq ($(PG_MAJOR),)
 ifeq ($(origin PG_CONFIG),undefined)
+PG_CONFIG := /usr/lib/postgresql/$(PG_MAJOR)/bin/pg_config
+endif
+ifeq ($(origin PG_MAJOR)/$(origin PG_CONFIG),command line/environment)
 PG_CONFIG := /usr/lib/postgresql/$(PG_MAJOR)/bin/pg_config
 endif
 endif
@@ -17,8 +21,8 @@ export PATH := $(CURDIR)/target/rust/usr/bin:$(PATH)
 CARGO = PGRX_PG_CONFIG_PATH=$(PG_CONFIG) CARGO_TARGET_DIR=$(TARGET) cargo
 
 .PHONY: help setup all build build-inserver install uninstall demo picture test test-core cli install-cli test-cli \
-	test-postgres-cassert \
-	package test-package rpm test-rpm test-reproducible checksums tree test-tree pgxn test-pgrx workflows lint bench clean
+	test-postgres-cassert package test-package test-notices test-meta test-setup test-oldest rpm test-rpm \
+	test-reproducible checksums tree test-tree pgxn test-pgrx workflows lint advisories bench clean
 help:
 	@sed -nE 's/^## ?//p' Makefile
 
@@ -42,6 +46,8 @@ help:
 ## make test-valgrind   regress, isolation and corpus below Valgrind's memcheck
 ## make package         Debian packages and a bill of materials for a PG_MAJOR, in target/packages; for another Debian
 ##                      than this one with RELEASE (bookworm, trixie); make test-package installs them in clean roots
+## make test-setup      what stands in the way of a build or an installation is told in one line; make test-oldest: the
+##                      library in the oldest minor release that packages allow
 ## make rpm             the same as RPMs; make test-rpm
 ## make test-reproducible  builds the packages twice, in two folders: they have to be the same
 ## make tree            a directory for PostgreSQL 18's extension_control_path; make test-tree tries it
@@ -51,6 +57,7 @@ help:
 ## make bench           instructions, times, throughput, memory; docs/performance.md anew
 ## make install         build, and install into the PostgreSQL of PG_CONFIG
 ## make lint            rustfmt, clippy, and what tools/ looks for
+## make advisories      what RustSec's database says of the crates, fetched anew
 
 # Installs what is missing, or says what to install.
 setup:
@@ -125,21 +132,25 @@ ifeq ($(RELEASE),)
 package: setup
 	@packaging/build
 	@packaging/deb
+test-package: package test-notices test-meta test-setup
+	@packaging/test-oldest $(PG_MAJOR)
+	@packaging/test-deb
 else
 package:
 	@packaging/build-in $(RELEASE)
+test-package: package
+	@packaging/test-deb
 endif
 
 rpm: setup
 	@packaging/build
 	@packaging/rpm
 
-test-package: package
-	@packaging/test-notices
-	@packaging/test-meta
-	@packaging/test-setup
+test-notices test-meta test-setup: setup
+	@packaging/$@
+
+test-oldest: build
 	@packaging/test-oldest $(PG_MAJOR)
-	@packaging/test-deb
 
 test-rpm: rpm
 	@packaging/test-rpm
@@ -178,6 +189,9 @@ lint: setup
 	tools/workflows
 	tools/deny
 	$(CARGO) clippy --locked --release --workspace --all-targets --features "pg$(PG_MAJOR) pg_test" -- -D warnings
+
+advisories:
+	@tools/deny --fetch
 
 clean:
 	rm -rf target tests/results

@@ -6,6 +6,7 @@
 #   root_remove             takes it away
 #   inside COMMAND...       runs one there, with nothing of this machine's environment
 #   quietly COMMAND...      runs a step that has to work; shows what it said where it does not
+#   wanted_major            the PostgreSQL major that PG_CONFIG means: one that is not installed here may be there
 . tests/lib/debian.sh
 [ "$(id -u)" = 0 ] || { echo "needs root: debootstrap and chroot do" >&2; exit 1; }
 command -v debootstrap >/dev/null ||
@@ -36,6 +37,15 @@ root_new() { # RELEASE
   mkdir -p "$root/dev/shm"
   mount -t tmpfs tmpfs "$root/dev/shm"
   quietly inside apt-get update
+}
+
+wanted_major() {
+  if [[ $PG_CONFIG =~ ^/usr/lib/postgresql/([0-9]+)/bin/pg_config$ ]]; then
+    echo "${BASH_REMATCH[1]}"
+  else
+    [ -x "$PG_CONFIG" ] || { echo "there is no $PG_CONFIG: name a major by PG_MAJOR" >&2; return 1; }
+    "$PG_CONFIG" --version | sed -E 's/^[^0-9]*([0-9]+).*/\1/'
+  fi
 }
 
 place_of() { # SUITE: its number in suites
