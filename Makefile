@@ -37,7 +37,7 @@ help:
 ## make test-clients    Alembic, Django and Liquibase against the guard (from PyPI and npm), and what Django,
 ##                      SQLAlchemy, Sequelize and Knex write by themselves
 ## make test-incidents  public accidents, replayed
-## make test-comparison beside pg-safeupdate, pg_savior and sql_safe_updates, statement by statement
+## make test-comparison beside pg-safeupdate, pg_savior, pg_strict and sql_safe_updates, statement by statement
 ## make test-company    beside other extensions of Debian, in both orders of preloading
 ## make test-around     PgBouncer, standby, replication, dumps, pg_upgrade (NEW_PG_CONFIG)
 ## make test-faults     kill -9, full disks, timeouts, errors inside errors, memory of long sessions
