@@ -88,6 +88,26 @@ pub fn add_own(of: Summed, rows: u64) {
     });
 }
 
+/// Of the rows counted so far, those of a part that may have moved to another one.
+pub fn movable(of: Summed) -> u64 {
+    let key = (owner(), of);
+    look(|ledger| ledger.sums.get(&key).map_or(0, |entry| entry.movable))
+}
+
+/// Counts rows of a part that may move to another one.
+pub fn add_movable(of: Summed, rows: u64) {
+    let key = (owner(), of);
+    change(|ledger| {
+        let Ledger { sums, undo } = ledger;
+        let entry = sums.entry(key).or_default();
+        if let Some(last) = undo.len().checked_sub(1) {
+            undo[last].1.entry(key).or_default().movable += rows;
+            entry.undone_by = entry.undone_by.min(last);
+        }
+        entry.movable += rows;
+    });
+}
+
 /// Notes that a command has written rows that were there, and that nobody's sum has counted, or only the
 /// one of this name of a tree.
 pub fn note_written(of: Option<Summed>, fresh: Fresh, command: pg_sys::CommandId) {

@@ -22,6 +22,7 @@ pub mod local;
 pub mod locks;
 pub mod memory;
 pub mod moves;
+pub mod moving;
 pub mod nodes;
 pub mod operators;
 pub mod parser;

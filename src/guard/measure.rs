@@ -8,7 +8,7 @@ use safedelete_core::command::Command;
 
 use super::orders::{Flow, Orders};
 use super::state::{self, GuardState, Made, Stage, orders_of};
-use super::tally::{count_in_parts, count_more, note_own};
+use super::tally::{count_in_parts, count_more, note_made_in_parts, note_own};
 use super::threshold::check;
 use super::{direct, made};
 use crate::pg::write::Write;
@@ -118,6 +118,9 @@ pub unsafe fn count(guard: *mut GuardState) {
                 (*guard).made += more;
                 if made.inserted {
                     (*guard).inserted += deleted - before;
+                }
+                if (*guard).counts_parts && !made.inserted {
+                    note_made_in_parts(guard, (*guard).last_leaf);
                 }
                 if !made.by_own {
                     check(guard);

@@ -3,9 +3,11 @@
 
 use crate::pg::pg_sys;
 use rustc_hash::FxHashMap;
+use safedelete_core::command::Command;
 
 use super::orders::Orders;
 use super::task::Task;
+use crate::ledger;
 use crate::pg::nodes;
 use crate::pg::report::Frozen;
 use crate::policy;
@@ -21,6 +23,8 @@ struct Part {
 
 pub struct Parts {
     whole: pg_sys::Oid,
+    /// Rows may move from one to another, or be deleted by a MERGE, which knows how many of the whole alone.
+    takes: bool,
     parts: Vec<Part>,
     /// By the relation a row is stored in: the parts it lies in.
     of_leaf: FxHashMap<pg_sys::Oid, Box<[usize]>>,
@@ -39,6 +43,7 @@ impl Parts {
             .collect();
         (!parts.is_empty()).then(|| Parts {
             whole: orders.write.relation,
+            takes: matches!(orders.write.command, Command::Update | Command::Merge),
             parts,
             of_leaf: FxHashMap::default(),
         })
@@ -72,7 +77,7 @@ impl Parts {
 
     /// The parts, and which of them a relation lies in.
     fn of_leaf(&mut self, leaf: pg_sys::Oid) -> (&mut [Part], &[usize]) {
-        let Parts { whole, parts, of_leaf } = self;
+        let Parts { whole, parts, of_leaf, .. } = self;
         let lies_in = of_leaf.entry(leaf).or_insert_with(|| {
             let labelled = policy::labelled_below(leaf, *whole);
             (0..parts.len()).filter(|i| labelled.contains(&parts[*i].relation)).collect()
@@ -83,7 +88,11 @@ impl Parts {
     /// All rows are counted.
     pub fn finish(&mut self) -> Result<(), Frozen> {
         for part in self.parts.iter_mut().filter(|part| part.count + part.made > 0) {
-            part.task.join_sum(part.count, part.task.deletes(part.count + part.made))?;
+            let rows = part.count + part.made;
+            part.task.join_sum(part.count, part.task.deletes(rows))?;
+            if self.takes && part.task.joins_sum() {
+                ledger::add_movable(part.task.summed(), rows);
+            }
         }
         Ok(())
     }

@@ -17,7 +17,7 @@ use crate::pg::execution::Execution;
 use crate::pg::local::Local;
 use crate::pg::report::{self, Frozen};
 use crate::pg::write::Write;
-use crate::pg::{backend, frame, nodes, portal, raw};
+use crate::pg::{backend, frame, moving, nodes, portal, raw};
 use crate::settings::{self, SumOver};
 use crate::{ledger, policy};
 
@@ -299,8 +299,8 @@ unsafe fn note(query: *mut pg_sys::QueryDesc, write: Write, guarded: bool) {
     unsafe {
         let command = (*(*query).estate).es_output_cid;
         let counts = guarded && measure::counts(query);
-        let fresh = fresh_of(write, (*query).planstate.cast());
         frame::guarded(|| {
+            let fresh = fresh_of(write, (*query).planstate.cast());
             if !counts {
                 if !policy::of(write.relation).is_exempt() {
                     ledger::note_written(None, fresh, command);
@@ -357,14 +357,14 @@ fn fresh(write: Write) -> Fresh {
     if moves { Fresh::Moved } else { Fresh::Inserted }
 }
 
-/// The same of a write that has been run: a MERGE that has updated nothing has moved nothing.
+/// The same of a write that has been run: nearly every MERGE has moved nothing.
 ///
 /// # Safety
 /// `modify` is its state.
 unsafe fn fresh_of(write: Write, modify: *const pg_sys::ModifyTableState) -> Fresh {
     // SAFETY: by contract.
-    let updated = unsafe { (*modify).mt_merge_updated };
-    if write.command == Command::Merge && updated == 0.0 { Fresh::Inserted } else { fresh(write) }
+    let moves = || unsafe { (*modify).mt_merge_updated > 0.0 && moving::may_merge_move(modify) };
+    if write.command == Command::Merge && !moves() { Fresh::Inserted } else { fresh(write) }
 }
 
 /// What a write without a guard has written.

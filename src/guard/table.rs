@@ -25,6 +25,8 @@ pub struct Table {
     /// What the sum had deleted, or collected to delete, before the statement began: as far as these rows are
     /// gone, its snapshot does not see them.
     deleted_before: u64,
+    /// Likewise those that may have moved to another partition.
+    movable_before: u64,
     /// What the running statement has had foreign servers delete, which they do not count any more.
     sent: u64,
     /// They had not begun when they were asked last, so that what they count is what there was.
@@ -61,6 +63,7 @@ impl Table {
             only,
             of,
             deleted_before: ledger::deleted(of),
+            movable_before: if target::is_in_tree(relation) { ledger::movable(of) } else { 0 },
             sent: 0,
             asked_before: false,
             role: pg_sys::InvalidOid,
@@ -168,20 +171,18 @@ impl Table {
 
     /// Counts until the table is known to hold `rows`, with those that the sum had deleted before.
     fn count_to(&mut self, rows: u64) -> Size {
-        let (relation, only, role) = (self.relation, self.only, self.role);
-        let deleted = self.deleted_before;
-        let count = self.count.get_or_insert_with(|| new_count(relation, only, deleted).asking_as(role));
-        let left = left_behind(self.of, deleted);
+        let mut count = self.count.take().unwrap_or_else(|| self.new_count().asking_as(self.role));
         let had_ended = count.has_ended();
         // Those that are gone may be found on the way.
-        while !count.has_ended() && count.rows().saturating_add(count.gone(deleted, left)) < rows {
-            count.go_on(rows - count.gone(deleted, left), u64::MAX);
+        while !count.has_ended() && count.rows().saturating_add(self.gone(&count)) < rows {
+            count.go_on(rows - self.gone(&count), u64::MAX);
         }
-        let size = count.size().plus(count.gone(deleted, left));
+        let (size, is_blind) = (self.size_of(&count), count.is_blind());
+        self.count = Some(count);
         if !had_ended {
             self.asked_before = self.sent == 0;
         }
-        if self.sent > 0 && count.is_blind() {
+        if self.sent > 0 && is_blind {
             return if self.asked_before { size } else { size.plus(self.sent) };
         }
         ledger::learn_size(self.of, size);
@@ -219,7 +220,7 @@ impl Table {
         }
         let known = ledger::learned(self.of).size.filter(|size| size.is_final());
         known.or_else(|| self.by_engine()).or_else(|| {
-            let mut count = new_count(self.relation, self.only, self.deleted_before);
+            let mut count = self.new_count();
             count.go_on(u64::MAX, CHEAP_PAGES);
             let has_ended = relations::has_size(self.relation) && count.has_ended();
             has_ended.then(|| self.size_of(&count))
@@ -228,8 +229,29 @@ impl Table {
 
     /// What a count has come to, with those of the deleted rows that are gone.
     fn size_of(&self, count: &Count) -> Size {
+        count.size().plus(self.gone(count))
+    }
+
+    /// Of the rows that the sum has taken from the table, those that a count does not see.
+    fn gone(&self, count: &Count) -> u64 {
         let deleted = self.deleted_before;
-        count.size().plus(count.gone(deleted, left_behind(self.of, deleted)))
+        // Of these, what a new file does not have.
+        let left_behind = if deleted == 0 { 0 } else { ledger::left_behind(self.of) };
+        count.gone(deleted, self.movable_before, left_behind)
+    }
+
+    /// A count for the sum.
+    fn new_count(&self) -> Count {
+        let count = Count::new(self.relation, self.only);
+        if self.deleted_before + self.movable_before == 0 {
+            return count;
+        }
+        count.with_gone(Since {
+            command: ledger::began(),
+            has_rewritten: ledger::has_rewritten,
+            is_nobodys: ledger::is_nobodys,
+            moved: self.movable_before > 0,
+        })
     }
 
     /// What was counted for this statement, and the pages that were read.
@@ -237,22 +259,6 @@ impl Table {
         let count = self.count.as_ref()?;
         Some((self.size_of(count), count.pages()))
     }
-}
-
-/// A count for a sum that had deleted so many rows.
-fn new_count(relation: pg_sys::Oid, only: bool, deleted: u64) -> Count {
-    let count = Count::new(relation, only);
-    let since = || Since {
-        command: ledger::began(),
-        has_rewritten: ledger::has_rewritten,
-        is_nobodys: ledger::is_nobodys,
-    };
-    if deleted == 0 { count } else { count.with_gone(since()) }
-}
-
-/// Of so many rows that a sum has deleted, those that a new file does not have.
-fn left_behind(of: Summed, deleted: u64) -> u64 {
-    if deleted == 0 { 0 } else { ledger::left_behind(of) }
 }
 
 /// The size of a table of few pages, and of a larger one the planner's estimate; `None` for what has none.

@@ -20,7 +20,9 @@ pub(super) struct Entry {
     pub(super) rows: u64,
     /// Of `rows`, those that are gone.
     pub(super) deleted: u64,
-    /// Of these, what was gone when a table was last given a new file, into which it did not come along.
+    /// Of `rows`, those of a part that may have moved to another one.
+    pub(super) movable: u64,
+    /// Of the deleted rows, what was gone when a table was last given a new file, into which it did not come along.
     pub(super) left_behind: u64,
     pub(super) learned: Learned,
     /// A statement over the limit went through and was reported: once a sum is enough.
@@ -53,6 +55,7 @@ impl Default for Entry {
         Entry {
             rows: 0,
             deleted: 0,
+            movable: 0,
             left_behind: 0,
             learned: Learned::default(),
             reported: false,
@@ -70,6 +73,7 @@ impl Default for Entry {
 pub(super) struct Counts {
     pub(super) rows: u64,
     pub(super) deleted: u64,
+    pub(super) movable: u64,
     pub(super) by_foreign_key: u64,
     pub(super) own: u64,
 }
@@ -178,7 +182,7 @@ impl Ledger {
     #[inline]
     pub(super) fn take_in(&mut self) {
         let run = RUN.get();
-        if run.free.until == 0 {
+        if run.key.1 == NO_TABLE {
             return;
         }
         RUN.set(NO_RUN);

@@ -27,6 +27,7 @@ impl Ledger {
                     let into = parent.entry(key).or_default();
                     into.rows += counts.rows;
                     into.deleted += counts.deleted;
+                    into.movable += counts.movable;
                     into.by_foreign_key += counts.by_foreign_key;
                     into.own += counts.own;
                     if let Some(entry) = self.sums.get_mut(&key) {
@@ -53,6 +54,7 @@ impl Ledger {
                 if let Some(entry) = self.sums.get_mut(&key) {
                     entry.rows = entry.rows.saturating_sub(counts.rows);
                     entry.deleted = entry.deleted.saturating_sub(counts.deleted);
+                    entry.movable = entry.movable.saturating_sub(counts.movable);
                     entry.by_foreign_key = entry.by_foreign_key.saturating_sub(counts.by_foreign_key);
                     entry.own = entry.own.saturating_sub(counts.own);
                 }

@@ -101,19 +101,21 @@ impl Count {
         Count { asks_as: Some(role), ..self }
     }
 
-    /// The same, which looks for rows as well that this transaction has deleted since then.
+    /// The same, which looks for rows as well that this transaction has deleted since then. Of a tree nobody knows
+    /// whether they have moved within it.
     pub fn with_gone(self, since: Since) -> Count {
-        Count { since: Some(since), ..self }
+        let moved = since.moved && self.members.len() == 1;
+        Count { since: Some(Since { moved, ..since }), ..self }
     }
 
-    /// Of rows that this transaction has deleted, `at_most` so many: those found so far, and those `left_behind` where
-    /// a table was given a new file. Where a table cannot tell, all are taken for gone.
-    pub fn gone(&self, at_most: u64, left_behind: u64) -> u64 {
+    /// Of rows that this transaction has deleted, or may have moved to another partition: those found so far, and those
+    /// `left_behind` where a table was given a new file. Where a table cannot tell, all that were deleted are gone.
+    pub fn gone(&self, deleted: u64, movable: u64, left_behind: u64) -> u64 {
         let found = self.gone_before + self.gone_here;
         match (self.blind, self.is_renewed) {
-            (true, _) => at_most,
-            (false, true) => at_most.min(found + left_behind),
-            (false, false) => at_most.min(found),
+            (true, _) => deleted,
+            (false, true) => (deleted + movable).min(found + left_behind),
+            (false, false) => (deleted + movable).min(found),
         }
     }
 

@@ -22,6 +22,8 @@ pub struct Since {
     pub has_rewritten: fn(pg_sys::CommandId) -> bool,
     /// Whether what a command has deleted is of no interest.
     pub is_nobodys: fn(pg_sys::CommandId) -> bool,
+    /// Rows that have moved to another partition are gone, too.
+    pub moved: bool,
 }
 
 /// The page to read next, and the rows that were seen.
@@ -190,12 +192,9 @@ unsafe fn is_gone(tuple: &pg_sys::HeapTupleData, since: Since) -> bool {
     // SAFETY: by contract; cmax is asked of what this transaction has deleted alone.
     unsafe {
         let header = tuple.t_data;
-        let next = (*header).t_ctid;
         let bits = u32::from((*header).t_infomask);
         let frozen = pg_sys::HEAP_XMIN_COMMITTED | pg_sys::HEAP_XMIN_INVALID;
-        next.ip_posid == tuple.t_self.ip_posid
-            && next.ip_blkid.bi_lo == tuple.t_self.ip_blkid.bi_lo
-            && next.ip_blkid.bi_hi == tuple.t_self.ip_blkid.bi_hi
+        has_no_next(tuple, since.moved)
             && deleted_by(header)
                 .is_some_and(|command| command >= since.command && !(since.is_nobodys)(command))
             && (bits & pg_sys::HEAP_UPDATED != 0
@@ -203,6 +202,19 @@ unsafe fn is_gone(tuple: &pg_sys::HeapTupleData, since: Since) -> bool {
                 || !raw::TransactionIdIsCurrentTransactionId((*header).t_choice.t_heap.t_xmin)
                 || was_there(raw::HeapTupleHeaderGetCmin(header), since))
     }
+}
+
+/// Whether a version is its row's last one, or the last in its partition.
+///
+/// # Safety
+/// As `is_gone`.
+unsafe fn has_no_next(tuple: &pg_sys::HeapTupleData, moved: bool) -> bool {
+    // SAFETY: by contract.
+    let next = unsafe { (*tuple.t_data).t_ctid };
+    let block = |at: pg_sys::ItemPointerData| (at.ip_blkid.bi_hi, at.ip_blkid.bi_lo);
+    // As ItemPointerIndicatesMovedPartitions.
+    let has_moved = || next.ip_posid == 0xfffd && block(next) == (u16::MAX, u16::MAX);
+    (next.ip_posid == tuple.t_self.ip_posid && block(next) == block(tuple.t_self)) || (moved && has_moved())
 }
 
 /// Whether the rows that a command of this transaction's has inserted were there at a time.

@@ -428,6 +428,9 @@ unsafe extern "C-unwind" {
         numparents: *mut *mut pg_sys::List,
     ) -> *mut pg_sys::List;
 
+    // utils/partcache.h, which pgrx does not bind
+    pub fn RelationGetPartitionQual(relation: pg_sys::Relation) -> *mut pg_sys::List;
+
     // utils/elog.h: pgrx keeps these to itself
     fn pg_re_throw() -> !;
     fn FlushErrorState();

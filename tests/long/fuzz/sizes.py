@@ -351,10 +351,10 @@ def live(database, seeds, histories, until, only, results):
             done += 1
         except (Exception, SystemExit) as error:
             why = str(error) if isinstance(error, (Lost, SystemExit)) else traceback.format_exc()
-            results.put((seed, [why], 1, 0, 0, None, life.log[-40:] if life else []))
+            results.put((seed, [why], 1, 0, 0, None, life.log[-12:] if life else []))
             break
         name = f"{seed}/{number + 1} ({life.shape.kind})"
-        results.put((name, life.problems, number + 1, life.judged, life.refused, told, life.log[-40:]))
+        results.put((name, life.problems, number + 1, life.judged, life.refused, told, life.log if only else life.log[-12:]))
         life.close()
     results.put(None)
 
@@ -400,7 +400,7 @@ def main():
         total["refused"] += refused
         if problems:
             total["failed"] += 1
-            print(f"not ok - {name}", *problems, *(log if only else log[-12:]), sep="\n    ", flush=True)
+            print(f"not ok - {name}", *problems, *log, sep="\n    ", flush=True)
         elif told:
             abandoned[told] = abandoned.get(told, 0) + 1
     print(f"{total['refused']} of {total['writes']} writes were to be refused; abandoned: {abandoned or 'none'}")

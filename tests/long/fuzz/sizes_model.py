@@ -122,7 +122,7 @@ class Model:
             number = next(NUMBERS)
             self.rows[base][number] = row
             self.sum.made.add(number)
-            if by == "merge" and self.shape.kind == "partitioned":
+            if by == "moving merge" and self.shape.kind == "partitioned":
                 self.sum.blurred.add(number)
             self.touched.add(number)
 

@@ -8,6 +8,13 @@ FILLER = {
 }
 KINDS = ("heap", "heap", "parent", "parent", "wide", "unlogged", "elsewhere", "sparse", "partitioned", "partitioned",
          "inherited")
+PREPARED = {
+    "delete_between": "DELETE FROM t WHERE id BETWEEN $1 AND $2",
+    "update_between": "UPDATE t SET v = v + 1 WHERE id BETWEEN $1 AND $2",
+    "delete_one": "DELETE FROM t WHERE id = $1 AND $2 > -1",
+    "update_one": "UPDATE t SET v = v + 1 WHERE id = $1 AND $2 > -1",
+}
+CALLED = {"deletes": "DELETE FROM t WHERE id = $1", "updates": "UPDATE t SET v = v + 1 WHERE id = $1"}
 BOUND = 1000  # between the partitions
 FAR = 1_000_000
 
@@ -27,6 +34,7 @@ class Shape:
         elif kind == "inherited":
             self.names |= {"t": ("t", {"t", "t1"}), "ONLY t": ("t", {"t"}), "t1": ("t", {"t1"})}
         self.by_statement = rng.random() < 0.4  # log's trigger
+        self.generic = rng.random() < 0.5  # plans of what is prepared
 
     def part(self, number):
         if self.kind != "partitioned":
@@ -54,6 +62,11 @@ class Shape:
         else:
             yield f"CREATE TABLE c ({T}, PRIMARY KEY (id), ref int)"
         yield "CREATE TABLE log (t int)"
+        yield f"SET plan_cache_mode = {'force_generic_plan' if self.generic else 'auto'}"
+        for name, sql in PREPARED.items():
+            yield f"PREPARE {name} (int, int) AS {sql}"
+        for name, sql in CALLED.items():
+            yield f"CREATE OR REPLACE FUNCTION {name}(int) RETURNS void LANGUAGE plpgsql AS $$ BEGIN {sql}; END $$"
         if self.by_statement:
             yield ("CREATE OR REPLACE FUNCTION count_up() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
                    "UPDATE t SET v = v + n FROM (SELECT t AS i, count(*) AS n FROM logged GROUP BY 1) s "
@@ -169,7 +182,7 @@ class Writer:
         makers = [self.delete] * 4 + [self.update] * 4 + [self.merge] * 2 + [self.insert] + [self.logged] * 2
         if self.shape.keyed:
             makers += [self.upsert] * 2
-        makers += [self.loop] * 3 + [self.truncate]
+        makers += [self.loop] * 3 + [self.truncate, self.cursor, self.prepared, self.called]
         if rng.random() < 0.05:
             return self.rewrite()
         return rng.choice(makers)()
@@ -249,6 +262,56 @@ class Writer:
 
         return Write(f"DO $do$ BEGIN {inner}; END $do$", apply, inner)
 
+    def one_by_one(self, name, found, deletes):
+        """Row by row, as they are found."""
+        def apply(model):
+            for n in found(model):
+                row = model.rows[self.shape.names[name][0]][n]
+                model.write(name, "delete" if deletes else "update", {n: None if deletes else row._replace(v=row.v + 1)})
+
+        return apply
+
+    def cursor(self):
+        rng, name = self.rng, self.name()
+        sql, rows = self.rows("x")
+        found, deletes = self.select(name, rows), rng.random() < 0.5
+        act = f"DELETE FROM {name}" if deletes else f"UPDATE {name} SET v = v + 1"
+        # Of a tree PostgreSQL knows a cursor's row where the cursor's plan has the very same parts.
+        is_tree = name == "t" and self.shape.kind in ("partitioned", "inherited")
+        act = f"{act} WHERE {'id = r.id' if is_tree else 'CURRENT OF q'}"
+        if rng.random() < 0.3:
+            act = f"BEGIN {act}; EXCEPTION WHEN division_by_zero THEN NULL; END"
+        locks = rng.choice(["", " FOR UPDATE"])
+        inner = (f"DECLARE q refcursor; r record; BEGIN OPEN q FOR SELECT * FROM {name} AS x WHERE {sql}{locks}; "
+                 f"LOOP FETCH q INTO r; EXIT WHEN NOT FOUND; {act}; END LOOP; CLOSE q; END")
+
+        def in_order(model):
+            return sorted(found(model), key=lambda n: model.rows[self.shape.names[name][0]][n].part)
+
+        return Write(f"DO $do$ BEGIN {inner}; END $do$", self.one_by_one(name, in_order, deletes), inner)
+
+    def prepared(self):
+        rng = self.rng
+        name = rng.choice(list(PREPARED))
+        low, high = self.ids()
+        high = low if "one" in name else high
+        found, deletes = self.select("t", lambda r: low <= r.id <= high), name.startswith("delete")
+        sql = f"EXECUTE {name}({low}, {high})"
+        return Write(sql, lambda model: model.write("t", "delete" if deletes else "update", {
+            n: None if deletes else row._replace(v=row.v + 1) for n, row in found(model).items()}), f"EXECUTE '{sql}'")
+
+    def called(self):
+        rng = self.rng
+        name = rng.choice(list(CALLED))
+        low, high = self.ids()
+
+        def by_number(model):
+            return sorted((n for n, row in model.seen("t").items() if low <= row.id <= high),
+                          key=lambda n: model.rows["t"][n].id)
+
+        sql = f"count({name}(g)) FROM generate_series({low}, {high}) g"
+        return Write(f"SELECT {sql}", self.one_by_one("t", by_number, name == "deletes"), f"PERFORM {sql}")
+
     def insert(self):
         rng = self.rng
         base = "t" if rng.random() < 0.85 or self.shape.on_delete else "c"
@@ -286,6 +349,10 @@ class Writer:
         low, high = self.ids()
         sql, rows = self.rows("t")
         act = rng.choice(["UPDATE SET v = t.v + 1", "DELETE", "UPDATE SET v = 0"])
+        moves = rng.random() < 0.1
+        if moves:
+            to, values = self.values("t")
+            act = f"UPDATE SET {to.replace('= id', '= t.id').replace('= v', '= t.v').replace('(k', '(t.k')}"
         other = rng.choice(["", "", f" WHEN MATCHED THEN {rng.choice(['DELETE', 'UPDATE SET k = 5', 'DO NOTHING'])}"])
         adds = self.shape.keyed and rng.random() < 0.4
         first = self.fresh
@@ -299,10 +366,17 @@ class Writer:
             source += f" UNION SELECT generate_series({first}, {last - 1})"
             self.fresh = max(self.fresh, high + 1)
         ids = set(range(low, high + 1)) | (set(range(first, last)) if adds else set())
-        text = (f"MERGE INTO {name} USING ({source}) AS s ON t.id = s.i WHEN MATCHED AND {sql} THEN {act}{other}"
+        left, left_rows, left_act = "", None, None
+        if self.version >= 17 and rng.random() < 0.25:
+            left, left_rows = self.rows("t")
+            left_act = rng.choice(["DELETE", "UPDATE SET v = 0"])
+            left = f" WHEN NOT MATCHED BY SOURCE AND {left} THEN {left_act}"
+        text = (f"MERGE INTO {name} USING ({source}) AS s ON t.id = s.i WHEN MATCHED AND {sql} THEN {act}{other}{left}"
                 + (" WHEN NOT MATCHED THEN INSERT (id, k, v) VALUES (s.i, 1, 1)" if adds else ""))
         actions = {"UPDATE SET v = t.v + 1": lambda r: r._replace(v=r.v + 1), "DELETE": lambda r: None,
                    "UPDATE SET v = 0": lambda r: r._replace(v=0), "UPDATE SET k = 5": lambda r: r._replace(k=5)}
+        if moves:
+            actions[act] = lambda r: r._replace(**values(r))
         second = other.removeprefix(" WHEN MATCHED THEN ")
 
         def apply(model):
@@ -314,9 +388,13 @@ class Writer:
                 elif second and second != "DO NOTHING":
                     changes[n] = actions[second](row)
             there = {row.id for row in matched.values()}
+            if left:
+                changes |= {n: actions[left_act](row) for n, row in model.seen(name).items()
+                            if n not in matched and left_rows(row)}
             model.write(name, "merge", changes)
             if adds:
-                model.insert("t", [Row(i, 1, 1, None, self.shape.part(i)) for i in sorted(ids - there)], "merge")
+                by = "moving merge" if moves and to.startswith("id") else "merge"
+                model.insert("t", [Row(i, 1, 1, None, self.shape.part(i)) for i in sorted(ids - there)], by)
 
         return Write(text, apply)
 
