@@ -281,12 +281,14 @@ class Writer:
         act = f"{act} WHERE {'id = r.id' if is_tree else 'CURRENT OF q'}"
         if rng.random() < 0.3:
             act = f"BEGIN {act}; EXCEPTION WHEN division_by_zero THEN NULL; END"
-        locks = rng.choice(["", " FOR UPDATE"])
-        inner = (f"DECLARE q refcursor; r record; BEGIN OPEN q FOR SELECT * FROM {name} AS x WHERE {sql}{locks}; "
+        # In this order, for a row that the sum has inserted and deletes is in the size until then.
+        locks = " FOR UPDATE" if not is_tree or rng.random() < 0.5 else ""
+        order = f"ORDER BY x.id{locks}"
+        inner = (f"DECLARE q refcursor; r record; BEGIN OPEN q FOR SELECT * FROM {name} AS x WHERE {sql} {order}; "
                  f"LOOP FETCH q INTO r; EXIT WHEN NOT FOUND; {act}; END LOOP; CLOSE q; END")
 
         def in_order(model):
-            return sorted(found(model), key=lambda n: model.rows[self.shape.names[name][0]][n].part)
+            return sorted(found(model), key=lambda n: model.rows[self.shape.names[name][0]][n].id)
 
         return Write(f"DO $do$ BEGIN {inner}; END $do$", self.one_by_one(name, in_order, deletes), inner)
 
