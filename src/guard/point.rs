@@ -17,7 +17,7 @@ use crate::pg::execution::Execution;
 use crate::pg::local::Local;
 use crate::pg::report::{self, Frozen};
 use crate::pg::write::Write;
-use crate::pg::{backend, frame, moving, nodes, portal, raw};
+use crate::pg::{backend, frame, nodes, partition_keys, portal, raw};
 use crate::settings::{self, SumOver};
 use crate::{ledger, policy};
 
@@ -363,7 +363,7 @@ fn fresh(write: Write) -> Fresh {
 /// `modify` is its state.
 unsafe fn fresh_of(write: Write, modify: *const pg_sys::ModifyTableState) -> Fresh {
     // SAFETY: by contract.
-    let moves = || unsafe { (*modify).mt_merge_updated > 0.0 && moving::may_merge_move(modify) };
+    let moves = || unsafe { (*modify).mt_merge_updated > 0.0 && partition_keys::may_merge_move(modify) };
     if write.command == Command::Merge && !moves() { Fresh::Inserted } else { fresh(write) }
 }
 
