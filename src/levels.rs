@@ -163,7 +163,7 @@ fn asks(is_engines: impl FnOnce() -> bool) -> HandsOn {
     if !engines::may_be_here() {
         HandsOn::No
     } else if frame::guarded(is_engines) {
-        HandsOn::Yes
+        HandsOn::Engine
     } else {
         HandsOn::Asks
     }
@@ -226,12 +226,13 @@ pub fn enter_utility(utility: Option<Node>, kept: Option<Copied>, explaining: bo
         T_DoStmt | T_CallStmt => (Kind::Utility, true),
         _ => (Kind::Utility, false),
     };
-    let is_postgres = outer.0.starts_postgres();
-    let hands_on = if kind == Kind::Extension || (is_postgres && runs_others) {
+    let starts_postgres = outer.0.starts_postgres();
+    let hands_on = if kind == Kind::Extension || (starts_postgres && runs_others) {
         HandsOn::Yes
     } else {
         asks(|| utility.is_some_and(plans::calls_engine))
     };
+    let is_postgres = starts_postgres || outer.0.is_engines();
     background::enter(kept, serial);
     let (depth, owns) = (outer.0.depth + 1, owner == serial);
     CURRENT.set(Level { owner, depth, kind, is_postgres, hands_on, owns });

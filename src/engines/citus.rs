@@ -123,9 +123,10 @@ impl Engine for Citus {
     }
 
     fn is_own_session(&self) -> bool {
-        // Of the connection, not of the setting, which anybody may change later on. What run_command_on_workers
-        // sends is the user's.
+        // Of the connection, not of the setting, which anybody may change later on. What the user's own commands are
+        // sent by (run_command_on_workers, run_command_on_shards), Citus connects likewise and calls otherwise then.
         backend::connected_as(&[b"citus_internal gpid=", b"citus_rebalancer gpid="])
+            && !backend::is_called(b"citus_run_command gpid=")
     }
 
     fn is_own_function(&self, function: pg_sys::Oid) -> bool {

@@ -196,6 +196,10 @@ fn move_target_out(query: Query, place: i32) {
                     unsafe {
                         let var = var.as_ptr();
                         (*var).varno = 1;
+                        // Deparsing goes by this one.
+                        if (*var).varnosyn > 0 {
+                            (*var).varnosyn = 1;
+                        }
                         (*var).varlevelsup += 1;
                     }
                 }

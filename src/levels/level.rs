@@ -21,6 +21,9 @@ pub enum HandsOn {
     No,
     /// No, but what starts there may be a function of an engine's.
     Asks,
+    /// A function of an engine's is called, which empties and drops tables as its own work. Queries that it runs it has
+    /// from its caller (create_intermediate_result), or from the owner of a table; an engine writes rows by none.
+    Engine,
     Yes,
 }
 
@@ -92,7 +95,7 @@ impl Level {
 
     /// Whether the statement of this level is a call of an engine's function, whose work is the engine's own.
     pub fn is_engines(&self) -> bool {
-        self.hands_on == HandsOn::Yes && matches!(self.kind, Kind::Query | Kind::Utility)
+        self.hands_on == HandsOn::Engine
     }
 
     /// Whether no statement of the client runs.

@@ -89,6 +89,12 @@ pub fn connected_as(beginnings: &[&[u8]]) -> bool {
     }
 }
 
+/// Whether the session has such a name now.
+pub fn is_called(beginning: &[u8]) -> bool {
+    // SAFETY: reads a variable: NULL or a text that lives until it is set anew.
+    unsafe { text::at(pg_sys::application_name) }.is_some_and(|name| name.to_bytes().starts_with(beginning))
+}
+
 /// How many callbacks tell an error's context, one below another, as far as one and two.
 pub fn error_contexts() -> usize {
     // SAFETY: NULL or the innermost callback, which is on the stack of whoever runs.
