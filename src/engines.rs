@@ -9,6 +9,7 @@ mod citus;
 mod engine;
 mod known;
 pub mod query;
+pub mod references;
 pub mod running;
 mod timescaledb;
 
@@ -85,6 +86,11 @@ pub fn count(relation: pg_sys::Oid, only: bool) -> Option<u64> {
 /// Whether an engine counts the rows of a table, not all of which PostgreSQL sees.
 pub fn counts(relation: pg_sys::Oid) -> bool {
     here().is_some_and(|engine| engine.counts(relation))
+}
+
+/// The setting under which a table's rows are counted.
+pub fn counts_under(relation: pg_sys::Oid) -> Option<running::Setting> {
+    here()?.counts_under(relation)
 }
 
 /// Whether what is inserted into a table goes to its parts, although PostgreSQL does not say so.

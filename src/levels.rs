@@ -21,7 +21,7 @@ mod outermost;
 mod plans;
 
 use background::Background;
-pub use background::{about_to_fire, fired, firing_role, serial, writes};
+pub use background::{about_to_fire, as_cascade_of, fired, firing_role, serial, writes};
 pub use level::Level;
 use level::{HandsOn, Kind, OUTSIDE};
 pub use outermost::Owner;

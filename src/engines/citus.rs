@@ -21,6 +21,22 @@ enum Part {
 
 static KNOWN: Known<Part> = Known::new();
 
+/// Whether foreign keys tie a table to one that is the same on all nodes.
+static IS_TIED: Known<bool> = Known::new();
+
+/// The query of how many such tables a table refers to, by way of others too, or is itself.
+fn tied(relation: pg_sys::Oid) -> String {
+    format!(
+        "WITH RECURSIVE referred AS (SELECT {}::pg_catalog.oid AS table \
+           UNION SELECT confrelid FROM pg_catalog.pg_constraint JOIN referred \
+             ON conrelid OPERATOR(pg_catalog.=) referred.table WHERE contype OPERATOR(pg_catalog.=) 'f') \
+         SELECT pg_catalog.count(*) FROM pg_catalog.pg_dist_partition JOIN referred \
+           ON logicalrelid::pg_catalog.oid OPERATOR(pg_catalog.=) referred.table \
+         WHERE partmethod OPERATOR(pg_catalog.=) 'n'",
+        relation.to_u32()
+    )
+}
+
 /// pg_dist_partition and pg_dist_shard as far as they are read; the same since Citus 6.
 #[repr(C)]
 struct Distributed {
@@ -73,6 +89,8 @@ impl Engine for Citus {
 
     fn forget(&self, relation: pg_sys::Oid) {
         KNOWN.forget(relation);
+        // Keys of others lead on.
+        IS_TIED.forget(pg_sys::InvalidOid);
     }
 
     fn runs(&self, relation: pg_sys::Oid) -> bool {
@@ -84,7 +102,14 @@ impl Engine for Citus {
     }
 
     fn count(&self, relation: pg_sys::Oid, only: bool) -> u64 {
-        running::count(relation, only)
+        running::count(relation, only, self.counts_under(relation))
+    }
+
+    fn counts_under(&self, relation: pg_sys::Oid) -> Option<running::Setting> {
+        // A query on several connections to a node forbids the transaction what a table that is the same everywhere
+        // would hand on to those.
+        let is = IS_TIED.get(relation, |relation| running::number(&tied(relation)) > 0);
+        is.then_some((c"citus.multi_shard_modify_mode", c"sequential"))
     }
 
     fn routes_inserts(&self, _: pg_sys::Oid) -> bool {

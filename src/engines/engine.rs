@@ -1,5 +1,6 @@
 //! What an engine tells of its tables.
 
+use super::running::Setting;
 use crate::pg::pg_sys;
 
 /// What an engine tells of its tables.
@@ -21,6 +22,9 @@ pub trait Engine: Sync {
 
     /// All rows of such a table, as the running statement sees them.
     fn count(&self, relation: pg_sys::Oid, only: bool) -> u64;
+
+    /// The setting under which its table's rows are counted.
+    fn counts_under(&self, relation: pg_sys::Oid) -> Option<Setting>;
 
     /// Whether what is inserted into a table goes to its parts, although PostgreSQL does not say so.
     fn routes_inserts(&self, relation: pg_sys::Oid) -> bool;

@@ -27,42 +27,84 @@ const IS_MADE: &str = "CASE WHEN pg_catalog.pg_current_xact_id_if_assigned() IS 
 
 /// The text of the query that counts; NULL where a statement cannot be counted before it runs.
 pub fn counting(query: Query, rows: Rows) -> *const c_char {
+    let Some(inner) = selecting(query, |action| action != pg_sys::CmdType::CMD_NOTHING) else {
+        return std::ptr::null();
+    };
+    let condition = if rows == Rows::Made {
+        let Some(entry) = target_of(inner) else { return std::ptr::null() };
+        let number = pg_sys::MinTransactionIdAttributeNumber as pg_sys::AttrNumber;
+        let version = expressions::variable(entry.relid, inner.resultRelation, number);
+        set_columns(inner, [(version, "made".to_owned())]);
+        format!(" WHERE {IS_MADE}")
+    } else {
+        String::new()
+    };
+    let text = format!("SELECT pg_catalog.count(*) FROM ({}) counted{condition}", finished(inner));
+    text::to_server(&text).as_ptr()
+}
+
+/// The text of a query of what these columns hold in the rows that a statement deletes or, where `updates`, changes:
+/// `c1` of column 1, and `n1` of what it becomes. NULL where no query can tell.
+pub fn columns(query: Query, columns: &[i16], updates: bool) -> *const c_char {
+    let of = if updates { pg_sys::CmdType::CMD_UPDATE } else { pg_sys::CmdType::CMD_DELETE };
+    let sets: Vec<_> = query.targetList().iter().collect();
+    // What an UPDATE that joins makes of a column is not to be had where its target is.
+    let is_alone = updates && query.commandType == pg_sys::CmdType::CMD_UPDATE && !is_joined(query);
+    let Some(inner) = selecting(query, |action| action == of) else { return std::ptr::null() };
+    let Some(entry) = target_of(inner) else { return std::ptr::null() };
+    let mut given = Vec::new();
+    for column in columns {
+        let held = expressions::variable(entry.relid, inner.resultRelation, *column);
+        given.push((held, format!("c{column}")));
+        if updates {
+            let set = sets.iter().find(|entry| entry.resno == *column).and_then(|entry| entry.expr());
+            let new = match set {
+                Some(set) if is_alone => set.copy(),
+                Some(_) => expressions::null_of(entry.relid, *column),
+                None => held,
+            };
+            given.push((new, format!("n{column}")));
+        }
+    }
+    set_columns(inner, given);
+    text::to_server(&finished(inner)).as_ptr()
+}
+
+/// SELECT true of the rows that a statement writes by such actions, each once, of which the target is `resultRelation`
+/// still; `None` where no query can tell.
+fn selecting<'t>(query: Query<'t>, writes: impl Fn(pg_sys::CmdType::Type) -> bool) -> Option<Query<'t>> {
     // A CTE that writes would write once more.
     if query.hasModifyingCTE {
-        return std::ptr::null();
+        return None;
     }
-    let Some(copy) = query.any().copy().as_a::<pg_sys::Query>() else { return std::ptr::null() };
+    let copy = query.any().copy().as_a::<pg_sys::Query>()?;
     let inner = match query.commandType {
+        pg_sys::CmdType::CMD_DELETE | pg_sys::CmdType::CMD_UPDATE if !writes(query.commandType) => {
+            return None;
+        }
         pg_sys::CmdType::CMD_DELETE | pg_sys::CmdType::CMD_UPDATE if !is_joined(copy) => copy,
         pg_sys::CmdType::CMD_DELETE | pg_sys::CmdType::CMD_UPDATE => {
             let (others, condition) = (others(copy), copy.condition());
-            match exists(copy, others, condition) {
-                Some(whole) => whole,
-                None => return std::ptr::null(),
-            }
+            exists(copy, others, condition)?
         }
-        pg_sys::CmdType::CMD_MERGE => match merged(copy) {
-            Some(whole) => whole,
-            None => return std::ptr::null(),
-        },
-        _ => return std::ptr::null(),
+        pg_sys::CmdType::CMD_MERGE => merged(copy, writes)?,
+        _ => return None,
     };
     make_select(inner);
-    let target = target_of(inner);
-    if rows == Rows::Made {
-        select_version(inner);
-    }
+    Some(inner)
+}
+
+/// The text of what `selecting` gave.
+fn finished(query: Query) -> String {
+    let target = target_of(query);
     // SAFETY: a Query of our own; its target is an entry of its range table.
     unsafe {
         if let Some(target) = target {
             (*target.as_ptr()).inFromCl = true;
         }
-        (*inner.as_ptr()).resultRelation = 0;
+        (*query.as_ptr()).resultRelation = 0;
     }
-    let text = deparsed(inner);
-    let condition = if rows == Rows::Made { format!(" WHERE {IS_MADE}") } else { String::new() };
-    let text = format!("SELECT pg_catalog.count(*) FROM ({}) counted{condition}", text.trim_end_matches(';'));
-    text::to_server(&text).as_ptr()
+    deparsed(query).trim_end_matches(';').to_owned()
 }
 
 fn target_of(query: Query) -> Option<Node<pg_sys::RangeTblEntry>> {
@@ -98,7 +140,7 @@ fn others<'t>(query: Query<'t>) -> Nodes<'t> {
 
 /// MERGE's rows that it updates or deletes: those of which, with some row of the source, the first action whose
 /// condition holds is one that does.
-fn merged<'t>(query: Query<'t>) -> Option<Query<'t>> {
+fn merged<'t>(query: Query<'t>, counts: impl Fn(pg_sys::CmdType::Type) -> bool) -> Option<Query<'t>> {
     let mut before: Vec<Node<'t>> = Vec::new();
     let mut writes: Vec<Node<'t>> = Vec::new();
     for action in query.mergeActionList().iter() {
@@ -108,7 +150,7 @@ fn merged<'t>(query: Query<'t>) -> Option<Query<'t>> {
         if !compat::is_matched(action) {
             continue;
         }
-        if action.commandType != pg_sys::CmdType::CMD_NOTHING {
+        if counts(action.commandType) {
             let own = before.iter().copied().chain(action.qual());
             writes.push(all_of(own.map(Node::copy)));
         }
@@ -217,7 +259,7 @@ fn move_target_out(query: Query, place: i32) {
     walk(query.any(), &mut Visitor { place, depth: 0 });
 }
 
-/// Makes SELECT 1 of a Query that is ours to change, of its tables and conditions.
+/// Makes SELECT true of a Query that is ours to change, of its tables and conditions.
 fn make_select(query: Query) {
     // SAFETY: as the caller says; an integer constant by value.
     unsafe {
@@ -225,28 +267,16 @@ fn make_select(query: Query) {
         (*raw).commandType = pg_sys::CmdType::CMD_SELECT;
         (*raw).returningList = std::ptr::null_mut();
         (*raw).mergeActionList = std::ptr::null_mut();
-        let none = pg_sys::InvalidOid;
-        let int4 = pg_sys::INT4OID;
-        let one = pg_sys::makeConst(int4, -1, none, 4, pg_sys::Datum::from(1), false, true);
-        let entry = nodes::make::<pg_sys::TargetEntry>();
-        (*entry).expr = one.cast();
-        (*entry).resno = 1;
-        (*entry).resname = text::to_server("one").as_ptr().cast_mut();
-        (*raw).targetList = pg_sys::lappend(std::ptr::null_mut(), entry.cast());
     }
+    set_columns(query, [(expressions::constant_condition(Some(true)), "one".to_owned())]);
 }
 
-/// Has a SELECT give what made its target's rows.
-fn select_version(query: Query) {
-    // SAFETY: as `make_select`, which made the list.
-    unsafe {
-        let (number, none) =
-            (pg_sys::MinTransactionIdAttributeNumber as pg_sys::AttrNumber, pg_sys::InvalidOid);
-        let made = pg_sys::makeVar(query.resultRelation, number, pg_sys::XIDOID, -1, none, 0);
-        let entry = nodes::make::<pg_sys::TargetEntry>();
-        (*entry).expr = made.cast();
-        (*entry).resno = 1;
-        (*entry).resname = text::to_server("made").as_ptr().cast_mut();
-        (*query.as_ptr()).targetList = pg_sys::lappend(std::ptr::null_mut(), entry.cast());
-    }
+/// Has a SELECT give these expressions, by these names.
+fn set_columns<'t>(query: Query<'t>, columns: impl IntoIterator<Item = (Node<'t>, String)>) {
+    let named = |(at, (expression, name)): (usize, (Node<'t>, String))| {
+        expressions::named_entry(expression, at as i16 + 1, &name).any()
+    };
+    let entries: Nodes = columns.into_iter().enumerate().map(named).collect();
+    // SAFETY: a Query that is ours to change.
+    unsafe { (*query.as_ptr()).targetList = entries.as_ptr() };
 }

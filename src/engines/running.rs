@@ -3,7 +3,7 @@
 use std::ffi::CStr;
 
 use crate::pg::local::Local;
-use crate::pg::{attempt, backend, pg_sys, raw, relations, roles, spi, text};
+use crate::pg::{attempt, backend, pg_sys, raw, relations, roles, settings, spi, text};
 
 /// A statement that runs. It lives in the memory of its execution, and is forgotten with it.
 #[repr(C)]
@@ -105,15 +105,27 @@ unsafe extern "C-unwind" fn forget(running: *mut core::ffi::c_void) {
     }
 }
 
+/// A setting under which an engine asks, and its value.
+pub type Setting = (&'static CStr, &'static CStr);
+
+fn under<T>(setting: Option<Setting>, f: impl FnOnce() -> T) -> T {
+    match setting {
+        Some((name, value)) => settings::with(name, value, f),
+        None => f(),
+    }
+}
+
 /// All rows of a table, as a query of the running statement's sees them.
-pub fn count(relation: pg_sys::Oid, only: bool) -> u64 {
+pub fn count(relation: pg_sys::Oid, only: bool, setting: Option<Setting>) -> u64 {
     let only = if only { "ONLY " } else { "" };
     let text = format!("SELECT pg_catalog.count(*) FROM {only}{}", relations::qualified_name(relation));
     let text = text::to_server(&text);
-    if relations::may_select(relation) {
-        return ask(text);
-    }
-    roles::acting_as(relations::owner(relation), || ask(text))
+    under(setting, || {
+        if relations::may_count(relation) {
+            return ask(text);
+        }
+        roles::acting_as(relations::owner(relation), || ask(text))
+    })
 }
 
 /// The number that a query of an engine's gives, which no role has to be allowed to ask.
@@ -150,6 +162,16 @@ fn ask(text: &CStr) -> u64 {
 
 /// The number that a query of a statement's conditions gives; `None` where it fails: so will the statement, with an
 /// error of its own, or the engine runs it where it cannot run the query.
-pub fn try_to_ask(text: &CStr, parameters: pg_sys::ParamListInfo) -> Option<u64> {
-    attempt::keep(|| spi::number(text, parameters)).ok()
+pub fn try_to_ask(text: &CStr, parameters: pg_sys::ParamListInfo, setting: Option<Setting>) -> Option<u64> {
+    under(setting, || attempt::keep(|| spi::number(text, parameters)).ok())
+}
+
+/// The text that such a query gives.
+pub fn try_to_read(
+    text: &CStr,
+    parameters: pg_sys::ParamListInfo,
+    setting: Option<Setting>,
+) -> Option<String> {
+    let read = || attempt::keep(|| spi::value(text, parameters)).ok().flatten();
+    under(setting, read).map(|value| text::from_server(&value))
 }

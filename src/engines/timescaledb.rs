@@ -165,6 +165,10 @@ impl Engine for TimescaleDb {
         count.rows() + packed_rows(&chunks)
     }
 
+    fn counts_under(&self, _: pg_sys::Oid) -> Option<running::Setting> {
+        None
+    }
+
     fn routes_inserts(&self, relation: pg_sys::Oid) -> bool {
         part(relation) == Part::Hypertable
     }

@@ -88,6 +88,15 @@ pub fn fired(outer: Option<Background>) {
     }
 }
 
+/// What `f` judges goes with what a statement writes, and is the same user's. An error puts back what was.
+pub fn as_cascade_of<T>(write: Write, f: impl FnOnce() -> T) -> T {
+    let outer = CURRENT.get();
+    CURRENT.set(Background { writes: Some(write), role: roles::current().0, ..outer });
+    let done = f();
+    CURRENT.set(outer);
+    done
+}
+
 /// A utility command begins; DROP TABLE and DROP SCHEMA are kept.
 pub(super) fn enter(utility: Option<Copied>, serial: Owner) {
     let role = roles::current().0;

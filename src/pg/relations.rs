@@ -68,6 +68,17 @@ pub fn column(relation: pg_sys::Oid, attribute: i16) -> String {
     pg_sys::get_attname(relation, attribute, true).map(from_server).unwrap_or_default()
 }
 
+/// The name of a column's type, as SQL takes it whatever the search path.
+pub fn column_type(relation: pg_sys::Oid, attribute: i16) -> String {
+    let flags = pg_sys::FORMAT_TYPE_TYPEMOD_GIVEN | pg_sys::FORMAT_TYPE_FORCE_QUALIFY;
+    // SAFETY: catalog cache look-ups; gives a palloc'd, NUL-terminated name.
+    unsafe {
+        let (mut of, mut modifier, mut collation) = (pg_sys::InvalidOid, -1, pg_sys::InvalidOid);
+        pg_sys::get_atttypetypmodcoll(relation, attribute, &mut of, &mut modifier, &mut collation);
+        from_server(CStr::from_ptr(pg_sys::format_type_extended(of, modifier, flags as u16)))
+    }
+}
+
 pub fn kind(relation: pg_sys::Oid) -> u8 {
     pg_sys::get_rel_relkind(relation) as u8
 }
@@ -307,10 +318,16 @@ pub fn from_name(name: &pg_sys::NameData) -> String {
     from_server(unsafe { CStr::from_ptr(name.data.as_ptr()) })
 }
 
-/// Whether the current user may read a table, all of it.
-pub fn may_select(relation: pg_sys::Oid) -> bool {
-    pg_sys::pg_class_aclcheck(relation, pg_sys::GetUserId(), pg_sys::ACL_SELECT as pg_sys::AclMode)
-        == pg_sys::AclResult::ACLCHECK_OK
+/// Whether the current user may count a table's rows: read some column of it.
+pub fn may_count(relation: pg_sys::Oid) -> bool {
+    let (user, mode) = (pg_sys::GetUserId(), pg_sys::ACL_SELECT as pg_sys::AclMode);
+    let allowed = pg_sys::AclResult::ACLCHECK_OK;
+    // SAFETY: catalog cache look-ups.
+    unsafe {
+        pg_sys::pg_class_aclcheck(relation, user, mode) == allowed
+            || pg_sys::pg_attribute_aclcheck_all(relation, user, mode, pg_sys::AclMaskHow::ACLMASK_ANY)
+                == allowed
+    }
 }
 
 /// Who owns a relation; InvalidOid where it is gone.

@@ -66,6 +66,11 @@ pub fn deallocate(name: &CStr) {
 /// The number in the first row and column of a query, with the parameters of a statement; 0 where there is none. It
 /// sees what the running statement sees.
 pub fn number(query: &CStr, parameters: pg_sys::ParamListInfo) -> u64 {
+    value(query, parameters).and_then(|value| value.to_str().ok()?.parse().ok()).unwrap_or(0)
+}
+
+/// The same of a text.
+pub fn value(query: &CStr, parameters: pg_sys::ParamListInfo) -> Option<CString> {
     // SAFETY: NULL, or a statement's parameters.
     let count = unsafe { parameters.as_ref() }.map_or(0, |all| all.numParams.max(0) as usize);
     let mut types = vec![pg_sys::TEXTOID; count];
@@ -86,14 +91,14 @@ pub fn number(query: &CStr, parameters: pg_sys::ParamListInfo) -> u64 {
             raw::SPI_execute_with_args(query.as_ptr(), count as c_int, types, values, nulls, true, 0);
         }
     });
-    let mut number = 0;
+    let mut found = None;
     // SAFETY: SPI's result, which is there until SPI_finish; a value is NUL-terminated.
     unsafe {
         if pg_sys::SPI_processed > 0 && !pg_sys::SPI_tuptable.is_null() {
             let table = pg_sys::SPI_tuptable;
             let value = pg_sys::SPI_getvalue(*(*table).vals, (*table).tupdesc, 1);
             if !value.is_null() {
-                number = CStr::from_ptr(value).to_str().ok().and_then(|text| text.parse().ok()).unwrap_or(0);
+                found = Some(CStr::from_ptr(value).to_owned());
             }
         }
     }
@@ -104,7 +109,7 @@ pub fn number(query: &CStr, parameters: pg_sys::ParamListInfo) -> u64 {
             raw::SPI_finish()
         }
     });
-    number
+    found
 }
 
 /// A parameter of a statement, from 0; `None` where it has no type, and so no use.

@@ -188,6 +188,23 @@ pub fn target_entry<'t>(expression: Node<'t>, number: i16) -> Node<'t, pg_sys::T
     unsafe { made(pg_sys::makeTargetEntry(expression.as_ptr().cast(), number, nothing, true).cast()) }
 }
 
+/// An entry of a result's, by this name.
+pub fn named_entry<'t>(expression: Node<'t>, number: i16, name: &str) -> Node<'t, pg_sys::TargetEntry> {
+    let name = crate::pg::text::to_server(name).as_ptr().cast_mut();
+    // SAFETY: makes a TargetEntry of an expression, with a palloc'd name.
+    unsafe { made(pg_sys::makeTargetEntry(expression.as_ptr().cast(), number, name, false).cast()) }
+}
+
+/// NULL, of a column's type.
+pub fn null_of<'t>(relation: pg_sys::Oid, column: i16) -> Node<'t> {
+    let (mut of, mut modifier, mut collation) = (pg_sys::InvalidOid, -1, pg_sys::InvalidOid);
+    // SAFETY: the column's type is the catalog's.
+    unsafe {
+        pg_sys::get_atttypetypmodcoll(relation, column, &mut of, &mut modifier, &mut collation);
+        made(pg_sys::makeNullConst(of, modifier, collation).cast())
+    }
+}
+
 /// `argument IS NULL`, or IS NOT NULL.
 pub fn null_test<'t>(argument: Node<'t>, kind: pg_sys::NullTestType::Type) -> Node<'t> {
     let test = make::<pg_sys::NullTest>();
