@@ -33,6 +33,7 @@ use cascades::Cascade;
 /// One write of a statement that an engine runs.
 struct One {
     carried: Carried,
+    /// NULL where it is not guarded.
     execution: *mut Execution,
     threshold: u64,
     /// What was counted before.
@@ -117,25 +118,23 @@ unsafe fn start_one(state: *mut State, ps: *mut pg_sys::PlanState, carried: Carr
         facts.write(carried.facts);
         let orders = Orders::of_facts(&*facts, carried.conditions, carried.expected);
         let expectation = expected::evaluate(&orders, ps);
-        match frame::guarded(|| execution::start(&orders, (*state).query, expectation)) {
-            // What is of facts such as these does not begin light.
-            Start::Pass | Start::Again => {}
-            Start::Refuse(frozen) => report::raise(&frozen),
-            Start::Watch { execution, threshold, .. } => frame::guarded(|| {
-                if (*state).writes.is_null() {
-                    (*state).writes = Box::into_raw(Box::default());
-                }
-                (*(*state).writes).push(One {
-                    carried,
-                    execution,
-                    threshold,
-                    before: None,
-                    made: 0,
-                    table_before: None,
-                    cascades: Vec::new(),
-                });
-            }),
-        }
+        let (execution, threshold) =
+            match frame::guarded(|| execution::start(&orders, (*state).query, expectation)) {
+                Start::Refuse(frozen) => return report::raise(&frozen),
+                Start::Watch { execution, threshold, .. } => (execution, threshold),
+                // What is of facts such as these does not begin light. Foreign keys go on from what is not guarded, too.
+                Start::Pass | Start::Again if !carried.keys.is_null() => (std::ptr::null_mut(), u64::MAX),
+                Start::Pass | Start::Again => return,
+            };
+        frame::guarded(|| {
+            if (*state).writes.is_null() {
+                (*state).writes = Box::into_raw(Box::default());
+            }
+            let (before, table_before) = (None, None);
+            let one =
+                One { carried, execution, threshold, before, made: 0, table_before, cascades: Vec::new() };
+            (*(*state).writes).push(one);
+        });
     }
 }
 
@@ -146,9 +145,8 @@ unsafe extern "C-unwind" fn drop_writes(state: *mut core::ffi::c_void) {
             let state = state.cast::<State>();
             let writes = std::mem::replace(&mut (*state).writes, std::ptr::null_mut());
             if !writes.is_null() {
-                for one in *Box::from_raw(writes) {
-                    drop(Box::from_raw(one.execution));
-                }
+                let guarded = Box::from_raw(writes).into_iter().filter(|one| !one.execution.is_null());
+                guarded.for_each(|one| drop(Box::from_raw(one.execution)));
             }
         }
     });
@@ -198,7 +196,9 @@ unsafe fn judge(state: *mut State, by: unsafe fn(*mut State, &mut One) -> Result
 unsafe fn before(state: *mut State, one: &mut One) -> Result<(), Frozen> {
     // SAFETY: as `judge`; NULL, or NUL-terminated, of the plan.
     let (parameters, keys) = unsafe {
-        before_itself(state, one)?;
+        if !one.execution.is_null() {
+            before_itself(state, one)?;
+        }
         ((*(*state).query).es_param_list_info, text::at(one.carried.keys))
     };
     if let Some(keys) = keys {
@@ -242,8 +242,19 @@ unsafe fn before_itself(state: *mut State, one: &mut One) -> Result<(), Frozen> 
     task.meets(rows)
 }
 
-/// Holds what the engine has written against what it may.
+/// Holds what the engine has written against what it may, and has what foreign keys have written join its sums.
 unsafe fn after(state: *mut State, one: &mut One) -> Result<(), Frozen> {
+    if !one.execution.is_null() {
+        // SAFETY: as `judge`.
+        unsafe { after_itself(state, one)? };
+    }
+    let write = one.carried.facts.write;
+    one.cascades.iter_mut().try_for_each(|cascade| cascade.after(write))
+}
+
+/// # Safety
+/// As `after`, of a write that is guarded.
+unsafe fn after_itself(state: *mut State, one: &mut One) -> Result<(), Frozen> {
     // SAFETY: as `judge`.
     let (execution, written) = unsafe { (&mut *one.execution, (*(*state).query).es_processed) };
     let write = one.carried.facts.write;
@@ -269,6 +280,5 @@ unsafe fn after(state: *mut State, one: &mut One) -> Result<(), Frozen> {
     if counted > one.threshold {
         one.threshold = execution.task.check(counted)?;
     }
-    execution.finish(counted, deleted)?;
-    one.cascades.iter_mut().try_for_each(|cascade| cascade.after(write))
+    execution.finish(counted, deleted)
 }
