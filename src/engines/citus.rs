@@ -112,10 +112,6 @@ impl Engine for Citus {
         is.then_some((c"citus.multi_shard_modify_mode", c"sequential"))
     }
 
-    fn routes_inserts(&self, _: pg_sys::Oid) -> bool {
-        false
-    }
-
     fn whole(&self, relation: pg_sys::Oid) -> Option<pg_sys::Oid> {
         match part(relation) {
             Part::ShardOf(table) => Some(table),
@@ -125,14 +121,6 @@ impl Engine for Citus {
 
     fn hides(&self, relation: pg_sys::Oid) -> bool {
         matches!(part(relation), Part::ShardOf(_))
-    }
-
-    fn goes_with(&self, _: pg_sys::Oid) -> Option<pg_sys::Oid> {
-        None
-    }
-
-    fn packed(&self, _: pg_sys::Oid) -> Option<(pg_sys::Oid, String)> {
-        None
     }
 
     fn unguarded_nodes(&self) -> Option<&'static core::ffi::CStr> {
@@ -160,13 +148,5 @@ impl Engine for Citus {
 
     fn is_own_node(&self, name: &core::ffi::CStr) -> bool {
         name.to_bytes().starts_with(b"Citus ")
-    }
-
-    fn wraps_writes(&self, _: &core::ffi::CStr) -> bool {
-        false
-    }
-
-    fn starts_inputs_late(&self) -> bool {
-        false
     }
 }

@@ -149,10 +149,6 @@ impl Engine for TimescaleDb {
         KNOWN.forget(relation);
     }
 
-    fn runs(&self, _: pg_sys::Oid) -> bool {
-        false
-    }
-
     fn counts(&self, relation: pg_sys::Oid) -> bool {
         matches!(part(relation), Part::Hypertable | Part::ChunkOf(_)) && has_packed_rows(relation)
     }
@@ -163,10 +159,6 @@ impl Engine for TimescaleDb {
         count.go_on(u64::MAX, u64::MAX);
         let chunks = if is_chunk || only { vec![relation] } else { inheritance::members(relation) };
         count.rows() + packed_rows(&chunks)
-    }
-
-    fn counts_under(&self, _: pg_sys::Oid) -> Option<running::Setting> {
-        None
     }
 
     fn routes_inserts(&self, relation: pg_sys::Oid) -> bool {
@@ -197,22 +189,6 @@ impl Engine for TimescaleDb {
             Part::PackedOf(chunk) if chunk != pg_sys::InvalidOid => Some((chunk, count_packed(&[relation]))),
             _ => None,
         }
-    }
-
-    fn unguarded_nodes(&self) -> Option<&'static CStr> {
-        None
-    }
-
-    fn is_own_session(&self) -> bool {
-        false
-    }
-
-    fn is_own_function(&self, _: pg_sys::Oid) -> bool {
-        false
-    }
-
-    fn is_own_node(&self, _: &CStr) -> bool {
-        false
     }
 
     fn wraps_writes(&self, name: &CStr) -> bool {
