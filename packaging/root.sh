@@ -10,7 +10,7 @@
 . tests/lib/debian.sh
 [ "$(id -u)" = 0 ] || { echo "needs root: debootstrap and chroot do" >&2; exit 1; }
 command -v debootstrap >/dev/null ||
-  { apt-get update -qq && apt-get install -yqq --no-install-recommends debootstrap >/dev/null; } ||
+  { apt-get update -qq && apt-get install -yqq --no-install-recommends debootstrap; } >/dev/null 2>&1 ||
   { echo "debootstrap is missing, and could not be installed: apt-get install debootstrap" >&2; exit 1; }
 mirror=$(debian_mirror debian)
 [ -n "$mirror" ] || { echo "apt's sources name no mirror of Debian's" >&2; exit 1; }
