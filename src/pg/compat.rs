@@ -145,7 +145,7 @@ pub unsafe fn written_as(estate: *const pg_sys::EState, relation: pg_sys::Oid) -
     }
 }
 
-/// The one relation that a made-up statement has named so far is read as `role`, and nobody is asked whether that may.
+/// The one relation that a made-up statement has named so far is read as `role`.
 ///
 /// # Safety
 /// `state` has one range table entry, of a relation; no frame above owns anything.
@@ -157,8 +157,31 @@ pub unsafe fn read_as(state: *mut pg_sys::ParseState, role: pg_sys::Oid) {
         #[cfg(since_16)]
         let mut asked = nodes::items::<pg_sys::RTEPermissionInfo>((*state).p_rteperminfos);
         if let Some(of) = asked.next() {
-            (*of).requiredPerms = 0;
             (*of).checkAsUser = role;
+        }
+    }
+}
+
+/// Nobody is asked whether a plan's relations may be read. The planner has taken from there as whom they are.
+///
+/// # Safety
+/// `plan` is of a statement that the caller has made.
+pub unsafe fn ask_nobody(plan: *mut pg_sys::PlannedStmt) {
+    // SAFETY: by contract: the plan's own range table.
+    unsafe {
+        for entry in nodes::items::<pg_sys::RangeTblEntry>((*plan).rtable) {
+            #[cfg(not(since_16))]
+            {
+                (*entry).requiredPerms = 0;
+            }
+            #[cfg(since_16)]
+            {
+                (*entry).perminfoindex = 0;
+            }
+        }
+        #[cfg(since_16)]
+        {
+            (*plan).permInfos = std::ptr::null_mut();
         }
     }
 }

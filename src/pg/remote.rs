@@ -49,6 +49,7 @@ unsafe fn ask(opened: pg_sys::Relation, role: pg_sys::Oid, enough: u64) -> (u64,
             #[cfg(since_19)]
             std::ptr::null_mut(),
         );
+        compat::ask_nobody(plan);
         let execution = raw::CreateQueryDesc(
             plan,
             text,
