@@ -4,7 +4,7 @@
 use core::ffi::c_char;
 
 use crate::pg::nodes::{self, Kind, Node, Nodes, Walk, expressions, walk};
-use crate::pg::{compat, pg_sys, text};
+use crate::pg::{compat, pg_sys, relations, text};
 
 type Query<'t> = Node<'t, pg_sys::Query>;
 
@@ -26,7 +26,8 @@ const IS_MADE: &str = "CASE WHEN pg_catalog.pg_current_xact_id_if_assigned() IS 
       )::pg_catalog.text::pg_catalog.xid8) OPERATOR(pg_catalog.=) 'in progress' END";
 
 /// The text of the query that counts; NULL where a statement cannot be counted before it runs.
-pub fn counting(query: Query, rows: Rows) -> *const c_char {
+/// `beside` has the CTEs that it may name (`beside`).
+pub fn counting(query: Query, rows: Rows, beside: &str) -> *const c_char {
     let Some(inner) = selecting(query, |action| action != pg_sys::CmdType::CMD_NOTHING) else {
         return std::ptr::null();
     };
@@ -39,13 +40,13 @@ pub fn counting(query: Query, rows: Rows) -> *const c_char {
     } else {
         String::new()
     };
-    let text = format!("SELECT pg_catalog.count(*) FROM ({}) counted{condition}", finished(inner));
+    let text = format!("{beside}SELECT pg_catalog.count(*) FROM ({}) counted{condition}", finished(inner));
     text::to_server(&text).as_ptr()
 }
 
 /// The text of a query of what these columns hold in the rows that a statement deletes or, where `updates`, changes:
 /// `c1` of column 1, and `n1` of what it becomes. NULL where no query can tell.
-pub fn columns(query: Query, columns: &[i16], updates: bool) -> *const c_char {
+pub fn columns(query: Query, columns: &[i16], updates: bool, beside: &str) -> *const c_char {
     let of = if updates { pg_sys::CmdType::CMD_UPDATE } else { pg_sys::CmdType::CMD_DELETE };
     let sets: Vec<_> = query.targetList().iter().collect();
     // What an UPDATE that joins makes of a column is not to be had where its target is.
@@ -67,7 +68,7 @@ pub fn columns(query: Query, columns: &[i16], updates: bool) -> *const c_char {
         }
     }
     set_columns(inner, given);
-    text::to_server(&finished(inner)).as_ptr()
+    text::to_server(&format!("{beside}{}", finished(inner))).as_ptr()
 }
 
 /// SELECT true of the rows that a statement writes by such actions, each once, of which the target is `resultRelation`
@@ -105,6 +106,32 @@ fn finished(query: Query) -> String {
         (*query.as_ptr()).resultRelation = 0;
     }
     deparsed(query).trim_end_matches(';').to_owned()
+}
+
+/// The CTEs of a statement that one of them which writes may name, as they stand before a query; those that write are
+/// not among them.
+pub fn beside(whole: Query) -> String {
+    let define = |cte: Node<pg_sys::CommonTableExpr>| {
+        let query = cte.ctequery()?.as_a::<pg_sys::Query>()?;
+        if query.commandType != pg_sys::CmdType::CMD_SELECT {
+            return None;
+        }
+        let name = text::from_server(cte.ctename()?);
+        let columns = cte.ctecolnames().iter().filter_map(|column| column.sval());
+        let columns: Vec<_> =
+            columns.map(|column| relations::quoted_name(&text::from_server(column))).collect();
+        let text = deparsed(query.any().copy().as_a()?);
+        Some(format!("{} ({}) AS ({text})", relations::quoted_name(&name), columns.join(", ")))
+    };
+    let all: Vec<_> = whole.cteList().iter().filter_map(define).collect();
+    let recursive = if whole.hasRecursive { "RECURSIVE " } else { "" };
+    if all.is_empty() { String::new() } else { format!("WITH {recursive}{} ", all.join(", ")) }
+}
+
+/// The text of the query that counts the rows of a table whose versions the transaction has made.
+pub fn counting_made(table: pg_sys::Oid) -> String {
+    let table = relations::qualified_name(table);
+    format!("SELECT pg_catalog.count(*) FROM (SELECT t.xmin AS made FROM {table} t) counted WHERE {IS_MADE}")
 }
 
 fn target_of(query: Query) -> Option<Node<pg_sys::RangeTblEntry>> {

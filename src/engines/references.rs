@@ -44,8 +44,8 @@ fn to(table: pg_sys::Oid, deletes: bool) -> Vec<Reference> {
     }
     let action = if deletes { "confdeltype" } else { "confupdtype" };
     let query = format!(
-        "SELECT unnest(ARRAY[k.conrelid::oid::text, ({deletes} AND k.{action} = 'c')::text, array_to_string(k.confkey, ' '), \
-           array_to_string(k.conkey, ' '), \
+        "SELECT unnest(ARRAY[k.conrelid::oid::text, ({deletes} AND k.{action} = 'c')::text, \
+           array_to_string(k.confkey, ' '), array_to_string(k.conkey, ' '), \
            string_agg(format('a.c%s OPERATOR(%I.%s) t.%I', k.confkey[i], n.nspname, o.oprname, c.attname), ' AND '), \
            string_agg(format('a.c%s OPERATOR(%I.%s) t.%I', k.confkey[i], s.nspname, p.oprname, r.attname), ' AND ')]) \
          FROM pg_catalog.pg_constraint k CROSS JOIN generate_subscripts(k.conkey, 1) i \
@@ -100,14 +100,14 @@ fn deletes(query: Node<pg_sys::Query>, write: Write) -> Option<bool> {
 
 /// The query that gives what foreign keys refer to in the rows that a statement writes; NULL where no key goes on to
 /// others, or no query can tell.
-pub fn keys(query: Node<pg_sys::Query>, write: Write) -> *const core::ffi::c_char {
+pub fn keys(query: Node<pg_sys::Query>, write: Write, beside: &str) -> *const core::ffi::c_char {
     let Some(deletes) = deletes(query, write) else { return std::ptr::null() };
     let mut keys = to(write.relation, deletes);
     if !deletes {
         let sets: Vec<_> = query.targetList().iter().collect();
         keys.retain(|key| key.to.iter().any(|column| sets.iter().any(|entry| entry.resno == *column)));
     }
-    if keys.is_empty() { std::ptr::null() } else { query::columns(query, &columns(&keys), !deletes) }
+    if keys.is_empty() { std::ptr::null() } else { query::columns(query, &columns(&keys), !deletes, beside) }
 }
 
 /// Rows of a table that go, or change, on the way from key to key.

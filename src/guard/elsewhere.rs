@@ -20,10 +20,12 @@ use super::execution::{self, Execution, Start};
 use super::expected;
 use super::orders::{Facts, Orders};
 use crate::engines;
+use crate::engines::query;
 use crate::engines::running::{self, Running};
 use crate::ledger;
 use crate::pg::nodes;
 use crate::pg::report::{self, Frozen};
+use crate::pg::write::Write;
 use crate::pg::{frame, pg_sys, raw, text};
 use crate::settings::{self, SumOver};
 use carried::{Carried, engines_node};
@@ -122,7 +124,8 @@ unsafe fn start_one(state: *mut State, ps: *mut pg_sys::PlanState, carried: Carr
             match frame::guarded(|| execution::start(&orders, (*state).query, expectation)) {
                 Start::Refuse(frozen) => return report::raise(&frozen),
                 Start::Watch { execution, threshold, .. } => (execution, threshold),
-                // What is of facts such as these does not begin light. Foreign keys go on from what is not guarded, too.
+                // What is of facts such as these does not begin light. Foreign keys go on from what is not guarded,
+                // too.
                 Start::Pass | Start::Again if !carried.keys.is_null() => (std::ptr::null_mut(), u64::MAX),
                 Start::Pass | Start::Again => return,
             };
@@ -229,7 +232,7 @@ unsafe fn before_itself(state: *mut State, one: &mut One) -> Result<(), Frozen> 
     }
     let Some(rows) = one.before else {
         // Counted by what comes of it; its table's size is that of before.
-        one.table_before = task.read_size();
+        one.table_before = if one.carried.is_main { task.read_size() } else { left_or_made(one.carried) };
         return Ok(());
     };
     if let Some(unmet) = task.breaks(rows) {
@@ -240,6 +243,17 @@ unsafe fn before_itself(state: *mut State, one: &mut One) -> Result<(), Frozen> 
         one.threshold = task.check(counted)?;
     }
     task.meets(rows)
+}
+
+/// Of what a write of a CTE's leaves, where nothing else tells its rows: a table's rows where it deletes, those that the
+/// transaction has made where it updates.
+fn left_or_made(carried: Carried) -> Option<u64> {
+    let Write { command, relation, only } = carried.facts.write;
+    if command == Command::Delete {
+        return engines::count(relation, only);
+    }
+    let text = query::counting_made(relation);
+    running::try_to_ask(text::to_server(&text), std::ptr::null_mut(), engines::counts_under(relation))
 }
 
 /// Holds what the engine has written against what it may, and has what foreign keys have written join its sums.
@@ -260,7 +274,10 @@ unsafe fn after_itself(state: *mut State, one: &mut One) -> Result<(), Frozen> {
     let write = one.carried.facts.write;
     let rows = match one.before {
         Some(before) if !one.carried.is_main => before,
-        _ if !one.carried.is_main => 0,
+        _ if !one.carried.is_main => {
+            let now = left_or_made(one.carried);
+            one.table_before.zip(now).map_or(0, |(then, now)| then.abs_diff(now))
+        }
         // What it has inserted counts for nothing.
         Some(before) if write.command == Command::Merge => before,
         None if matches!(write.command, Command::Merge | Command::Upsert) => {

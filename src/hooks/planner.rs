@@ -165,13 +165,13 @@ fn carry(query: Node<pg_sys::Query>) -> Carried {
 /// What is to be known of the writes that an engine plans by itself; NULL where there are none.
 fn prepare(query: Node<pg_sys::Query>, carried: &Carried) -> *mut Option<Prepared> {
     let prepared: Vec<_> = if carried.several.is_null() {
-        vec![carried.one.as_ref().and_then(|finding| elsewhere::prepare(query, finding))]
+        vec![carried.one.as_ref().and_then(|finding| elsewhere::prepare(query, query, finding))]
     } else {
         // SAFETY: `carry` filled it.
         let findings = unsafe { std::slice::from_raw_parts(carried.several, carried.count) };
         let writes = analysis::writes(query);
         let each = findings.iter().zip(writes);
-        each.map(|(finding, query)| elsewhere::prepare(query, finding.as_ref()?)).collect()
+        each.map(|(finding, write)| elsewhere::prepare(write, query, finding.as_ref()?)).collect()
     };
     if prepared.iter().all(Option::is_none) {
         return std::ptr::null_mut();

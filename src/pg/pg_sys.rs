@@ -174,6 +174,7 @@ functions! {
         relid: Oid, attnum: AttrNumber, typid: *mut Oid, typmod: *mut i32, collid: *mut Oid
     );
     fn fmgr_info(function_id: Oid, finfo: *mut FmgrInfo);
+    fn format_type_extended(type_oid: Oid, typemod: i32, flags: u16) -> *mut c_char;
     fn get_extension_oid(extname: *const c_char, missing_ok: bool) -> Oid;
     fn get_fn_expr_argtype(flinfo: *mut FmgrInfo, argnum: c_int) -> Oid;
     fn get_func_signature(funcid: Oid, argtypes: *mut *mut Oid, nargs: *mut c_int) -> Oid;
@@ -408,6 +409,7 @@ functions_of_values! {
     fn isOtherTempNamespace(namespace_id: Oid) -> bool;
     fn IsTransactionBlock() -> bool;
     fn makeBoolConst(value: bool, isnull: bool) -> *mut Node;
+    fn makeNullConst(consttype: Oid, consttypmod: i32, constcollid: Oid) -> *mut Const;
     fn makeTargetEntry(expr: *mut Expr, resno: AttrNumber, resname: *mut c_char, resjunk: bool) -> *mut TargetEntry;
     fn NewGUCNestLevel() -> c_int;
     fn lookup_rowtype_tupdesc(type_id: Oid, typmod: i32) -> TupleDesc;
@@ -416,6 +418,7 @@ functions_of_values! {
     fn op_strict(opno: Oid) -> bool;
     fn palloc(size: usize) -> *mut c_void;
     fn palloc0(size: usize) -> *mut c_void;
+    fn pg_attribute_aclcheck_all(table_oid: Oid, roleid: Oid, mode: AclMode, how: AclMaskHow::Type) -> AclResult::Type;
     fn pg_class_aclcheck(table_oid: Oid, roleid: Oid, mode: AclMode) -> AclResult::Type;
     fn pgstat_fetch_stat_tabentry(relid: Oid) -> *mut PgStat_StatTabEntry;
     fn RecoveryInProgress() -> bool;

@@ -322,12 +322,8 @@ pub fn from_name(name: &pg_sys::NameData) -> String {
 pub fn may_count(relation: pg_sys::Oid) -> bool {
     let (user, mode) = (pg_sys::GetUserId(), pg_sys::ACL_SELECT as pg_sys::AclMode);
     let allowed = pg_sys::AclResult::ACLCHECK_OK;
-    // SAFETY: catalog cache look-ups.
-    unsafe {
-        pg_sys::pg_class_aclcheck(relation, user, mode) == allowed
-            || pg_sys::pg_attribute_aclcheck_all(relation, user, mode, pg_sys::AclMaskHow::ACLMASK_ANY)
-                == allowed
-    }
+    pg_sys::pg_class_aclcheck(relation, user, mode) == allowed
+        || pg_sys::pg_attribute_aclcheck_all(relation, user, mode, pg_sys::AclMaskHow::ACLMASK_ANY) == allowed
 }
 
 /// Who owns a relation; InvalidOid where it is gone.

@@ -54,20 +54,25 @@ pub fn given() -> u32 {
 }
 
 /// What is to be known of a write before it is planned; `None` where no engine runs it.
-pub fn prepare(query: Node<pg_sys::Query>, finding: &Finding) -> Option<Prepared> {
+pub fn prepare(
+    query: Node<pg_sys::Query>,
+    whole: Node<pg_sys::Query>,
+    finding: &Finding,
+) -> Option<Prepared> {
     if !engines::runs(finding.write.relation) {
         return None;
     }
+    let beside = if query == whole { String::new() } else { query::beside(whole) };
     let is_point_write = matches!(finding.write.command, Command::Delete | Command::Update)
         && query.condition().is_some_and(|condition| {
             unique_keys::leaves_one(finding.write.relation, query.resultRelation, condition)
         });
     let is_free = is_point_write && finding.expected.is_null();
-    let counting = if is_free { std::ptr::null() } else { query::counting(query, Rows::All) };
+    let counting = if is_free { std::ptr::null() } else { query::counting(query, Rows::All, &beside) };
     let is_alone = levels::plans_clients_own() && settings::scope() == SumOver::Statement;
     let may_be_made = matches!(finding.write.command, Command::Delete | Command::Update) && !is_alone;
-    let made = if may_be_made { query::counting(query, Rows::Made) } else { std::ptr::null() };
-    let keys = references::keys(query, finding.write);
+    let made = if may_be_made { query::counting(query, Rows::Made, &beside) } else { std::ptr::null() };
+    let keys = references::keys(query, finding.write, &beside);
     Some(Prepared { counting, made, keys, is_point_write })
 }
 

@@ -178,7 +178,7 @@ nodes! {
         subquery: Query, joinaliasvars: [Node], functions: [Node], tablefunc: Node, values_lists: [Node],
         ctename: str, eref: Alias, securityQuals: [Node]
     };
-    CommonTableExpr T_CommonTableExpr { ctename: str, ctequery: Node };
+    CommonTableExpr T_CommonTableExpr { ctename: str, ctequery: Node, ctecolnames: [String] };
     MergeAction T_MergeAction { qual: Node };
     SetOperationStmt T_SetOperationStmt { larg: Node, rarg: Node };
 

@@ -13,7 +13,8 @@ INSERT INTO tree SELECT t, g, nullif(g / 2, 0) FROM generate_series(1, 20) t, ge
 CREATE TABLE kind (id int PRIMARY KEY, v int UNIQUE);
 SELECT create_reference_table('kind');
 INSERT INTO kind SELECT g, g FROM generate_series(0, 101) g;
-CREATE TABLE thing (id int PRIMARY KEY, k int REFERENCES kind ON DELETE SET NULL, w int REFERENCES kind (v) ON UPDATE CASCADE);
+CREATE TABLE thing (id int PRIMARY KEY, k int REFERENCES kind ON DELETE SET NULL,
+  w int REFERENCES kind (v) ON UPDATE CASCADE);
 SELECT create_distributed_table('thing', 'id');
 INSERT INTO thing SELECT g, g % 100 FROM generate_series(1, 10000) g;
 UPDATE thing SET w = id % 100 WHERE id <= 5000;

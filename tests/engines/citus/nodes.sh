@@ -4,7 +4,8 @@ shard=$(said w2 "SELECT 'dist_' || shardid FROM citus_shards WHERE table_name = 
 # holds SQL: a session of w2's that lets a shard be read, but not written, and runs SQL before it lets go; until it has
 # the lock.
 holds() {
-  said w2 "SET citus.enable_manual_changes_to_shards = on" BEGIN "LOCK TABLE $shard IN EXCLUSIVE MODE" "SELECT pg_sleep(2)" "$1" COMMIT >/dev/null &
+  said w2 "SET citus.enable_manual_changes_to_shards = on" BEGIN "LOCK TABLE $shard IN EXCLUSIVE MODE" \
+    "SELECT pg_sleep(2)" "$1" COMMIT >/dev/null &
   until_equal 10 1 said w2 "SELECT count(*) FROM pg_locks WHERE relation = '$shard'::regclass
     AND mode = 'ExclusiveLock' AND granted" || fail "$shard is locked" <<<"not in time"
 }

@@ -32,7 +32,8 @@ refuses "a rule of a view: Citus's own error" "^ERROR:  missing FROM-clause entr
 many="DELETE FROM dist WHERE v > \$1"
 refuses "a plan that was kept" "$limit" "PREPARE p(int) AS $many; EXECUTE p(9999); EXECUTE p(9999); EXECUTE p(9999);
   EXECUTE p(9999); EXECUTE p(9999); EXECUTE p(9999); EXECUTE p(0)"
-refuses "a plan that was kept: where" "matches every row" "PREPARE p(int) AS DELETE FROM dist WHERE id = \$1 OR \$1 IS NULL;
+refuses "a plan that was kept: where" "matches every row" \
+  "PREPARE p(int) AS DELETE FROM dist WHERE id = \$1 OR \$1 IS NULL;
   EXECUTE p(1); EXECUTE p(2); EXECUTE p(3); EXECUTE p(4); EXECUTE p(5); EXECUTE p(6); EXECUTE p(NULL)"
 for setting in "citus.multi_shard_modify_mode = sequential" "citus.enable_ddl_propagation = off" \
   "citus.enable_fast_path_router_planner = off" "citus.enable_local_execution = off" \
@@ -45,7 +46,8 @@ refuses "the name of Citus's own sessions, taken later" "cannot execute a distri
 refuses "ONLY" "DELETE on table \"dist\" $limit" "DELETE FROM ONLY dist WHERE v > 0"
 refuses "TRUNCATE of several" "TRUNCATE on table \"(dist|ref)\" $limit" "TRUNCATE dist, ref"
 refuses "TRUNCATE with CASCADE" "TRUNCATE on table \"(par|chi)\" $limit" "TRUNCATE par CASCADE"
-refuses "with a local table" "DELETE on table \"dist\" $limit 500 rows" "CREATE TEMP TABLE l AS SELECT generate_series(1, 600) i;
+refuses "with a local table" "DELETE on table \"dist\" $limit 500 rows" \
+  "CREATE TEMP TABLE l AS SELECT generate_series(1, 600) i;
   SET LOCAL safedelete.max_rows = 500; DELETE FROM dist USING l WHERE l.i = dist.id"
 refuses "by a sub-select with LIMIT" "DELETE on table \"dist\" $limit" \
   "DELETE FROM dist WHERE id IN (SELECT id FROM dist WHERE v > 0 LIMIT 9000)"
@@ -85,3 +87,20 @@ refuses "a schema's table" "DELETE on table \"t\" $limit 500 rows" "DELETE FROM 
 refuses "a schema's table: where" "requires a WHERE clause" "UPDATE tenant1.t SET v = 0"
 refuses "a schema's table: TRUNCATE" "TRUNCATE on table \"t\" $limit" "TRUNCATE tenant1.t"
 refuses "a schema's tables: DROP SCHEMA" "DROP on table \"t\" $limit" "$drop; DROP SCHEMA tenant1 CASCADE"
+
+# Writes of CTEs beside others, which Citus sends to one shard as a whole.
+three="SET LOCAL safedelete.max_rows = 300"
+refuses "a CTE that names another" "DELETE on table \"single\" $limit 500 rows" \
+  "WITH a AS (SELECT id FROM ref), d AS (DELETE FROM single WHERE id IN (SELECT id FROM a) RETURNING 1) SELECT FROM d"
+refuses "a CTE that names another, below a write" "DELETE on table \"tenant\" $limit 300 rows" \
+  "$three; WITH a AS (SELECT id FROM tenant WHERE tid = 1), d AS (DELETE FROM tenant WHERE tid = 1
+    AND id IN (SELECT id FROM a) RETURNING 1) UPDATE tenant SET v = 1 WHERE tid = 1 AND id = 3"
+refuses "a CTE that names one that writes" "DELETE on table \"tenant\" $limit 300 rows" \
+  "$three; WITH a AS (UPDATE log SET id = id WHERE tid = 1 AND id <= 300 RETURNING id), b AS (DELETE FROM tenant
+    WHERE tid = 1 AND (id IN (SELECT id FROM a) OR id > 300) RETURNING 1) SELECT FROM b"
+refuses "a CTE that names one that writes: UPDATE" "UPDATE on table \"tenant\" $limit 300 rows" \
+  "$three; WITH a AS (UPDATE log SET id = id WHERE tid = 1 AND id <= 300 RETURNING id), b AS (UPDATE tenant SET v = -1
+    WHERE tid = 1 AND (id IN (SELECT id FROM a) OR id > 300) RETURNING 1) SELECT FROM b"
+passes "a CTE that names one that writes: within the limit" \
+  "$three; WITH a AS (UPDATE log SET id = id WHERE tid = 1 AND id <= 300 RETURNING id), b AS (UPDATE tenant SET v = -1
+    WHERE tid = 1 AND id IN (SELECT id FROM a) RETURNING 1) SELECT FROM b WHERE false"
