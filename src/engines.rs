@@ -29,6 +29,8 @@ enum Loaded {
 }
 
 static LOADED: Local<Loaded> = Local::new(Loaded::Unknown);
+/// The engine of this database, as its place in `ALL`; `None` where it is not known since relations have changed.
+static HERE: Local<Option<Option<usize>>> = Local::new(None);
 /// Whether this session has asked whether all nodes are guarded.
 static LOOKED: Local<bool> = Local::new(false);
 
@@ -61,13 +63,19 @@ pub fn here() -> Option<&'static dyn Engine> {
 #[cold]
 fn find() -> Option<&'static dyn Engine> {
     let Loaded::Some(bits) = LOADED.get() else { return None };
-    let loaded = ALL.iter().enumerate().filter(|(i, _)| bits & 1 << i != 0);
-    loaded.map(|(_, engine)| *engine).find(|engine| engine.is_here())
+    let known = HERE.get().unwrap_or_else(|| {
+        let mut all = ALL.iter().enumerate();
+        let found = all.find(|(i, engine)| bits & 1 << i != 0 && engine.is_here()).map(|(i, _)| i);
+        HERE.set(Some(found));
+        found
+    });
+    ALL.get(known?).copied()
 }
 
 /// Forgets what is kept of a relation, or (InvalidOid) of all. For the invalidation callbacks: raises nothing.
 pub fn forget(relation: pg_sys::Oid) {
     if let Loaded::Some(_) = LOADED.get() {
+        HERE.set(None);
         ALL.iter().for_each(|engine| engine.forget(relation));
     }
 }

@@ -245,8 +245,8 @@ unsafe fn before_itself(state: *mut State, one: &mut One) -> Result<(), Frozen> 
     task.meets(rows)
 }
 
-/// Of what a write of a CTE's leaves, where nothing else tells its rows: a table's rows where it deletes, those that the
-/// transaction has made where it updates.
+/// What a CTE's write changes, where nothing else tells its rows: of its table all rows where it deletes, those that
+/// the transaction has made where it updates.
 fn left_or_made(carried: Carried) -> Option<u64> {
     let Write { command, relation, only } = carried.facts.write;
     if command == Command::Delete {

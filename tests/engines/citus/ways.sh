@@ -96,11 +96,11 @@ refuses "a CTE that names another, below a write" "DELETE on table \"tenant\" $l
   "$three; WITH a AS (SELECT id FROM tenant WHERE tid = 1), d AS (DELETE FROM tenant WHERE tid = 1
     AND id IN (SELECT id FROM a) RETURNING 1) UPDATE tenant SET v = 1 WHERE tid = 1 AND id = 3"
 refuses "a CTE that names one that writes" "DELETE on table \"tenant\" $limit 300 rows" \
-  "$three; WITH a AS (UPDATE log SET id = id WHERE tid = 1 AND id <= 300 RETURNING id), b AS (DELETE FROM tenant
-    WHERE tid = 1 AND (id IN (SELECT id FROM a) OR id > 300) RETURNING 1) SELECT FROM b"
+  "$three; WITH a AS (UPDATE log SET id = id WHERE tid = 1 AND id <= 200 RETURNING id), b AS (DELETE FROM tenant
+    WHERE tid = 1 AND (id IN (SELECT id FROM a) OR id > 200) RETURNING 1) SELECT FROM b"
 refuses "a CTE that names one that writes: UPDATE" "UPDATE on table \"tenant\" $limit 300 rows" \
-  "$three; WITH a AS (UPDATE log SET id = id WHERE tid = 1 AND id <= 300 RETURNING id), b AS (UPDATE tenant SET v = -1
-    WHERE tid = 1 AND (id IN (SELECT id FROM a) OR id > 300) RETURNING 1) SELECT FROM b"
+  "$three; WITH a AS (UPDATE log SET id = id WHERE tid = 1 AND id <= 200 RETURNING id), b AS (UPDATE tenant SET v = -1
+    WHERE tid = 1 AND (id IN (SELECT id FROM a) OR id > 200) RETURNING 1) SELECT FROM b"
 passes "a CTE that names one that writes: within the limit" \
-  "$three; WITH a AS (UPDATE log SET id = id WHERE tid = 1 AND id <= 300 RETURNING id), b AS (UPDATE tenant SET v = -1
+  "$three; WITH a AS (UPDATE log SET id = id WHERE tid = 1 AND id <= 200 RETURNING id), b AS (UPDATE tenant SET v = -1
     WHERE tid = 1 AND id IN (SELECT id FROM a) RETURNING 1) SELECT FROM b WHERE false"
