@@ -91,7 +91,7 @@ class Case:
         return oracle.run(self.run.session, self.tables, self.statement, self.commands, self.size, self.execute)
 
     def judge(self):
-        run, statement = self.run, self.statement
+        run, statement, tables = self.run, self.statement, self.tables
         run.say(f"SET safedelete.mode = off; SET safedelete.commands = '{', '.join(self.commands)}'")
         if run.session.query(statement.functions).error:
             return run.count("no statements")
@@ -107,6 +107,9 @@ class Case:
         if truth.error:
             return self.judge_error(truth)
         for settings in self.settings(truth):
+            if settings.own_max_rows >= 0 and not truth.of_any:
+                run.say("SET safedelete.mode = off")
+                truth.of_any = oracle.run(run.session, tables, statement, COMMANDS, self.size, self.execute).written
             self.judge_verdict(truth, settings)
         if (
             statement.values is None

@@ -64,7 +64,7 @@ class Settings:
             limit = inf
         elif self.allow_rows > 0:
             limit = self.allow_rows if unqualified else max(limit, self.allow_rows)
-        return limit if self.own_max_rows < 0 else min(limit, self.own_max_rows)
+        return limit
 
 
 @dataclass
@@ -76,6 +76,7 @@ class Outcome:
     contents: tuple = ()
     written: dict = field(default_factory=dict)  # the most distinct rows of each sum
     unsure: set = field(default_factory=set)  # sums of which that is only known to be the most
+    of_any: dict = field(default_factory=dict)  # the same of all commands, guarded or not, as the session's ceiling counts
     inserted: dict = field(default_factory=dict)
     taken: dict = field(default_factory=dict)  # by commands that are not guarded
     fired: int = 0  # row triggers
@@ -224,9 +225,19 @@ def verdicts(tables, statement, commands, settings, truth, size, alone=True):
             # Rows that no identity tells count again from statement to statement.
             over.add(name)
             right |= {"SD001"}
+    if settings.own_max_rows >= 0:
+        for name in above_own(tables, statement, settings, truth):
+            over.add(name)
+            right |= {"SD001"} if name in truth.unsure else {"SD001", "certain"}
     if right in ({"SD001"}, set()):
         right.add(None)
     return right - {"certain"} - ({None} if "certain" in right else set()), over
+
+
+def above_own(tables, statement, settings, truth):
+    """The sums that are over the session's own ceiling, whatever policies and settings say: of what statements name."""
+    parts = {part for t in tables for part in t.labelled_parts} - {piece.name for piece in statement.pieces}
+    return [name for name, count in truth.of_any.items() if name not in parts and count > settings.own_max_rows]
 
 
 def between(held, truth, statement):
@@ -238,13 +249,14 @@ def between(held, truth, statement):
 def facts(outcome, truth, statement, size, foreign):
     """What is wrong with the numbers in a refusal's DETAIL."""
     detail, table = outcome.error.get("D", ""), outcome.error.get("t")
+    written = truth.of_any if "own_max_rows is" in detail else truth.written
     told = re.search(r"(?:came to|selected|modified|reached) (\d+) rows?", detail)
     if (
         told
         and not foreign
         and not table.endswith("_instead")
-        and table in truth.written
-        and int(told[1]) > max(count for name, count in truth.written.items() if name in (table, f"{table}_only"))
+        and table in written
+        and int(told[1]) > max(count for name, count in written.items() if name in (table, f"{table}_only"))
     ):
         yield f"DETAIL tells {told[1]} rows"
     holds = re.search(r"holds (at most |at least |about )?(\d+) rows?", detail)
