@@ -144,7 +144,7 @@ unsafe extern "C-unwind" fn run_utility(
         if counts && end > first && utility.is_some_and(|utility| utility.tag() == NodeTag::T_AlterTableStmt)
         {
             // Rows of a table that is rewritten look as if they were inserted.
-            frame::guarded(|| ledger::note_rewritten(first, end));
+            frame::guarded(|| ledger::note_altered(first, end));
         }
         if truncate.is_some() {
             if let Some(frozen) = frame::guarded(|| objects::truncate::settle().err()) {

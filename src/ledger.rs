@@ -22,6 +22,7 @@ mod written;
 pub use free::{Joined, add_again, add_free, add_within, forget_all_of, free_until, left, may_add_again};
 pub use learned::{
     learn_lowest, learn_size, learned, leave_behind, left_behind, note_gone, note_gone_elsewhere,
+    outdate_sizes,
 };
 pub use summed::Summed;
 pub use sums::{Kept, began, is_in_use, owner};
@@ -134,12 +135,14 @@ pub fn set_kept(kept: Kept) {
     change(|ledger| ledger.sums.entry(key).or_default().kept = kept);
 }
 
-/// Notes the commands from `first` to before `end`, which have rewritten tables whole.
-pub fn note_rewritten(first: pg_sys::CommandId, end: pg_sys::CommandId) {
+/// Notes the commands from `first` to before `end` of an ALTER TABLE, which may have rewritten tables whole, or taken
+/// one out of a tree.
+pub fn note_altered(first: pg_sys::CommandId, end: pg_sys::CommandId) {
     for command in first..end {
         note_written(None, Fresh::Rewritten, command);
     }
     leave_behind();
+    outdate_sizes();
 }
 
 /// Whether a version of a command's that updates no other may be of a row that was there all the same: moved, or

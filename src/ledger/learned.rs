@@ -1,7 +1,7 @@
 //! What a sum has learned of its table's size, kept beside it so that it is read once, for as long as it holds.
 
 use super::summed::Summed;
-use super::sums::{Learned, change, is_in_use, look, owner};
+use super::sums::{Entry, Learned, change, is_in_use, look, owner};
 use crate::pg::pg_sys;
 use safedelete_core::limit::Size;
 
@@ -31,6 +31,13 @@ fn learn(of: Summed, keep: impl FnOnce(&mut Learned)) {
 pub fn leave_behind() {
     if is_in_use() {
         look(|ledger| ledger.sums.values_mut().for_each(|entry| entry.left_behind = entry.deleted));
+    }
+}
+
+/// A table may have come to an end, or left the tree that it was in: what is known of sizes is known no more.
+pub fn outdate_sizes() {
+    if is_in_use() {
+        look(|ledger| ledger.sums.values_mut().for_each(Entry::outdate));
     }
 }
 

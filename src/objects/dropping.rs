@@ -12,10 +12,13 @@ use super::whole;
 use crate::pg::nodes::{Kind, Node};
 use crate::pg::report::Frozen;
 use crate::pg::{inheritance, locks, relations};
-use crate::{engines, exemption, levels, policy};
+use crate::{engines, exemption, ledger, levels, policy};
 
 /// A table is about to be dropped.
 pub fn accessed(table: pg_sys::Oid) -> Result<(), Frozen> {
+    if ledger::is_in_use() && inheritance::is_part(table) {
+        ledger::outdate_sizes();
+    }
     if !whole::holds_rows(Command::Drop, table) || exemption::of_command() {
         return Ok(());
     }

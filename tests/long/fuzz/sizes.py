@@ -354,7 +354,8 @@ def live(database, seeds, histories, until, only, results):
             results.put((seed, [why], 1, 0, 0, None, life.log[-12:] if life else []))
             break
         name = f"{seed}/{number + 1} ({life.shape.kind})"
-        results.put((name, life.problems, number + 1, life.judged, life.refused, told, life.log if only else life.log[-12:]))
+        log = life.log if only else life.log[-12:]
+        results.put((name, life.problems, number + 1, life.judged, life.refused, told, log))
         life.close()
     results.put(None)
 

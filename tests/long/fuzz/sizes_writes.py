@@ -267,7 +267,8 @@ class Writer:
         def apply(model):
             for n in found(model):
                 row = model.rows[self.shape.names[name][0]][n]
-                model.write(name, "delete" if deletes else "update", {n: None if deletes else row._replace(v=row.v + 1)})
+                becomes = None if deletes else row._replace(v=row.v + 1)
+                model.write(name, "delete" if deletes else "update", {n: becomes})
 
         return apply
 

@@ -76,7 +76,7 @@ class Outcome:
     contents: tuple = ()
     written: dict = field(default_factory=dict)  # the most distinct rows of each sum
     unsure: set = field(default_factory=set)  # sums of which that is only known to be the most
-    of_any: dict = field(default_factory=dict)  # the same of all commands, guarded or not, as the session's ceiling counts
+    of_any: dict = field(default_factory=dict)  # the same of all commands, as the session's ceiling counts
     inserted: dict = field(default_factory=dict)
     taken: dict = field(default_factory=dict)  # by commands that are not guarded
     fired: int = 0  # row triggers

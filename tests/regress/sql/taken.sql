@@ -73,6 +73,20 @@ CALL refuses('moved by a trigger', ARRAY['MERGE INTO whole w USING generate_seri
 RESET safedelete.commands;
 RESET safedelete.max_rows;
 
+-- A part that leaves the tree, or is dropped, takes its rows along.
+INSERT INTO whole SELECT g, 0 FROM generate_series(1001, 1800) g;
+CALL refuses('detached', ARRAY['DELETE FROM whole WHERE id <= 100', 'ALTER TABLE whole DETACH PARTITION high',
+  'DELETE FROM whole WHERE id = 101']);
+CALL refuses('dropped', ARRAY['DELETE FROM whole WHERE id <= 100', 'DROP TABLE high', 'DELETE FROM whole WHERE id = 101']);
+CREATE TABLE parent (id int, v int);
+CREATE SCHEMA of_child;
+CREATE TABLE of_child.child () INHERITS (parent);
+INSERT INTO parent SELECT g, 0 FROM generate_series(1, 200) g;
+INSERT INTO of_child.child SELECT g, 0 FROM generate_series(201, 1000) g;
+CALL refuses('left', ARRAY['DELETE FROM parent WHERE id <= 100', 'ALTER TABLE of_child.child NO INHERIT parent', 'DELETE FROM parent WHERE id = 101']);
+CALL refuses('dropped with its schema', ARRAY['DELETE FROM parent WHERE id <= 100', 'SET client_min_messages = warning', 'DROP SCHEMA of_child CASCADE',
+  'SET client_min_messages = notice', 'DELETE FROM parent WHERE id = 101']);
+
 RESET safedelete.max_fraction;
 RESET safedelete.min_rows;
 SET client_min_messages = warning;
