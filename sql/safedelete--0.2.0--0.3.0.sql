@@ -328,6 +328,29 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 $$;
 COMMENT ON FUNCTION safedelete.key_of(regclass) IS 'the columns of a table''s primary key, and how a row is found by them';
 
+-- Whether another row (y) has what a row (x) would have in the columns of a unique index, with these columns as in f.o: a
+-- condition for each index that they are part of, true where it is free. Those with expressions or conditions are left to
+-- PostgreSQL, and those that are checked later.
+CREATE FUNCTION safedelete.leaves_free(target regclass, sets text[]) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT coalesce(string_agg(format(' AND NOT EXISTS (SELECT FROM %s y WHERE %s AND (y.tableoid, y.ctid) IS DISTINCT FROM (x.tableoid, x.ctid))',
+    target, u.same), ''), '')
+  FROM (
+    SELECT string_agg(format('y.%1$I OPERATOR(%2$I.%3$s) %4$s.%1$I', a.attname, n.nspname, o.oprname,
+      CASE WHEN a.attname = ANY (sets) THEN '(f.o)' ELSE 'x' END), ' AND ' ORDER BY k.n) AS same
+    FROM pg_index i
+      CROSS JOIN ROWS FROM (unnest(i.indkey::smallint[]), unnest(i.indclass::oid[])) WITH ORDINALITY k(attnum, class, n)
+      JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
+      JOIN pg_opclass c ON c.oid = k.class
+      JOIN pg_amop p ON p.amopfamily = c.opcfamily AND p.amoplefttype = c.opcintype AND p.amoprighttype = c.opcintype
+        AND p.amopstrategy = 3
+      JOIN pg_operator o ON o.oid = p.amopopr JOIN pg_namespace n ON n.oid = o.oprnamespace
+    WHERE i.indrelid = target AND i.indisunique AND i.indimmediate AND NOT i.indisprimary AND NOT i.indisexclusion
+      AND i.indisvalid AND i.indexprs IS NULL AND i.indpred IS NULL AND k.n <= i.indnkeyatts
+    GROUP BY i.indexrelid HAVING bool_or(a.attname = ANY (sets))) u
+$$;
+COMMENT ON FUNCTION safedelete.leaves_free(regclass, text[]) IS 'a condition that no other row has what a unique index allows once';
+
 -- Of a table's columns now, those that kept rows have as well; and of those, the ones that are gone.
 CREATE FUNCTION safedelete.kept_columns(target regclass, was text[], OUT shared text[], OUT gone text[]) RETURNS record
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -472,7 +495,8 @@ BEGIN
     SELECT (SELECT count(*) FROM put), (SELECT count(*) FROM rest WHERE rest.is_same),
       (SELECT pg_catalog.array_agg(ARRAY[rest.write, rest."row"]) FROM rest WHERE NOT rest.is_same)$q$,
     target, (SELECT string_agg(format('%1$I = (f.o).%1$I', c), ', ') FROM unnest(put) c), format(matches, 'f.n'), back,
-    CASE WHEN keys && put THEN format('AND NOT EXISTS (SELECT FROM %s x WHERE %s)', target, format(matches, 'f.o')) END,
+    concat(CASE WHEN keys && put THEN format('AND NOT EXISTS (SELECT FROM %s x WHERE %s)', target, format(matches, 'f.o')) END,
+      safedelete.leaves_free(target, put)),
     format(matches, 'f.o'), these, CASE WHEN are_back = '{}' THEN 'k.new_texts'
       ELSE format('safedelete.partly_old(k.columns, k.old_texts, k.new_texts, %L)', are_back) END);
 END $$;
@@ -513,8 +537,10 @@ DECLARE
   gone text[];
   statement text;
   first_statement text;
+  key_columns text[];
   referred text[];
   these bigint[];
+  blocked bigint[];
   -- Of each group of rows: its table, the rows that were left of it, an array as a text, and how many of the table's were
   -- back by then.
   pass integer := 0;
@@ -534,6 +560,7 @@ BEGIN
         DETAIL = 'Its rows are kept until their time.',
         HINT = pg_catalog.format('They can be read: SELECT old FROM safedelete.kept_rows WHERE event = %s;', number);
     END IF;
+    key_columns[place] := safedelete.referred_columns(tables[place])::text;
   END LOOP;
   SELECT count(*) INTO all_rows FROM safedelete.kept_rows r WHERE r.event = number;
   sums := pg_catalog.array_fill(0::bigint, ARRAY[pg_catalog.cardinality(tables), 3]);
@@ -553,11 +580,17 @@ BEGIN
           CASE WHEN r.new_texts IS NOT NULL THEN safedelete.changed_columns(r.columns, r.old_texts, r.new_texts) END AS changed,
           pg_catalog.max(r."row") AS rows, pg_catalog.max(r.command_id) AS command_id
         FROM safedelete.kept_rows r WHERE r.event = number GROUP BY 1, 2, 3, 4, 5),
+      -- Of one statement updates that change keys which others refer to are before what was deleted, others after.
+      o AS (
+        SELECT w.*, CASE WHEN NOT w.updates THEN 1 WHEN bool_or(w.changed OPERATOR(pg_catalog.&&)
+          key_columns[pg_catalog.array_position(tables, w.relation)]::text[]) OVER (PARTITION BY w.relation, w.command_id) THEN 0
+          ELSE 2 END AS turn FROM w),
       g AS (
-        SELECT w.*, count(*) FILTER (WHERE w.updates) OVER (PARTITION BY w.relation
-          ORDER BY w.command_id DESC, w.updates DESC, w.write DESC, w.rows DESC, w.changed ROWS UNBOUNDED PRECEDING) AS after FROM w)
+        SELECT o.*, count(*) FILTER (WHERE o.updates) OVER (PARTITION BY o.relation
+          ORDER BY o.command_id DESC, o.turn, o.write DESC, o.rows DESC, o.changed ROWS UNBOUNDED PRECEDING) AS after FROM o)
       SELECT pg_catalog.array_position(tables, g.relation) AS place, g.updates, g.columns, g.changed, g.after,
-        pg_catalog.array_agg(g.write ORDER BY g.write) AS writes, pg_catalog.max(g.rows) AS rows
+        pg_catalog.array_agg(g.write ORDER BY g.write) AS writes, pg_catalog.max(g.rows) AS rows, pg_catalog.min(g.turn) AS turn,
+        pg_catalog.max(g.command_id) AS command_id
       FROM g GROUP BY g.relation, g.after, g.updates, g.columns, g.changed
       ORDER BY pg_catalog.array_position(tables, g.relation), g.after, g.updates DESC, g.columns
     LOOP
@@ -583,7 +616,7 @@ BEGIN
           notes[place] := 'no primary key, so updated rows cannot be found';
         END IF;
         referred := ARRAY(SELECT c FROM pg_catalog.unnest(line.changed) c
-          WHERE c = ANY (safedelete.referred_columns(tables[place])) AND c = ANY (shared));
+          WHERE c = ANY (key_columns[place]::text[]) AND c = ANY (shared));
         first_statement := CASE WHEN referred <> '{}' THEN
           safedelete.updated_back(tables[place], shared, line.changed, referred, '{}') END;
         statement := safedelete.updated_back(tables[place], shared, line.changed,
@@ -592,18 +625,38 @@ BEGIN
         first_statement := NULL;
         statement := safedelete.deleted_back(tables[place], shared);
       END IF;
-      group_left := '{}'::bigint[];
+      -- What was updated before it was updated again, or deleted, is given back after that has been, or not at all: whose
+      -- row is there now, else? Of what the same statement has deleted nothing is back before its keys are.
+      blocked := NULL;
+      IF line.updates AND (sums[place][3] > 0 OR pass = 1 AND line.turn = 0 AND EXISTS (SELECT
+          FROM safedelete.kept_rows t WHERE t.event = number AND t.relation = tables[place] AND t.new_texts IS NULL
+            AND t.command_id = line.command_id)) THEN
+        SELECT pg_catalog.array_agg(ARRAY[k.write, k."row"]) INTO blocked FROM safedelete.kept_rows k
+        WHERE k.write = ANY (line.writes)
+          AND safedelete.changed_columns(k.columns, k.old_texts, k.new_texts) OPERATOR(pg_catalog.=) line.changed
+          AND (pass = 1 OR (k.write, k."row") IN (SELECT b.w[i][1], b.w[i][2]
+            FROM (SELECT were_left[at_group]::bigint[] AS w) b, pg_catalog.generate_subscripts(b.w, 1) i))
+          AND (k.columns::text, k.new_texts::text) IN (
+            SELECT t.columns::text, t.old_texts::text FROM safedelete.kept_rows t
+            WHERE t.event = number AND t.relation = tables[place]
+              AND (pass = 1 AND line.turn = 0 AND t.new_texts IS NULL AND t.command_id = line.command_id
+                OR (t.write, t."row") IN (SELECT b.w[i][1], b.w[i][2]
+                  FROM pg_catalog.generate_subscripts(were_left, 1) n, LATERAL (SELECT were_left[n]::bigint[] AS w) b,
+                    pg_catalog.generate_subscripts(b.w, 1) i WHERE of_place[n] = place)));
+      END IF;
+      group_left := coalesce(blocked, '{}'::bigint[]);
       from_row := 1;
       WHILE from_row <= line.rows LOOP
         to_row := from_row + chunk - 1;
         these := CASE WHEN pass > 1 THEN were_left[at_group]::bigint[] END;
         IF first_statement IS NULL THEN
           SELECT p.restored, p.already_there, p.left_out INTO found, same, left_out
-          FROM safedelete.put_back(statement, false, line.writes, from_row, to_row, line.changed, these, NULL) p;
+          FROM safedelete.put_back(statement, false, line.writes, from_row, to_row, line.changed, these, blocked) p;
         ELSE
           SELECT p.restored, p.already_there, p.left_out INTO found, same, left_out
-          FROM safedelete.put_back(first_statement, true, line.writes, from_row, to_row, line.changed, these, NULL) p;
-          PERFORM safedelete.put_back(statement, false, line.writes, from_row, to_row, line.changed, these, left_out);
+          FROM safedelete.put_back(first_statement, true, line.writes, from_row, to_row, line.changed, these, blocked) p;
+          PERFORM safedelete.put_back(statement, false, line.writes, from_row, to_row, line.changed, these,
+            blocked OPERATOR(pg_catalog.||) left_out);
         END IF;
         from_row := to_row + 1;
         sums[place][1] := sums[place][1] + found;
@@ -632,7 +685,7 @@ BEGIN
     RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
       MESSAGE = pg_catalog.format('event %s cannot be restored whole: %s of its rows have changed since', number, pg_catalog.array_length(unsettled, 1)),
       DETAIL = pg_catalog.concat((SELECT pg_catalog.string_agg(pg_catalog.format('%s: %s', tables[p], sums[p][3]), ', ') FROM pg_catalog.generate_subscripts(tables, 1) p WHERE sums[p][3] > 0),
-        '. A deleted row has changed where its key is taken, an updated one where it is not what the statement wrote.'),
+        '. A deleted row has changed where its key is taken, an updated one where it is not what the statement wrote, or its old key is taken.'),
       HINT = pg_catalog.format('To restore the others and leave these as they are: SELECT * FROM safedelete.restore(%s, on_conflict => ''skip'');', number);
   END IF;
   SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object('relation', tables[p]::text, 'restored', sums[p][1], 'already_there', sums[p][2],

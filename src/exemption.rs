@@ -24,8 +24,17 @@ pub fn of_command() -> bool {
             || level.is_engines()
             || (level.depth() == 1 && engines::is_own_session());
     }
-    let applies = pg_sys::IsLogicalWorker() || (backend::is_background_worker() && backend::replays());
-    applies && backend::trigger_depth() == 0
+    applies() && backend::trigger_depth() == 0
+}
+
+fn applies() -> bool {
+    pg_sys::IsLogicalWorker() || (backend::is_background_worker() && backend::replays())
+}
+
+/// Whether what a trigger has been fired for is written so.
+pub fn of_firing() -> bool {
+    let level = levels::current();
+    level.is_postgres() || (level.is_outside() && applies() && backend::trigger_depth() == 1)
 }
 
 /// A table of `exempt_tables`.

@@ -100,9 +100,9 @@ function!(
 );
 
 function!(
-    /// `give_back_together(number bigint, on_conflict text, settles boolean) RETURNS jsonb`: gives the rows of an event
-    /// back, whose foreign keys are checked when all are there; `settles`: and takes those out that were. A line for each
-    /// table.
+    /// `give_back_together(number bigint, on_conflict text, settles boolean) RETURNS jsonb`: gives the rows of an
+    /// event back, whose foreign keys are checked when all are there; `settles`: and takes those out that were. A line
+    /// for each table.
     safedelete_give_back_together,
     pg_finfo_safedelete_give_back_together,
     |call| {

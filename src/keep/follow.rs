@@ -26,9 +26,9 @@ const TRIGGERS: [(&str, &str, &str); 3] = [
     ("truncate", "BEFORE TRUNCATE", ""),
 ];
 
-/// Whether a table has what keeps its rows.
+/// Whether a table has what keeps its rows, in this session.
 pub fn is_kept(table: pg_sys::Oid) -> bool {
-    trigger::own(table, PREFIX).len() == TRIGGERS.len()
+    trigger::own_that_fire(table, PREFIX, false) == TRIGGERS.len()
 }
 
 /// Whether a write fires those alone, which write to the extension's tables and add to no sum. For bare frames.
@@ -43,8 +43,8 @@ pub fn fires_nothing_else(query: Execution) -> bool {
 /// `query` has started and has not run; no frame above owns anything.
 #[inline]
 pub unsafe fn watch_moves(query: *const pg_sys::QueryDesc) {
-    // SAFETY: by contract.
-    unsafe { moves::watch(query, PREFIX) };
+    // SAFETY: by contract; the triggers of an open relation.
+    unsafe { moves::watch(query, |described| trigger::has_own(described, PREFIX)) };
 }
 
 /// Whether a command may have changed what is in force for a table. For bare frames.
@@ -135,7 +135,7 @@ fn follow_one(table: pg_sys::Oid) {
     }
     let wanted = !policy::of(table).effective().keep.is_off();
     let own = trigger::own(table, PREFIX);
-    if wanted && own.len() < TRIGGERS.len() {
+    if wanted && trigger::own_that_fire(table, PREFIX, true) < TRIGGERS.len() {
         own.into_iter().for_each(trigger::drop);
         let name = relations::qualified_name(table);
         for (event, when, transitions) in TRIGGERS {

@@ -16,7 +16,7 @@ use crate::pg::trigger::{self, Fired};
 use crate::pg::{frame, growing, pg_sys, relations, together};
 use crate::policy::{self, InForce};
 use crate::settings::{self, SumOver};
-use crate::{ledger, levels, record, rehearsal};
+use crate::{exemption, ledger, levels, record, rehearsal};
 
 /// The command of the statement whose triggers fire.
 static COMMAND: Local<pg_sys::CommandId> = Local::new(0);
@@ -51,11 +51,7 @@ pub fn keep(fired: Fired) -> Result<(), Report> {
     let table = fired.table();
     let in_force = policy::of(table);
     let effective = in_force.effective();
-    if effective.keep.is_off()
-        || in_force.is_exempt()
-        || rehearsal::is_on()
-        || levels::current().is_postgres()
-    {
+    if effective.keep.is_off() || in_force.is_exempt() || rehearsal::is_on() || exemption::of_firing() {
         return Ok(());
     }
     let kept = ledger::kept();

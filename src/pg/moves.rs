@@ -3,16 +3,14 @@
 //! has inserted a row, what it updates is told as that row. So the input of such a ModifyTable is watched: between two
 //! rows of it lies one action, and what that has added to the transition tables says what it was.
 
-use std::ffi::CStr;
-
 use super::local::Local;
 use super::nodes;
 use super::rows::{Row, Transition};
 use super::slots;
-use super::{frame, growing, pg_sys, raw, trigger};
+use super::{frame, growing, pg_sys, raw};
 use pgrx::pg_sys::NodeTag;
 
-/// What trigger.c keeps of a table and command: its AfterTriggersTableData, which is the same in every major from 15 on.
+/// What trigger.c keeps of a table and command: its AfterTriggersTableData, the same in every major from 15 on.
 #[repr(C)]
 struct Tables {
     table: pg_sys::Oid,
@@ -60,22 +58,25 @@ struct Watch {
 /// Those at work, the newest first.
 static WATCHES: Local<*mut Watch> = Local::new(std::ptr::null_mut());
 
-/// Watches the MERGEs of a query into partitioned tables that have internal triggers of such names. For bare frames.
+/// Watches the MERGEs of a query into partitioned tables whose triggers are so. For bare frames.
 ///
 /// # Safety
 /// `query` has started and has not run; no frame above owns anything.
 #[inline]
-pub unsafe fn watch(query: *const pg_sys::QueryDesc, prefix: &CStr) {
+pub unsafe fn watch(
+    query: *const pg_sys::QueryDesc,
+    are_so: impl Fn(*const pg_sys::TriggerDesc) -> bool + Copy,
+) {
     // SAFETY: by contract; casts follow tags.
     unsafe {
         let main = (*query).planstate;
         if (*query).operation == pg_sys::CmdType::CMD_MERGE {
-            watch_one(main, prefix);
+            watch_one(main, are_so);
         }
         let estate = (*query).estate;
         if !estate.is_null() && !(*estate).es_auxmodifytables.is_null() {
             for modify in nodes::items::<pg_sys::PlanState>((*estate).es_auxmodifytables) {
-                watch_one(modify, prefix);
+                watch_one(modify, are_so);
             }
         }
     }
@@ -84,7 +85,7 @@ pub unsafe fn watch(query: *const pg_sys::QueryDesc, prefix: &CStr) {
 /// # Safety
 /// As `watch`; `state` is one of its states.
 #[inline]
-unsafe fn watch_one(state: *mut pg_sys::PlanState, prefix: &CStr) {
+unsafe fn watch_one(state: *mut pg_sys::PlanState, are_so: impl Fn(*const pg_sys::TriggerDesc) -> bool) {
     // SAFETY: by contract; a ModifyTable that runs has a result relation, which is open.
     unsafe {
         let Some(modify) = nodes::cast::<pg_sys::ModifyTableState, _>(state, NodeTag::T_ModifyTableState)
@@ -95,7 +96,7 @@ unsafe fn watch_one(state: *mut pg_sys::PlanState, prefix: &CStr) {
         if (*modify).operation == pg_sys::CmdType::CMD_MERGE
             && (*(*(*root).ri_RelationDesc).rd_rel).relkind as u8 == pg_sys::RELKIND_PARTITIONED_TABLE
             && !(*modify).mt_transition_capture.is_null()
-            && trigger::has_own((*root).ri_TrigDesc, prefix)
+            && are_so((*root).ri_TrigDesc)
         {
             frame::guarded(|| begin(modify));
         }

@@ -100,16 +100,16 @@ functions! {
     fn copyObjectImpl(obj: *const c_void) -> *mut c_void;
     fn CreateCommandTag(parsetree: *mut Node) -> CommandTag::Type;
     #[cfg(not(since_19))]
-    fn CreateTrigger(
+    fn CreateTriggerFiringOn(
         stmt: *mut CreateTrigStmt, query_string: *const c_char, rel_oid: Oid, ref_rel_oid: Oid,
         constraint_oid: Oid, index_oid: Oid, funcoid: Oid, parent_trigger_oid: Oid, when_clause: *mut Node,
-        is_internal: bool, in_partition: bool
+        is_internal: bool, in_partition: bool, trigger_fires_when: c_char
     ) -> ObjectAddress;
     #[cfg(since_19)]
-    fn CreateTrigger(
+    fn CreateTriggerFiringOn(
         stmt: *const CreateTrigStmt, query_string: *const c_char, rel_oid: Oid, ref_rel_oid: Oid,
         constraint_oid: Oid, index_oid: Oid, funcoid: Oid, parent_trigger_oid: Oid, when_clause: *mut Node,
-        is_internal: bool, in_partition: bool
+        is_internal: bool, in_partition: bool, trigger_fires_when: c_char
     ) -> ObjectAddress;
     fn cstring_to_text(s: *const c_char) -> *mut text;
     fn deconstruct_array(

@@ -137,18 +137,32 @@ fn triggers<T>(table: pg_sys::Oid, read: impl FnOnce(&[pg_sys::Trigger]) -> T) -
     }
 }
 
-/// Triggers that a library makes for itself: marked internal, and of names that begin so.
+/// Whether a trigger is one that a library has made for itself: marked internal, and of a name that begins so.
+fn is_own(trigger: &pg_sys::Trigger, prefix: &CStr) -> bool {
+    // SAFETY: a trigger has a name.
+    trigger.tgisinternal
+        && unsafe { CStr::from_ptr(trigger.tgname) }.to_bytes().starts_with(prefix.to_bytes())
+}
+
+/// Triggers that a library has made for itself.
 pub fn own(table: pg_sys::Oid, prefix: &CStr) -> Vec<pg_sys::Oid> {
     triggers(table, |all| {
-        all.iter()
-            .filter(|trigger| trigger.tgisinternal)
-            .filter(|trigger| {
-                // SAFETY: a trigger has a name.
-                unsafe { CStr::from_ptr(trigger.tgname) }.to_bytes().starts_with(prefix.to_bytes())
-            })
-            .map(|trigger| trigger.tgoid)
-            .collect()
+        all.iter().filter(|trigger| is_own(trigger, prefix)).map(|trigger| trigger.tgoid).collect()
     })
+}
+
+/// How many of those fire: in this session, or in any.
+pub fn own_that_fire(table: pg_sys::Oid, prefix: &CStr, in_any: bool) -> usize {
+    // SAFETY: reads a backend variable.
+    let is_replica =
+        unsafe { pg_sys::SessionReplicationRole } == pg_sys::SESSION_REPLICATION_ROLE_REPLICA as i32;
+    let fires = |trigger: &&pg_sys::Trigger| match trigger.tgenabled as u8 {
+        pg_sys::TRIGGER_FIRES_ALWAYS => true,
+        pg_sys::TRIGGER_FIRES_ON_ORIGIN => !in_any && !is_replica,
+        pg_sys::TRIGGER_FIRES_ON_REPLICA => !in_any && is_replica,
+        _ => false,
+    };
+    triggers(table, |all| all.iter().filter(|trigger| is_own(trigger, prefix)).filter(fires).count())
 }
 
 /// Whether there are triggers, few, and all a library's own.
@@ -156,14 +170,10 @@ pub fn own(table: pg_sys::Oid, prefix: &CStr) -> Vec<pg_sys::Oid> {
 /// # Safety
 /// `described` is NULL or a relation's triggers.
 pub unsafe fn are_all_own(described: *const pg_sys::TriggerDesc, prefix: &CStr) -> bool {
-    // SAFETY: by contract; a trigger has a name.
+    // SAFETY: by contract.
     unsafe {
         let all = listed(described);
-        (1..=FEW).contains(&all.len())
-            && all.iter().all(|trigger| {
-                trigger.tgisinternal
-                    && CStr::from_ptr(trigger.tgname).to_bytes().starts_with(prefix.to_bytes())
-            })
+        (1..=FEW).contains(&all.len()) && all.iter().all(|trigger| is_own(trigger, prefix))
     }
 }
 
@@ -172,7 +182,7 @@ pub unsafe fn are_all_own(described: *const pg_sys::TriggerDesc, prefix: &CStr) 
 /// # Safety
 /// `described` is NULL or a relation's triggers.
 pub unsafe fn has_own(described: *const pg_sys::TriggerDesc, prefix: &CStr) -> bool {
-    // SAFETY: by contract; a trigger has a name.
+    // SAFETY: by contract.
     unsafe {
         listed(described).iter().any(|trigger| {
             trigger.tgisinternal && CStr::from_ptr(trigger.tgname).to_bytes().starts_with(prefix.to_bytes())
@@ -201,7 +211,8 @@ fn of_actions(all: &[pg_sys::Trigger]) -> Vec<pg_sys::Oid> {
 }
 
 /// Makes a trigger by CREATE TRIGGER's own function, marked internal: dumps leave it out, the owner's ALTER TABLE …
-/// DISABLE TRIGGER USER does not reach it, and nobody needs a privilege for it. Takes CREATE TRIGGER's lock.
+/// DISABLE TRIGGER USER does not reach it, and nobody needs a privilege for it. It fires whatever the session's
+/// replication role is. Takes CREATE TRIGGER's lock.
 pub fn create_internal(table: pg_sys::Oid, statement: &str) {
     let text = text::to_server(statement).as_ptr();
     let list = frame::call(|| {
@@ -217,7 +228,7 @@ pub fn create_internal(table: pg_sys::Oid, statement: &str) {
         for parsed in Nodes::<pg_sys::RawStmt>::of(list).iter() {
             let create = (*parsed.as_ptr()).stmt;
             if nodes::tag(create) == NodeTag::T_CreateTrigStmt {
-                pg_sys::CreateTrigger(
+                pg_sys::CreateTriggerFiringOn(
                     create.cast(),
                     text,
                     table,
@@ -229,6 +240,7 @@ pub fn create_internal(table: pg_sys::Oid, statement: &str) {
                     std::ptr::null_mut(),
                     true,
                     false,
+                    pg_sys::TRIGGER_FIRES_ALWAYS as core::ffi::c_char,
                 );
             }
         }

@@ -61,6 +61,25 @@ class Run:
                 flush=True,
             )
 
+    def go_through(self, part, arguments, judge):
+        """judge(seed, number) for the cases of a part that are kept, unless a seed is given, and then for one seed after
+        the other; the closing lines."""
+        kept = [] if arguments.seed else oracle.kept(part)
+        seed = first = arguments.seed or random.randrange(1, 10**6)
+        end, last = time.monotonic() + arguments.seconds, first + getattr(arguments, "count", 10**9)
+        try:
+            while kept or time.monotonic() < end and seed < last:
+                this, number = kept.pop(0) if kept else (seed, arguments.only)
+                judge(this, number)
+                seed += this == seed
+                if arguments.only not in (None, False):
+                    break
+        except Lost as lost:
+            self.failed += 1
+            print(f"not ok - server, at seed {seed}: {lost}")
+        print(f"seeds {first} to {seed - 1}, PostgreSQL {self.version}")
+        self.close()
+
     def close(self):
         print(", ".join(f"{count} {what}" for what, count in sorted(self.seen.items())))
         print(f"{self.passed} passed, {self.failed} failed")

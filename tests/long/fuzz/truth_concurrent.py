@@ -199,37 +199,27 @@ def main():
     run = Run("fuzz_concurrent")
     run.say(TABLES)
     sessions = Sessions("fuzz_concurrent")
-    seeds = [] if a.seed else [seed for seed, _ in oracle.kept("concurrent")]
-    seed = first = a.seed or random.randrange(1, 10**6)
-    end = time.monotonic() + a.seconds
-    try:
-        while seeds or time.monotonic() < end:
-            this = seeds.pop(0) if seeds else seed
-            seed += this == seed
-            case = Case(this, run.version)
-            (off, waited), (on, _) = sessions.once(case, "off"), sessions.once(case, "enforce")
-            run.count("waited" if waited else "did not wait")
-            run.count("raised" if isinstance(off[0], dict) else "done")
-            if off != on:
-                (off, _), (on, _) = sessions.once(case, "off"), sessions.once(case, "enforce")
-            run.passed, run.failed = run.passed + (off == on), run.failed + (off != on)
-            if off != on:
-                print(
-                    f"not ok - {this}: {case.isolation}, {case.end}, {case.plan}, {case.limits}",
-                    case.first,
-                    case.second,
-                    f"off: {off}",
-                    f"on: {on}",
-                    sep="\n    ",
-                    flush=True,
-                )
-            if a.only:
-                break
-    except Lost as lost:
-        run.failed += 1
-        print(f"not ok - server, at seed {seed}: {lost}")
-    print(f"seeds {first} to {seed - 1}, PostgreSQL {run.version}")
-    run.close()
+
+    def judge(seed, _):
+        case = Case(seed, run.version)
+        (off, waited), (on, _) = sessions.once(case, "off"), sessions.once(case, "enforce")
+        run.count("waited" if waited else "did not wait")
+        run.count("raised" if isinstance(off[0], dict) else "done")
+        if off != on:
+            (off, _), (on, _) = sessions.once(case, "off"), sessions.once(case, "enforce")
+        run.passed, run.failed = run.passed + (off == on), run.failed + (off != on)
+        if off != on:
+            print(
+                f"not ok - {seed}: {case.isolation}, {case.end}, {case.plan}, {case.limits}",
+                case.first,
+                case.second,
+                f"off: {off}",
+                f"on: {on}",
+                sep="\n    ",
+                flush=True,
+            )
+
+    run.go_through("concurrent", a, judge)
 
 
 if __name__ == "__main__":

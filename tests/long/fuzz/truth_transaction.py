@@ -8,13 +8,12 @@ fails where
   content  results or contents differ from those without the guard
 """
 
-import argparse, os, random, time
+import argparse, os, random
 import truth_oracle as oracle
 from truth import Run, describe
 from truth_oracle import BORN, Outcome, Settings
 from truth_statements import COMMANDS, Writer
 from truth_tables import Tables
-from wire import Lost
 
 TRANSACTIONS = 4
 
@@ -182,23 +181,14 @@ def main():
     p.add_argument("--seconds", type=float, default=float(os.environ.get("FUZZ_SECONDS", 60)))
     p.add_argument("--only", type=int, help="the one transaction of this number")
     a = p.parse_args()
-    run, end = Run("fuzz_transaction"), time.monotonic() + a.seconds
-    kept = [] if a.seed else oracle.kept("transaction")
-    seed = first = a.seed or random.randrange(1, 10**6)
-    try:
-        while kept or time.monotonic() < end:
-            this, only = kept.pop(0) if kept else (seed, a.only)
-            tables = Tables(run.session, random.Random(f"transaction tables {this}"), run.version, counted=True)
-            for number in [only] if only is not None else range(TRANSACTIONS):
-                Transaction(run, tables, f"{this}/{number}").run_all()
-            seed += this == seed
-            if a.only is not None:
-                break
-    except Lost as lost:
-        run.failed += 1
-        print(f"not ok - server, at seed {seed}: {lost}")
-    print(f"seeds {first} to {seed - 1}, PostgreSQL {run.version}")
-    run.close()
+    run = Run("fuzz_transaction")
+
+    def judge(seed, only):
+        tables = Tables(run.session, random.Random(f"transaction tables {seed}"), run.version, counted=True)
+        for number in [only] if only is not None else range(TRANSACTIONS):
+            Transaction(run, tables, f"{seed}/{number}").run_all()
+
+    run.go_through("transaction", a, judge)
 
 
 if __name__ == "__main__":
