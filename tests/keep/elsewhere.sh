@@ -9,7 +9,8 @@ run "CREATE TABLE t (id int PRIMARY KEY, v text)" "CREATE TABLE fed (id int PRIM
   "CREATE TABLE own (id int PRIMARY KEY)" "INSERT INTO own SELECT generate_series(1, 400)" \
   "CREATE FUNCTION fed() RETURNS trigger LANGUAGE plpgsql AS
     'BEGIN DELETE FROM public.own WHERE id <= 300; RETURN NULL; END'" \
-  "CREATE TRIGGER fed AFTER INSERT ON fed FOR EACH ROW EXECUTE FUNCTION fed()" "ALTER TABLE fed ENABLE ALWAYS TRIGGER fed"
+  "CREATE TRIGGER fed AFTER INSERT ON fed FOR EACH ROW EXECUTE FUNCTION fed()" \
+  "ALTER TABLE fed ENABLE ALWAYS TRIGGER fed"
 for table in t own; do
   sql -c "SELECT safedelete.set_policy('$table', '{\"keep\": \"7 days\", \"keep_from\": 1}')" >/dev/null
 done
@@ -70,7 +71,8 @@ check "what another unique index allows once is taken" 55000 "$(sql -c "SELECT s
 check "and left, or not" "t 399 0 1" "$(restore $event skip)"
 check "others' rows stay" "7 x7 -7,1007 e7 0,1008 e8 0" "$(sql -c "SELECT string_agg(concat_ws(' ', id, e, v), ','
   ORDER BY id) FROM t WHERE id IN (7, 1007, 1008)")"
-run "CREATE TABLE g (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, a int, b int GENERATED ALWAYS AS (a * 2) STORED)" \
+run "CREATE TABLE g (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, a int,
+    b int GENERATED ALWAYS AS (a * 2) STORED)" \
   "INSERT INTO g (a) SELECT generate_series(1, 400)"
 keep g
 before=$(sums g)
@@ -83,7 +85,8 @@ check "those that are others now, too" "g 400 0 0 t" "$(restore) $(sql -c "SELEC
 
 database became
 for table in t u; do
-  run "CREATE TABLE $table (id int PRIMARY KEY, v text)" "INSERT INTO $table SELECT g, 'v' || g FROM generate_series(1, 400) g"
+  run "CREATE TABLE $table (id int PRIMARY KEY, v text)" \
+    "INSERT INTO $table SELECT g, 'v' || g FROM generate_series(1, 400) g"
   keep $table
   before=$(sums $table)
   allowed "DELETE FROM $table WHERE id > 100" >/dev/null

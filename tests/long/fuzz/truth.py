@@ -62,8 +62,8 @@ class Run:
             )
 
     def go_through(self, part, arguments, judge):
-        """judge(seed, number) for the cases of a part that are kept, unless a seed is given, and then for one seed after
-        the other; the closing lines."""
+        """judge(seed, number) for the cases of a part that are kept, unless a seed is given, and then for one seed
+        after the other; the closing lines."""
         kept = [] if arguments.seed else oracle.kept(part)
         seed = first = arguments.seed or random.randrange(1, 10**6)
         end, last = time.monotonic() + arguments.seconds, first + getattr(arguments, "count", 10**9)
