@@ -13,9 +13,10 @@ use crate::pg::trigger::Fired;
 use crate::pg::{backend, pg_sys, relations, roles, spi};
 use crate::{record, settings};
 
-/// Whether the extension is here to keep anything: not, or not updated, in every database.
+/// Whether the extension is here to keep anything: not, or not updated, in every database. pg_upgrade makes its tables
+/// after those that come first by name, and what their triggers call before.
 pub fn is_there() -> bool {
-    storing::find(c"kept_writes") != pg_sys::InvalidOid
+    backend::is_binary_upgrade() || storing::find(c"kept_writes") != pg_sys::InvalidOid
 }
 
 /// Whether numbers go on after those that are kept.
