@@ -361,6 +361,12 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 $$;
 COMMENT ON FUNCTION safedelete.kept_columns(regclass, text[]) IS 'the kept columns that a table has, and has no more';
 
+CREATE FUNCTION safedelete.root_of(target regclass) RETURNS oid
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT coalesce(pg_partition_root(target)::oid, target::oid)
+$$;
+COMMENT ON FUNCTION safedelete.root_of(regclass) IS 'the partitioned table on top of a partition, or the table itself';
+
 -- The tables of an event, parents before children; of those that refer to each other any first.
 CREATE FUNCTION safedelete.kept_tables(number bigint) RETURNS TABLE (place bigint, target regclass)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -541,7 +547,11 @@ DECLARE
   referred text[];
   these bigint[];
   blocked bigint[];
-  -- Of each group of rows: its table, the rows that were left of it, an array as a text, and how many of the table's were
+  -- A row may be kept of its partition, or of a table above: of each table the first of its tree, and of that how many
+  -- rows are back.
+  trees integer[];
+  are_back bigint[];
+  -- Of each group of rows: its table, the rows that were left of it, an array as a text, and how many of its tree were
   -- back by then.
   pass integer := 0;
   at_group integer;
@@ -561,16 +571,19 @@ BEGIN
         HINT = pg_catalog.format('They can be read: SELECT old FROM safedelete.kept_rows WHERE event = %s;', number);
     END IF;
     key_columns[place] := safedelete.referred_columns(tables[place])::text;
+    trees[place] := (SELECT pg_catalog.min(p) FROM pg_catalog.generate_subscripts(tables, 1) p
+      WHERE safedelete.root_of(tables[p]) = safedelete.root_of(tables[place]));
+    are_back[place] := 0;
   END LOOP;
   SELECT count(*) INTO all_rows FROM safedelete.kept_rows r WHERE r.event = number;
   sums := pg_catalog.array_fill(0::bigint, ARRAY[pg_catalog.cardinality(tables), 3]);
   notes := pg_catalog.array_fill(NULL::text, ARRAY[pg_catalog.cardinality(tables)]);
   unsettled := '{}'::bigint[];
 
-  -- A table after the other, parents first; of each what the statement wrote that began last first, for what a trigger
-  -- has written of a statement's row is undone before the statement is. What was deleted between two updates is one
-  -- group. Of one statement nobody knows in which order: rows that are left, because a key is taken or a row not there
-  -- yet, are tried again when others of the table have come back since.
+  -- A table after the other (a tree of partitions is one), parents first; of each what the statement wrote that began
+  -- last first, for what a trigger has written of a statement's row is undone before the statement is. What was deleted
+  -- between two updates is one group. Of one statement nobody knows in which order: rows that are left, because a key is
+  -- taken or a row not there yet, are tried again when others of the table have come back since.
   LOOP
     pass := pass + 1;
     at_group := 0;
@@ -583,20 +596,21 @@ BEGIN
       -- Of one statement updates that change keys which others refer to are before what was deleted, others after.
       o AS (
         SELECT w.*, CASE WHEN NOT w.updates THEN 1 WHEN bool_or(w.changed OPERATOR(pg_catalog.&&)
-          key_columns[pg_catalog.array_position(tables, w.relation)]::text[]) OVER (PARTITION BY w.relation, w.command_id) THEN 0
+          key_columns[pg_catalog.array_position(tables, w.relation)]::text[]) OVER (PARTITION BY trees[pg_catalog.array_position(tables, w.relation)], w.command_id) THEN 0
           ELSE 2 END AS turn FROM w),
       g AS (
-        SELECT o.*, count(*) FILTER (WHERE o.updates) OVER (PARTITION BY o.relation
+        SELECT o.*, count(*) FILTER (WHERE o.updates) OVER (PARTITION BY trees[pg_catalog.array_position(tables, o.relation)]
           ORDER BY o.command_id DESC, o.turn, o.write DESC, o.rows DESC, o.changed ROWS UNBOUNDED PRECEDING) AS after FROM o)
       SELECT pg_catalog.array_position(tables, g.relation) AS place, g.updates, g.columns, g.changed, g.after,
         pg_catalog.array_agg(g.write ORDER BY g.write) AS writes, pg_catalog.max(g.rows) AS rows, pg_catalog.min(g.turn) AS turn,
         pg_catalog.max(g.command_id) AS command_id
       FROM g GROUP BY g.relation, g.after, g.updates, g.columns, g.changed
-      ORDER BY pg_catalog.array_position(tables, g.relation), g.after, g.updates DESC, g.columns
+      ORDER BY trees[pg_catalog.array_position(tables, g.relation)], g.after, g.updates DESC,
+        pg_catalog.array_position(tables, g.relation), g.columns
     LOOP
       at_group := at_group + 1;
       place := line.place;
-      IF pass > 1 AND (were_left[at_group] = '{}' OR were_back[at_group] = sums[place][1]) THEN
+      IF pass > 1 AND (were_left[at_group] = '{}' OR were_back[at_group] = are_back[trees[place]]) THEN
         CONTINUE;
       END IF;
       SELECT k.shared, k.gone INTO shared, gone FROM safedelete.kept_columns(tables[place], line.columns) k;
@@ -628,9 +642,10 @@ BEGIN
       -- What was updated before it was updated again, or deleted, is given back after that has been, or not at all: whose
       -- row is there now, else? Of what the same statement has deleted nothing is back before its keys are.
       blocked := NULL;
-      IF line.updates AND (sums[place][3] > 0 OR pass = 1 AND line.turn = 0 AND EXISTS (SELECT
-          FROM safedelete.kept_rows t WHERE t.event = number AND t.relation = tables[place] AND t.new_texts IS NULL
-            AND t.command_id = line.command_id)) THEN
+      IF line.updates AND (EXISTS (SELECT FROM pg_catalog.generate_subscripts(were_left, 1) n
+          WHERE were_left[n] <> '{}' AND trees[of_place[n]] = trees[place]) OR pass = 1 AND line.turn = 0 AND EXISTS (SELECT
+          FROM safedelete.kept_rows t WHERE t.event = number AND t.new_texts IS NULL
+            AND trees[pg_catalog.array_position(tables, t.relation)] = trees[place] AND t.command_id = line.command_id)) THEN
         SELECT pg_catalog.array_agg(ARRAY[k.write, k."row"]) INTO blocked FROM safedelete.kept_rows k
         WHERE k.write = ANY (line.writes)
           AND safedelete.changed_columns(k.columns, k.old_texts, k.new_texts) OPERATOR(pg_catalog.=) line.changed
@@ -638,11 +653,11 @@ BEGIN
             FROM (SELECT were_left[at_group]::bigint[] AS w) b, pg_catalog.generate_subscripts(b.w, 1) i))
           AND (k.columns::text, k.new_texts::text) IN (
             SELECT t.columns::text, t.old_texts::text FROM safedelete.kept_rows t
-            WHERE t.event = number AND t.relation = tables[place]
+            WHERE t.event = number AND trees[pg_catalog.array_position(tables, t.relation)] = trees[place]
               AND (pass = 1 AND line.turn = 0 AND t.new_texts IS NULL AND t.command_id = line.command_id
                 OR (t.write, t."row") IN (SELECT b.w[i][1], b.w[i][2]
                   FROM pg_catalog.generate_subscripts(were_left, 1) n, LATERAL (SELECT were_left[n]::bigint[] AS w) b,
-                    pg_catalog.generate_subscripts(b.w, 1) i WHERE of_place[n] = place)));
+                    pg_catalog.generate_subscripts(b.w, 1) i WHERE trees[of_place[n]] = trees[place])));
       END IF;
       group_left := coalesce(blocked, '{}'::bigint[]);
       from_row := 1;
@@ -660,6 +675,7 @@ BEGIN
         END IF;
         from_row := to_row + 1;
         sums[place][1] := sums[place][1] + found;
+        are_back[trees[place]] := are_back[trees[place]] + found;
         sums[place][2] := sums[place][2] + same;
         group_left := group_left OPERATOR(pg_catalog.||) left_out;
         IF pass = 1 THEN
@@ -673,10 +689,10 @@ BEGIN
         - CASE WHEN pass > 1 THEN pg_catalog.array_length(were_left[at_group]::bigint[], 1) ELSE 0 END;
       of_place[at_group] := place;
       were_left[at_group] := group_left::text;
-      were_back[at_group] := sums[place][1];
+      were_back[at_group] := are_back[trees[place]];
     END LOOP;
     EXIT WHEN pass = 10 OR NOT EXISTS (SELECT FROM pg_catalog.generate_subscripts(were_left, 1) n
-      WHERE were_left[n] <> '{}' AND were_back[n] <> sums[of_place[n]][1]);
+      WHERE were_left[n] <> '{}' AND were_back[n] <> are_back[trees[of_place[n]]]);
   END LOOP;
   FOREACH statement IN ARRAY were_left LOOP
     unsettled := unsettled OPERATOR(pg_catalog.||) statement::bigint[];

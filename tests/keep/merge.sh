@@ -63,6 +63,10 @@ check "as it was" "$before" "$(sums p0 p1 p20)"
   check "in a CTE, beside another write of the table" "p 600 0 0" "$(given_back)"
   check "as it was" "$before" "$(sums p0 p1 p20)"
 }
+run "SET safedelete.scope = transaction" "BEGIN" "SET LOCAL safedelete.allow_rows = -1" \
+  "UPDATE p SET k = 2 - k, v = 'x' WHERE id % 4 = 0" "UPDATE p0 SET v = 'y'" "TRUNCATE p" "COMMIT" >/dev/null
+check "rows kept of a table and of its partitions" "" "$(sql -o /dev/null -c "SELECT safedelete.restore($(newest))")"
+check "as it was" "$before" "$(sums p0 p1 p20)"
 
 # What one statement took may refer to what it changed, in either table.
 run "CREATE TABLE parent (id int PRIMARY KEY, v int)" \
