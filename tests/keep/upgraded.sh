@@ -1,5 +1,5 @@
-# Part of tests/keep/run: pg_upgrade takes kept rows along, and what keeps them. To the server's own version, or from that
-# of OLD_PG_CONFIG.
+# Part of tests/keep/run: pg_upgrade takes kept rows along, and what keeps them. To the server's own version, or from
+# that of OLD_PG_CONFIG.
 
 old_bin=${OLD_PG_CONFIG:+$("$OLD_PG_CONFIG" --bindir)}
 old_bin=${old_bin:-$PG_BIN}
@@ -32,7 +32,8 @@ check "pg_upgrade" "Upgrade Complete" "$(as_owner sh -c "cd '$new' && '$PG_BIN/p
 node_start new
 check "takes kept rows along" "$before" "$(on new sql -c "SELECT event, relation, rows FROM safedelete.kept
   ORDER BY 1, 2")"
-check "which come back" "customers|390 orders|780" "$(on new sql -c "SELECT string_agg(concat(relation, '|', restored), ' ')
+check "which come back" "customers|390 orders|780" "$(on new sql -c "SELECT
+  string_agg(concat(relation, '|', restored), ' ')
   FROM safedelete.restore((SELECT max(event) FROM safedelete.kept))" | sed 's/zoo\.//')"
 check "and has tables keep them" "customers|390 orders|780" "$(on new sql -c "SET safedelete.allow_rows = -1" \
   -c "DELETE FROM customers WHERE id > 10" -c "SELECT string_agg(concat(relation, '|', restored), ' ')
