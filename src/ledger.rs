@@ -25,8 +25,8 @@ pub use learned::{
     outdate_sizes,
 };
 pub use summed::Summed;
+use sums::{Counts, Entry, Ledger, NO_TABLE, change, look};
 pub use sums::{Kept, began, is_in_use, owner};
-use sums::{Ledger, NO_TABLE, change, look};
 pub use undone::{subtransaction_aborted, subtransaction_committed, subtransaction_started};
 pub use written::Fresh;
 
@@ -77,16 +77,7 @@ pub fn own(of: Summed) -> u64 {
 
 /// Counts rows for a session's own ceiling.
 pub fn add_own(of: Summed, rows: u64) {
-    let key = (owner(), of);
-    change(|ledger| {
-        let Ledger { sums, undo } = ledger;
-        let entry = sums.entry(key).or_default();
-        if let Some(last) = undo.len().checked_sub(1) {
-            undo[last].1.entry(key).or_default().own += rows;
-            entry.undone_by = entry.undone_by.min(last);
-        }
-        entry.own += rows;
-    });
+    count(of, |counts| counts.own += rows, |entry| entry.own += rows);
 }
 
 /// Of the rows counted so far, those of a part that may have moved to another one.
@@ -97,16 +88,21 @@ pub fn movable(of: Summed) -> u64 {
 
 /// Counts rows of a part that may move to another one.
 pub fn add_movable(of: Summed, rows: u64) {
+    count(of, |counts| counts.movable += rows, |entry| entry.movable += rows);
+}
+
+/// Counts something of a sum, and for the subtransaction that may undo it.
+fn count<T>(of: Summed, undone: impl FnOnce(&mut Counts), counted: impl FnOnce(&mut Entry) -> T) -> T {
     let key = (owner(), of);
     change(|ledger| {
         let Ledger { sums, undo } = ledger;
         let entry = sums.entry(key).or_default();
         if let Some(last) = undo.len().checked_sub(1) {
-            undo[last].1.entry(key).or_default().movable += rows;
+            undone(undo[last].1.entry(key).or_default());
             entry.undone_by = entry.undone_by.min(last);
         }
-        entry.movable += rows;
-    });
+        counted(entry)
+    })
 }
 
 /// Notes that a command has written rows that were there, and that nobody's sum has counted, or only the
