@@ -22,8 +22,9 @@ pub struct Count {
     /// Rows of the tables before `place`, and of this one so far.
     before: u64,
     here: u64,
-    /// Estimated rows of what cannot be counted, if there is any.
-    estimated: Option<u64>,
+    /// Whether a part of it cannot be counted, and the estimated rows of that.
+    is_estimated: bool,
+    estimated: u64,
     pages: u64,
     sees: Sees,
     /// Rows that this transaction has deleted since then, which the snapshot does not see.
@@ -84,7 +85,8 @@ impl Count {
             place: None,
             before: 0,
             here: 0,
-            estimated: None,
+            is_estimated: false,
+            estimated: 0,
             pages: 0,
             sees,
             since: None,
@@ -126,7 +128,7 @@ impl Count {
 
     /// The rows seen so far, and those estimated.
     pub fn rows(&self) -> u64 {
-        (self.before + self.here).saturating_add(self.estimated.unwrap_or(0))
+        (self.before + self.here).saturating_add(self.estimated)
     }
 
     pub fn has_ended(&self) -> bool {
@@ -135,7 +137,7 @@ impl Count {
 
     /// Whether a part of it could not be counted.
     pub fn is_estimated(&self) -> bool {
-        self.estimated.is_some()
+        self.is_estimated
     }
 
     /// The size that the count has come to.
@@ -174,7 +176,8 @@ impl Count {
                 Read::Ended => {}
                 Read::Uncountable => {
                     (self.here, self.gone_here) = (0, 0);
-                    *self.estimated.get_or_insert(0) += sizes::catalogued_size(relation).round() as u64;
+                    self.is_estimated = true;
+                    self.estimated += sizes::catalogued_size(relation).round() as u64;
                 }
             }
             self.members.pop();
@@ -194,7 +197,7 @@ impl Count {
                 // It does not see what the statements before have deleted over there.
                 self.blind = true;
                 self.here = rows;
-                self.estimated.get_or_insert(0);
+                self.is_estimated = true;
                 if ended { Read::Ended } else { Read::Enough }
             }
             Look::Taken => Read::Uncountable,
