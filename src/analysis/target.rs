@@ -290,21 +290,19 @@ pub fn is_keyed(
 
 #[inline]
 fn compares(arguments: Nodes, index: i32, is_checked: &impl Fn(i16) -> bool) -> bool {
-    if arguments.len() != 2 {
-        return false;
+    let Some((left, right)) = arguments.pair() else { return false };
+    let (left, right) = (left.without_relabel(), right.without_relabel());
+    let is_column = |node| column(node, index, 0).is_some_and(|a| a != 0 && !is_checked(a));
+    (is_column(left) && are_values(right)) || (is_column(right) && are_values(left))
+}
+
+/// A value, or `(value, value, …)`.
+#[inline]
+fn are_values(node: Node) -> bool {
+    match node.kind() {
+        Kind::ArrayExpr(list) => !list.multidims && list.elements().iter().all(is_value),
+        _ => is_value(node),
     }
-    let mut has_column = false;
-    let mut has_value = false;
-    for argument in arguments.iter() {
-        let argument = argument.without_relabel();
-        match argument.kind() {
-            Kind::Const(_) | Kind::Param(_) => has_value = is_value(argument),
-            // `(value, value, …)`
-            Kind::ArrayExpr(list) => has_value = !list.multidims && list.elements().iter().all(is_value),
-            _ => has_column = column(argument, index, 0).is_some_and(|a| a != 0 && !is_checked(a)),
-        }
-    }
-    has_column && has_value
 }
 
 /// The range table index of the entry that a view's columns come from, of a query that writes the view through

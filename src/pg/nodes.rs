@@ -188,6 +188,7 @@ impl<'t, T> Nodes<'t, T> {
     }
 
     /// Both of two.
+    #[inline(always)]
     pub fn pair(self) -> Option<(Node<'t, T>, Node<'t, T>)> {
         if self.len() == 2 { self.get(0).zip(self.get(1)) } else { None }
     }

@@ -4,10 +4,11 @@ use std::ffi::CStr;
 
 use super::{frame, pg_sys, raw};
 
-/// Runs `f` with an empty search path, so that what it makes of names has their schemas. An error puts the path back
-/// with the (sub)transaction.
+/// Runs `f` with an empty search path, so that what it makes of names has their schemas. Temporary objects come last:
+/// unnamed, they would be looked up before PostgreSQL's own types. An error puts the path back with the
+/// (sub)transaction.
 pub fn with_empty_search_path<T>(f: impl FnOnce() -> T) -> T {
-    with(c"search_path", c"pg_catalog", f)
+    with(c"search_path", c"pg_catalog, pg_temp", f)
 }
 
 /// Runs `f` with another value of a setting that anybody may set. An error puts the old one back with the
