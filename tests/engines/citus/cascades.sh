@@ -31,6 +31,10 @@ both() { # NAME REGEX WITHIN BEYOND: what is within the limit, and what is beyon
 three="SET LOCAL safedelete.max_rows = 300"
 chi="DELETE on table \"chi\" exceeds the limit of"
 both "cascade" "$chi 300 rows" "$three; DELETE FROM par WHERE id <= 60" "$three; DELETE FROM par WHERE id <= 61"
+# Types of these names are looked up before PostgreSQL's, if nothing says otherwise.
+own_types="CREATE TEMP TABLE IF NOT EXISTS text (a int); CREATE TEMP TABLE IF NOT EXISTS oid (a int)"
+both "cascade: beside temporary types" "$chi 300 rows" "$three; $own_types; DELETE FROM par WHERE id <= 60" \
+  "$three; $own_types; DELETE FROM par WHERE id <= 61"
 both "cascade: by key" "$chi 4 rows" "SET LOCAL safedelete.max_rows = 5; DELETE FROM par WHERE id = 7" \
   "SET LOCAL safedelete.max_rows = 4; DELETE FROM par WHERE id = 7"
 both "cascade: by parameters" "$chi 300 rows" \
