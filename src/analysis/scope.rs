@@ -3,7 +3,7 @@
 
 use core::ffi::CStr;
 
-use crate::pg::nodes::{Node, Nodes};
+use crate::pg::nodes::{Kind, Node, Nodes};
 use crate::pg::{compat, pg_sys};
 
 #[derive(Clone, Copy)]
@@ -47,8 +47,8 @@ impl<'s, 't> Scope<'s, 't> {
         self.query?.rtable().number(index as u32)
     }
 
-    /// Visits what column `attribute` of range table entry `index` of this level is an output of,
-    /// where that is a subquery or a CTE: each arm's, of a set operation. Whether a visit gave true.
+    /// Visits what column `attribute` of range table entry `index` of this level is an output of, where that is a
+    /// subquery, a CTE or VALUES: each arm's, of a set operation, and each list's. Whether a visit gave true.
     pub fn any_output(&self, index: i32, attribute: i16, visit: Visit<'_, 't>) -> bool {
         let Some(entry) = self.entry(index).filter(|_| attribute > 0) else { return false };
         match entry.rtekind {
@@ -61,6 +61,11 @@ impl<'s, 't> Scope<'s, 't> {
                 let query = entry.ctename().and_then(|name| home.cte(name));
                 query.is_some_and(|query| home.any_output_of(query, attribute, visit))
             }
+            // Its lists stand in this scope.
+            pg_sys::RTEKind::RTE_VALUES => entry.values_lists().iter().any(|list| match list.kind() {
+                Kind::List(row) => row.number(attribute as u32).is_some_and(|value| visit(value, self)),
+                _ => false,
+            }),
             _ => false,
         }
     }

@@ -141,7 +141,6 @@ impl<'t> Judge<'t> {
                     .is_some_and(|sub| self.query_is_tied(sub, &scope.below(sub), !arms_count)),
                 pg_sys::RTEKind::RTE_FUNCTION => names(entry.functions().as_node()),
                 pg_sys::RTEKind::RTE_TABLEFUNC => names(entry.tablefunc()),
-                pg_sys::RTEKind::RTE_VALUES => names(entry.values_lists().as_node()),
                 _ => false,
             };
             if tied {

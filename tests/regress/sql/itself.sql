@@ -54,5 +54,18 @@ RESET plan_cache_mode;
 CREATE FUNCTION clear(n int) RETURNS void LANGUAGE plpgsql AS $$ #variable_conflict use_column
 BEGIN DELETE FROM t WHERE n = n; END $$;
 SELECT try('SELECT clear(3)');
+-- VALUES gives columns as a sub-select does.
+CREATE TABLE listed (id int PRIMARY KEY, b int);
+INSERT INTO listed SELECT g, g FROM generate_series(1, 50) g;
+DELETE FROM listed WHERE id IN (VALUES (listed.id));
+DELETE FROM listed WHERE id IN (VALUES (1), (id));
+DELETE FROM listed WHERE (id, b) IN (VALUES (id, b));
+DELETE FROM listed WHERE id IN (SELECT x FROM (VALUES (listed.id)) v(x));
+DELETE FROM listed WHERE id IN (VALUES (1), (2), (b - 47));
+DELETE FROM listed WHERE EXISTS (SELECT FROM (VALUES (listed.id)) v(x) WHERE x = 3);
+DELETE FROM listed WHERE id = (SELECT max(x) FROM (VALUES (4), (5)) v(x));
+UPDATE listed SET b = 0 WHERE 7 IN (VALUES (6), (listed.id));
+SELECT count(*), count(*) FILTER (WHERE b = 0) FROM listed;
+DROP TABLE listed;
 DROP SCHEMA itself CASCADE;
 DROP EXTENSION safedelete;
