@@ -2,7 +2,7 @@
 # the checkout, and have root_remove called when the script ends; needs root.
 #
 #   root_new RELEASE        makes one, of bookworm or trixie, in $root
-#   root_suite SUITE        has its apt take packages of that suite, too, where the release has none of the name
+#   root_suite SUITE MAJOR  has its apt take that PostgreSQL of that suite, where the release has none of the name
 #   root_remove             takes it away
 #   inside COMMAND...       runs one there, with nothing of this machine's environment
 #   quietly COMMAND...      runs a step that has to work; shows what it said where it does not
@@ -54,15 +54,20 @@ place_of() { # SUITE: its number in suites
 }
 
 # What of a newer suite is installed is to come from there with all that it wants: newer[@] are apt's options for that.
-# An older suite has only what the release has dropped.
-root_suite() { # SUITE
+# An older suite has only what the release has dropped. Experimental is no whole suite but an addition to sid: from
+# there comes what is built of PostgreSQL's source, and the rest from sid.
+root_suite() { # SUITE MAJOR
   local suite
   newer=()
   [ "$1" != "$release" ] || return 0
   for suite in "$1" $([ "$1" = experimental ] && echo sid); do
     echo "deb $mirror $suite main" >>"$root/etc/apt/sources.list"
   done
-  [ "$(place_of "$1")" -lt "$(place_of "$release")" ] || newer=(-t "$1")
+  [ "$(place_of "$1")" -lt "$(place_of "$release")" ] || newer=(-t "$suite")
+  if [ "$1" = experimental ]; then
+    printf '%s\n' "Package: src:postgresql-$2" "Pin: release a=experimental" "Pin-Priority: 995" \
+      >"$root/etc/apt/preferences.d/postgresql"
+  fi
   quietly inside apt-get update
 }
 
