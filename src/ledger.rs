@@ -152,6 +152,12 @@ pub fn is_nobodys(command: pg_sys::CommandId) -> bool {
     written::is_nobodys(command)
 }
 
+/// Whether versions of a command's that update no other are of rows that a table, alone or with all below it, held
+/// before. Owns and allocates nothing.
+pub fn were_there((relation, only): (pg_sys::Oid, bool), command: pg_sys::CommandId) -> bool {
+    written::were_there(Summed { relation, only }, command)
+}
+
 /// Whether a command of the transaction has rewritten a table whole. Owns and allocates nothing.
 pub fn has_rewritten(command: pg_sys::CommandId) -> bool {
     written::has_rewritten(command)

@@ -351,10 +351,13 @@ pub(super) fn note_gone(write: Write, rows: Option<u64>) {
     }
 }
 
-/// What versions of a write's are that update none: an upsert moves no row.
+/// What versions of a write's are that update none: an upsert moves no row, and a DELETE makes none.
 fn fresh(write: Write) -> Fresh {
-    let moves = write.command != Command::Upsert && target::is_in_tree(write.relation);
-    if moves { Fresh::Moved } else { Fresh::Inserted }
+    match write.command {
+        Command::Update if target::is_in_tree(write.relation) => Fresh::Moved(target::summed(write)),
+        Command::Merge if target::is_in_tree(write.relation) => Fresh::Mixed,
+        _ => Fresh::Inserted,
+    }
 }
 
 /// The same of a write that has been run: nearly every MERGE has moved nothing.

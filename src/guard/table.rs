@@ -248,7 +248,8 @@ impl Table {
         }
         count.with_gone(Since {
             command: ledger::began(),
-            has_rewritten: ledger::has_rewritten,
+            of: (self.of.relation, self.of.only),
+            were_there: ledger::were_there,
             is_nobodys: ledger::is_nobodys,
             moved: self.movable_before > 0,
         })

@@ -13,8 +13,10 @@ use crate::pg::pg_sys;
 pub enum Fresh {
     /// New rows.
     Inserted,
-    /// Perhaps rows that were there, moved to another partition.
-    Moved,
+    /// Rows that were there, moved to another partition of a table.
+    Moved(Summed),
+    /// Of either kind, as a MERGE's.
+    Mixed,
     /// Rows of a table that was rewritten whole.
     Rewritten,
 }
@@ -78,6 +80,12 @@ pub(super) fn is_nobodys(command: pg_sys::CommandId) -> bool {
         noted.peek().is_some() && noted.all(|one| one.of.is_none())
     });
     nobodys == Some(true)
+}
+
+/// Whether versions of a command's that update no other are of rows that a table held before. Owns and allocates
+/// nothing.
+pub(super) fn were_there(of: Summed, command: pg_sys::CommandId) -> bool {
+    is_noted(command, |fresh| matches!(fresh, Fresh::Rewritten) || fresh == Fresh::Moved(of))
 }
 
 /// Whether a command has rewritten a table whole. Owns and allocates nothing.

@@ -18,8 +18,10 @@ pub unsafe fn is_heap(opened: pg_sys::Relation) -> bool {
 #[derive(Clone, Copy)]
 pub struct Since {
     pub command: pg_sys::CommandId,
-    /// Whether what a command seems to have inserted was there before.
-    pub has_rewritten: fn(pg_sys::CommandId) -> bool,
+    /// The table that is counted, alone or not.
+    pub of: (pg_sys::Oid, bool),
+    /// Whether it held before what a command seems to have inserted.
+    pub were_there: fn((pg_sys::Oid, bool), pg_sys::CommandId) -> bool,
     /// Whether what a command has deleted is of no interest.
     pub is_nobodys: fn(pg_sys::CommandId) -> bool,
     /// Rows that have moved to another partition are gone, too.
@@ -219,7 +221,7 @@ unsafe fn has_no_next(tuple: &pg_sys::HeapTupleData, moved: bool) -> bool {
 
 /// Whether the rows that a command of this transaction's has inserted were there at a time.
 fn was_there(inserted_by: pg_sys::CommandId, since: Since) -> bool {
-    inserted_by < since.command || (since.has_rewritten)(inserted_by)
+    inserted_by < since.command || (since.were_there)(since.of, inserted_by)
 }
 
 /// The command of this transaction's that has deleted or updated a row version, if one has.

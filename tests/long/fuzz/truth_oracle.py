@@ -201,7 +201,8 @@ def verdicts(tables, statement, commands, settings, truth, size, alone=True):
             continue
         held = size.get(name)
         sizes = [held]
-        if held is not None and not (alone and statement.simple and not any(t.inserts or t.rule for t in tables)):
+        steady = not (any(t.inserts or t.rule for t in tables) or any(truth.taken.values()))
+        if held is not None and not (alone and statement.simple and steady):
             low, high = between(held, truth, statement)
             # Of a foreign part's size nothing is taken off, and what the sum deleted is added.
             sizes = (low, high + count * tables.foreign)

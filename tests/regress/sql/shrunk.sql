@@ -109,6 +109,27 @@ CALL refuses('TRUNCATE', ARRAY['UPDATE parent SET v = 1 WHERE id <= 400', 'INSER
 CALL refuses('TRUNCATE ONLY', ARRAY['DELETE FROM parent WHERE id > 500', 'TRUNCATE ONLY parent']);
 RESET safedelete.max_rows;
 
+-- Rows that moved to another partition and were deleted then were there before.
+CREATE TABLE moved (id int, k int) PARTITION BY RANGE (k);
+CREATE TABLE moved_low PARTITION OF moved FOR VALUES FROM (0) TO (10);
+CREATE TABLE moved_rest PARTITION OF moved FOR VALUES FROM (10) TO (40) PARTITION BY RANGE (k);
+CREATE TABLE moved_mid PARTITION OF moved_rest FOR VALUES FROM (10) TO (20);
+CREATE TABLE moved_high PARTITION OF moved_rest FOR VALUES FROM (20) TO (40);
+INSERT INTO moved SELECT g, g % 30 FROM generate_series(1, 2000) g;
+CALL refuses('moved, deleted', ARRAY['UPDATE moved SET k = (k + 10) % 40 WHERE id <= 900',
+  'DELETE FROM moved WHERE id <= 1000', 'DELETE FROM moved WHERE id = 1001']);
+CALL refuses('moved twice, deleted', ARRAY['UPDATE moved SET k = (k + 10) % 40 WHERE id <= 900',
+  'UPDATE moved SET k = (k + 20) % 40 WHERE id <= 900', 'DELETE FROM moved WHERE id <= 1001']);
+CALL refuses('moved, not deleted', ARRAY['UPDATE moved SET k = (k + 10) % 40 WHERE id <= 600',
+  'DELETE FROM moved WHERE id > 1600', 'DELETE FROM moved WHERE id = 1600']);
+-- Those that moved in from another one enlarge the part that is named by nothing.
+CALL refuses('moved into the part', ARRAY['UPDATE moved SET k = 10 WHERE k < 9 AND id <= 900',
+  'DELETE FROM moved_rest WHERE id <= 300', 'DELETE FROM moved_rest WHERE id <= 2000']);
+SET safedelete.commands = 'delete';
+CALL refuses('moved, not guarded', ARRAY['UPDATE moved SET k = (k + 10) % 40 WHERE id <= 1900',
+  'DELETE FROM moved WHERE id <= 1000', 'DELETE FROM moved WHERE id = 1001']);
+RESET safedelete.commands;
+
 -- A row that the sum has inserted and deleted after a rewrite enlarges nothing; one that it has not, does.
 CALL refuses('inserted', ARRAY['ALTER TABLE t ALTER v TYPE bigint', 'INSERT INTO t VALUES (5000, 0)',
   'DELETE FROM t WHERE id = 5000', 'DELETE FROM t WHERE id <= 1001']);
