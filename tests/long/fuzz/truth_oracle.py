@@ -207,7 +207,9 @@ def verdicts(tables, statement, commands, settings, truth, size, alone=True):
             # Of a foreign part's size nothing is taken off, and what the sum deleted is added.
             sizes = (low, high + count * tables.foreign)
         own = settings.under(labels.get(name, {}))
-        if not any(name in (piece.name, *piece.table.parts) for piece in unqualified):
+        # What a rule makes of an unqualified statement is unqualified as well.
+        by_rule = unqualified and any(t.rule for t in tables)
+        if not by_rule and not any(name in (piece.name, *piece.table.parts) for piece in unqualified):
             limits = [own.limit(s) for s in sizes]
         elif (
             name in [piece.name for piece in unqualified]
@@ -220,7 +222,7 @@ def verdicts(tables, statement, commands, settings, truth, size, alone=True):
         if count > min(limits):
             over.add(name)
             right.add("SD001")
-        if count > max(limits) and name not in truth.unsure:
+        if count > max(limits) and name not in truth.unsure and not may_have_come(tables, statement, alone, name):
             right.add("certain")
         if not (alone and statement.simple) and (tables.foreign or name.endswith("_instead")):
             # Rows that no identity tells count again from statement to statement.
@@ -233,6 +235,12 @@ def verdicts(tables, statement, commands, settings, truth, size, alone=True):
     if right in ({"SD001"}, set()):
         right.add(None)
     return right - {"certain"} - ({None} if "certain" in right else set()), over
+
+
+def may_have_come(tables, statement, alone, name):
+    """Whether rows may have been moved into a part by the sum itself, to be written again there: they were not its."""
+    moves = re.search(r"SET [^;]*\bk = |SET \([^)]*\bk\b", statement.functions + statement.sql)
+    return bool(moves) and not (alone and statement.simple) and any(name in t.labelled_parts for t in tables)
 
 
 def above_own(tables, statement, settings, truth):
