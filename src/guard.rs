@@ -25,6 +25,8 @@
 //! Beside it:
 //! * given.rs has sizes that `check` was given in place of the tables' own;
 //! * point.rs accounts for writes of at most one row, which have no guard;
+//! * planned.rs reads of a finished plan what it writes;
+//! * noted.rs notes what a write has written that no sum has counted, or only one name of a tree's;
 //! * elsewhere.rs judges what an engine plans and runs by itself, and late.rs waits for inputs that it starts late;
 //! * explain.rs shows it, and volatile.rs what it runs earlier than PostgreSQL would.
 
@@ -42,11 +44,13 @@ mod input;
 pub mod late;
 pub mod made;
 mod measure;
+mod noted;
 mod orders;
 mod packed;
 mod parts;
 pub mod passed_over;
 pub mod place;
+mod planned;
 pub mod point;
 mod repeats;
 pub mod rows;

@@ -10,7 +10,7 @@ use super::orders::Flow;
 use super::state::{self, GuardState, Stage, Step, orders_of};
 use super::tally::{count_in_parts, note_made_in_parts, note_own};
 use super::threshold::check;
-use super::{beyond, direct, expected, identity, made, measure, point};
+use super::{beyond, direct, expected, identity, made, measure, noted};
 use crate::pg::report::{self, Frozen};
 use crate::pg::slots::{get_some_attributes, is_empty};
 use crate::pg::{frame, raw};
@@ -258,7 +258,7 @@ unsafe fn finish(guard: *mut GuardState) {
             }
         }
         if (*guard).inserted > 0 {
-            frame::guarded(|| point::note_gone(orders_of(guard).write, Some((*guard).inserted)));
+            frame::guarded(|| noted::note_gone(orders_of(guard).write, Some((*guard).inserted)));
         }
     }
 }

@@ -7,17 +7,17 @@ use safedelete_core::command::Command;
 
 use super::orders::Orders;
 use super::task::Task;
-use super::{attach, made, measure};
+use super::{made, measure, noted, planned};
 use crate::analysis::target;
 use crate::authority::Writer;
 use crate::keep::follow;
-use crate::ledger::{Fresh, Summed};
+use crate::ledger::Summed;
 use crate::levels::{self, Level};
 use crate::pg::execution::Execution;
 use crate::pg::local::Local;
 use crate::pg::report::{self, Frozen};
 use crate::pg::write::Write;
-use crate::pg::{backend, frame, nodes, partition_keys, portal, raw};
+use crate::pg::{backend, frame, nodes, portal, raw};
 use crate::settings::{self, SumOver};
 use crate::{ledger, policy};
 
@@ -196,7 +196,7 @@ unsafe fn account(query: *mut pg_sys::QueryDesc, fires: bool) {
     // SAFETY: by contract; casts follow tags.
     unsafe {
         if !(*(*query).estate).es_auxmodifytables.is_null() && (!settings::is_off() || policy::in_use()) {
-            note_beside(query);
+            noted::note_beside(query);
         }
         let modify = (*(*query).plannedstmt).planTree.cast::<pg_sys::ModifyTable>();
         let rows = (*(*query).estate).es_processed;
@@ -226,7 +226,7 @@ unsafe fn account(query: *mut pg_sys::QueryDesc, fires: bool) {
             // Nothing of the sum comes after.
             let ends = !fires && levels::is_whole_statement() && settings::scope() == SumOver::Statement;
             if !ends && (write.command != Command::Delete || !measure::counts(query)) {
-                note(query, write, guarded);
+                noted::note(query, write, guarded);
             }
             return;
         }
@@ -239,7 +239,7 @@ unsafe fn account(query: *mut pg_sys::QueryDesc, fires: bool) {
                 let made = made::by_point_write(query, of);
                 if made.by_sum {
                     if made.inserted {
-                        frame::guarded(|| note_gone(write, Some(deleted)));
+                        frame::guarded(|| noted::note_gone(write, Some(deleted)));
                         return;
                     }
                     if deleted == 0 {
@@ -276,7 +276,7 @@ unsafe fn account_hidden(query: *mut pg_sys::QueryDesc) {
     unsafe {
         let (plan, estate) = ((*query).plannedstmt, (*query).estate);
         let refused: Option<Frozen> = frame::guarded(|| {
-            let modify = attach::main_modify_table(plan).filter(|modify| Orders::may_be_in(*modify))?;
+            let modify = planned::main_modify_table(plan).filter(|modify| Orders::may_be_in(*modify))?;
             let write = Write::of_plan((*plan).rtable, modify)?;
             let rows = (*estate).es_processed;
             let (deleted, by) = (write.deletes(rows), (*estate).es_output_cid);
@@ -286,88 +286,6 @@ unsafe fn account_hidden(query: *mut pg_sys::QueryDesc) {
             report::raise(&frozen);
         }
     }
-}
-
-/// Notes the command of a write that carries a guard which counts for nobody's sum, or for one name of a tree;
-/// or that carries none.
-///
-/// # Safety
-/// `query` has been run and is the current level; no frame above owns anything.
-#[cold]
-unsafe fn note(query: *mut pg_sys::QueryDesc, write: Write, guarded: bool) {
-    // SAFETY: by contract; casts follow tags.
-    unsafe {
-        let command = (*(*query).estate).es_output_cid;
-        let counts = guarded && measure::counts(query);
-        frame::guarded(|| {
-            let fresh = fresh_of(write, (*query).planstate.cast());
-            if !counts {
-                if !policy::of(write.relation).is_exempt() {
-                    ledger::note_written(None, fresh, command);
-                    note_gone(write, None);
-                }
-            } else if target::is_in_tree(write.relation) {
-                ledger::note_written(Some(target::summed(write)), fresh, command);
-            }
-        });
-    }
-}
-
-/// Notes what the data-modifying CTEs of a query have written with its command: for whom it was counted, if it
-/// was. So what of that is nobody's sum counts when it is reached.
-///
-/// # Safety
-/// As `note`, of a query that has such CTEs.
-#[cold]
-unsafe fn note_beside(query: *mut pg_sys::QueryDesc) {
-    // SAFETY: by contract; the states of ModifyTables hold their plans.
-    unsafe {
-        let estate = (*query).estate;
-        frame::guarded(|| {
-            let beside = nodes::items::<pg_sys::PlanState>((*estate).es_auxmodifytables);
-            for modify in beside.chain(std::iter::once((*query).planstate)) {
-                if nodes::tag(modify) != NodeTag::T_ModifyTableState {
-                    continue;
-                }
-                let plan = (*modify).plan.cast::<pg_sys::ModifyTable>();
-                if let Some(write) = Write::of_plan((*(*query).plannedstmt).rtable, plan)
-                    && !policy::of(write.relation).is_exempt()
-                {
-                    let of = measure::counts_at(modify).then(|| target::summed(write));
-                    ledger::note_written(of, fresh_of(write, modify.cast()), (*estate).es_output_cid);
-                    if of.is_none() {
-                        note_gone(write, None);
-                    }
-                }
-            }
-        });
-    }
-}
-
-/// Notes rows that no sum counts, or that it has inserted itself, where they are gone or may be.
-pub(super) fn note_gone(write: Write, rows: Option<u64>) {
-    if matches!(write.command, Command::Delete | Command::Merge) {
-        ledger::note_gone(target::summed(write), rows, target::is_in_tree(write.relation));
-    }
-}
-
-/// What versions of a write's are that update none: an upsert moves no row, and a DELETE makes none.
-fn fresh(write: Write) -> Fresh {
-    match write.command {
-        Command::Update if target::is_in_tree(write.relation) => Fresh::Moved(target::summed(write)),
-        Command::Merge if target::is_in_tree(write.relation) => Fresh::Mixed,
-        _ => Fresh::Inserted,
-    }
-}
-
-/// The same of a write that has been run: nearly every MERGE has moved nothing.
-///
-/// # Safety
-/// `modify` is its state.
-unsafe fn fresh_of(write: Write, modify: *const pg_sys::ModifyTableState) -> Fresh {
-    // SAFETY: by contract.
-    let moves = || unsafe { (*modify).mt_merge_updated > 0.0 && partition_keys::may_merge_move(modify) };
-    if write.command == Command::Merge && !moves() { Fresh::Inserted } else { fresh(write) }
 }
 
 /// What a write without a guard has written.
@@ -390,15 +308,15 @@ fn count(written: &Written, eflags: i32) -> Result<(), Frozen> {
     let referential = levels::is_referential(eflags);
     let bypassed = !settings::BYPASS_ROLE.is_empty() && Writer::now(referential).bypassed;
     if !guarded || levels::current().is_postgres() || bypassed {
-        ledger::note_written(None, fresh(write), by);
+        ledger::note_written(None, noted::fresh(write), by);
         if !bypassed {
-            note_gone(write, Some(deleted));
+            noted::note_gone(write, Some(deleted));
         }
         if !bypassed || !guarded {
             return Ok(());
         }
     } else if target::is_in_tree(write.relation) && deleted == 0 {
-        ledger::note_written(Some(of), fresh(write), by);
+        ledger::note_written(Some(of), noted::fresh(write), by);
     }
     if settings::BYPASS_ROLE.is_empty() {
         if deleted > 0 && target::is_in_tree(write.relation) {
