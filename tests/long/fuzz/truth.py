@@ -24,6 +24,7 @@ from truth_tables import LOOPBACK, Tables
 from wire import Lost, Session
 
 STATEMENTS = 12
+OURS = ("21000", "SD001")
 
 
 class Run:
@@ -177,6 +178,11 @@ class Case:
         got = self.once()
         right, over = oracle.verdicts(tables, statement, self.commands, settings, truth, self.size)
         problems = []
+        if got.error and got.state not in (*OURS, *right):
+            # One of PostgreSQL's, which may hang on the order of rows.
+            again, got = self.anew("mode = enforce", lambda got, truth: got.error == truth.error)
+            if got.error == again.error:
+                return
         if got.state not in right:
             problems.append(
                 f"verdict: {got.state or 'goes through'}, right is {right}, over the limit {over or 'nothing'}"
@@ -254,7 +260,7 @@ class Case:
         if proposed and self.rng.random() < 0.3 and settings.own_max_rows < 0:
             self.run.say(f"SET safedelete.allow_rows = {proposed[1]}")
             again = self.once()
-            if again.error and again.error.get("t") == table:
+            if again.state in OURS and again.error.get("t") == table:
                 yield f"hint: with {proposed[1]} it raises {again.error}"
 
     def judge_check(self, truth):
