@@ -316,7 +316,8 @@ REVOKE EXECUTE ON FUNCTION safedelete.settle_kept_for(bigint, bigint[], text) FR
 CREATE FUNCTION safedelete.key_of(target regclass, OUT columns text[], OUT matches text) RETURNS record
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
   SELECT array_agg(a.attname::text ORDER BY k.n),
-    string_agg(format('x.%1$I OPERATOR(%2$I.%3$s) (%%1$s).%1$I', a.attname, n.nspname, o.oprname), ' AND ' ORDER BY k.n)
+    string_agg(format('x.%1$s OPERATOR(%2$s.%3$s) (%%1$s).%1$s', replace(quote_ident(a.attname), '%', '%%'),
+      replace(quote_ident(n.nspname), '%', '%%'), replace(o.oprname, '%', '%%')), ' AND ' ORDER BY k.n)
   FROM pg_index i
     CROSS JOIN ROWS FROM (unnest(i.indkey::smallint[]), unnest(i.indclass::oid[])) WITH ORDINALITY k(attnum, class, n)
     JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
@@ -412,7 +413,8 @@ COMMENT ON FUNCTION safedelete.referred_columns(regclass) IS 'the columns of a t
 
 -- The statement that gives deleted rows back: $1 the lines of kept_writes, $2 and $3 the first piece and the last, $5 the
 -- rows in question (NULL: all), $6 those that are not. A row comes back where its key is free. It gives how many came, how many
--- were there already, and names those left.
+-- were there already, and names those left. PostgreSQL tells of no conflict on a table with constraints that are checked
+-- later: there it is looked for, and an exclusion constraint's is PostgreSQL's error.
 CREATE FUNCTION safedelete.deleted_back(target regclass, columns text[]) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -420,12 +422,19 @@ DECLARE
   matches text;
   targets text := (SELECT string_agg(format('%I', c), ', ' ORDER BY n) FROM unnest(columns) WITH ORDINALITY u(c, n));
   sources text := (SELECT string_agg(format('(f.r).%I', c), ', ' ORDER BY n) FROM unnest(columns) WITH ORDINALITY u(c, n));
+  is_later CONSTANT boolean := EXISTS (SELECT FROM pg_index i WHERE NOT i.indimmediate
+    AND i.indrelid IN (SELECT target UNION ALL SELECT t.relid FROM pg_partition_tree(target) t));
+  free text;
   these CONSTANT text := $q$ AND ($5 IS NULL OR (k.write, k."row") IN (SELECT $5[i][1], $5[i][2] FROM pg_catalog.generate_subscripts($5, 1) i))
         AND ($6 IS NULL OR (k.write, k."row") NOT IN (SELECT $6[i][1], $6[i][2] FROM pg_catalog.generate_subscripts($6, 1) i))$q$;
 BEGIN
   SELECT k.columns, k.matches INTO keys, matches FROM safedelete.key_of(target) k;
   IF columns = '{}' THEN
-    RETURN format('SELECT count(*), 0::bigint, NULL::bigint[] FROM safedelete.kept_rows WHERE write = ANY ($1) AND piece BETWEEN $2 AND $3');
+    RETURN format($q$
+      WITH put AS (
+        INSERT INTO %1$s SELECT FROM safedelete.kept_rows k
+        WHERE k.write = ANY ($1) AND k.piece BETWEEN $2 AND $3%2$s RETURNING 1)
+      SELECT (SELECT count(*) FROM put), 0::bigint, NULL::bigint[]$q$, target, these);
   END IF;
   IF keys IS NULL OR NOT keys <@ columns THEN
     RETURN format($q$
@@ -436,6 +445,21 @@ BEGIN
         INSERT INTO %1$s AS x (%2$s) OVERRIDING SYSTEM VALUE SELECT %3$s FROM f ORDER BY f.write, f."row" RETURNING 1)
       SELECT (SELECT count(*) FROM put), 0::bigint, NULL::bigint[]$q$, target, targets, sources, these);
   END IF;
+  IF is_later THEN
+    SELECT string_agg(format('NOT EXISTS (SELECT FROM %s y WHERE %s)', target, u.same), ' AND ') INTO free
+    FROM (
+      SELECT string_agg(format('y.%1$I OPERATOR(%2$I.%3$s) (f.r).%1$I', a.attname, n.nspname, o.oprname), ' AND ') AS same
+      FROM pg_index i
+        CROSS JOIN ROWS FROM (unnest(i.indkey::smallint[]), unnest(i.indclass::oid[])) WITH ORDINALITY k(attnum, class, n)
+        JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
+        JOIN pg_opclass c ON c.oid = k.class
+        JOIN pg_amop p ON p.amopfamily = c.opcfamily AND p.amoplefttype = c.opcintype AND p.amoprighttype = c.opcintype
+          AND p.amopstrategy = 3
+        JOIN pg_operator o ON o.oid = p.amopopr JOIN pg_namespace n ON n.oid = o.oprnamespace
+      WHERE i.indrelid = target AND i.indisunique AND NOT i.indisexclusion AND i.indisvalid AND i.indexprs IS NULL
+        AND i.indpred IS NULL AND k.n <= i.indnkeyatts
+      GROUP BY i.indexrelid HAVING bool_and(a.attname = ANY (columns))) u;
+  END IF;
   RETURN format($q$
     WITH k AS MATERIALIZED (
       SELECT safedelete.row_of(NULL::%1$s, k.columns, k.old_texts) AS r, k.write, k."row" FROM safedelete.kept_rows k
@@ -444,8 +468,8 @@ BEGIN
       SELECT DISTINCT ON (safedelete.row_texts(k.r, %4$L)) safedelete.row_texts(k.r, %4$L) AS key, k.r, k.write, k."row"
       FROM k ORDER BY safedelete.row_texts(k.r, %4$L), k.write, k."row"),
     put AS (
-      INSERT INTO %1$s AS x (%2$s) OVERRIDING SYSTEM VALUE SELECT %3$s FROM f ORDER BY f.write, f."row"
-      ON CONFLICT DO NOTHING RETURNING safedelete.row_texts(x.*, %4$L) AS key),
+      INSERT INTO %1$s AS x (%2$s) OVERRIDING SYSTEM VALUE SELECT %3$s FROM f%8$s ORDER BY f.write, f."row"
+      %9$s RETURNING safedelete.row_texts(x.*, %4$L) AS key),
     rest AS MATERIALIZED (
       SELECT f.write, f."row", coalesce((
         SELECT safedelete.row_texts(x.*, %5$L) OPERATOR(pg_catalog.=) safedelete.row_texts(f.r, %5$L)
@@ -453,7 +477,8 @@ BEGIN
       FROM f LEFT JOIN put ON put.key OPERATOR(pg_catalog.=) f.key WHERE put.key IS NULL)
     SELECT (SELECT count(*) FROM put), (SELECT count(*) FROM rest WHERE rest.is_same),
       (SELECT pg_catalog.array_agg(ARRAY[rest.write, rest."row"]) FROM rest WHERE NOT rest.is_same)$q$,
-    target, targets, sources, keys, columns, format(matches, 'f.r'), these);
+    target, targets, sources, keys, columns, format(matches, 'f.r'), these, ' WHERE ' || free,
+    CASE WHEN NOT is_later THEN 'ON CONFLICT DO NOTHING' END);
 END $$;
 COMMENT ON FUNCTION safedelete.deleted_back(regclass, text[]) IS 'the statement that gives deleted rows back';
 
@@ -631,7 +656,7 @@ BEGIN
         END IF;
         referred := ARRAY(SELECT c FROM pg_catalog.unnest(line.changed) c
           WHERE c = ANY (key_columns[place]::text[]) AND c = ANY (shared));
-        first_statement := CASE WHEN referred <> '{}' THEN
+        first_statement := CASE WHEN pg_catalog.cardinality(referred) > 0 THEN
           safedelete.updated_back(tables[place], shared, line.changed, referred, '{}') END;
         statement := safedelete.updated_back(tables[place], shared, line.changed,
           ARRAY(SELECT c FROM pg_catalog.unnest(line.changed) c WHERE c <> ALL (referred)), referred);
@@ -755,6 +780,27 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION safedelete.preview_restore(bigint) IS 'what restore would do: does it, and rolls it back';
 
+-- Values in the form in which they are kept, where the columns are still there. What reads them may be anybody's (a
+-- domain's checks), so it runs as who calls, and for none but who may see the rows: forget_for refuses others.
+CREATE FUNCTION safedelete.key_as_kept(target regclass, key jsonb) RETURNS jsonb
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  names text[];
+  texts text[];
+BEGIN
+  IF NOT safedelete.owns_kept(target, current_user) OR jsonb_typeof(key) IS DISTINCT FROM 'object' THEN
+    RETURN key;
+  END IF;
+  SELECT array_agg(k.key), array_agg(k.value) INTO names, texts FROM jsonb_each_text(key) k;
+  IF names IS NULL OR EXISTS (SELECT FROM unnest(names) n WHERE NOT EXISTS (SELECT FROM pg_attribute a
+      WHERE a.attrelid = target AND a.attname = n AND a.attnum > 0 AND NOT a.attisdropped)) THEN
+    RETURN key;
+  END IF;
+  EXECUTE format('SELECT safedelete.row_texts(safedelete.row_of(NULL::%s, $1, $2), $1)', target) INTO texts USING names, texts;
+  RETURN jsonb_object(names, texts);
+END $$;
+COMMENT ON FUNCTION safedelete.key_as_kept(regclass, jsonb) IS 'a key in the form in which values are kept';
+
 CREATE FUNCTION safedelete.forget_for(target regclass, key jsonb, who text) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -770,11 +816,6 @@ BEGIN
       HINT = 'For example: SELECT safedelete.forget(''customers'', ''{"id": 42}'');';
   END IF;
   SELECT array_agg(k.key), array_agg(k.value) INTO names, texts FROM jsonb_each_text(key) k;
-  -- A value in the form in which it is kept, where the column is still there.
-  IF NOT EXISTS (SELECT FROM unnest(names) n WHERE NOT EXISTS (SELECT FROM pg_attribute a
-      WHERE a.attrelid = target AND a.attname = n AND a.attnum > 0 AND NOT a.attisdropped)) THEN
-    EXECUTE format('SELECT safedelete.row_texts(safedelete.row_of(NULL::%s, $1, $2), $1)', target) INTO texts USING names, texts;
-  END IF;
   WITH pieces AS (
     SELECT d.ctid AS place, array_agg(i) AS found, cardinality(w.columns) AS width
     FROM safedelete.kept_writes w JOIN safedelete.kept_data d USING (write) CROSS JOIN generate_series(0, d.rows - 1) i

@@ -154,10 +154,14 @@ function!(
     safedelete_forget,
     pg_finfo_safedelete_forget,
     |call| {
+        let missing =
+            || keep::invalid("a table and a key must be named".to_owned(), Some("Neither may be NULL.".to_owned()));
+        let (Some(target), Some(key)) = (function::argument(call, 0), function::argument(call, 1)) else {
+            return Err(missing());
+        };
+        let key = function::call_with_two(c"safedelete.key_as_kept(pg_catalog.regclass,pg_catalog.jsonb)", [target, key]);
         let of = c"safedelete.forget_for(pg_catalog.regclass,pg_catalog.jsonb,pg_catalog.text)";
-        for_caller(of, [function::argument(call, 0), function::argument(call, 1)]).ok_or_else(|| {
-            keep::invalid("a table and a key must be named".to_owned(), Some("Neither may be NULL.".to_owned()))
-        })
+        for_caller(of, [Some(target), Some(key)]).ok_or_else(missing)
     }
 );
 

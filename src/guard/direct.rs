@@ -57,15 +57,17 @@ pub unsafe fn instrument(scans: *mut pg_sys::List) {
     }
 }
 
-/// How many rows foreign servers have deleted by themselves so far: they do not count them any more.
+/// How many rows foreign servers have deleted by themselves so far, for each scan: they do not count them any more.
 ///
 /// # Safety
 /// `guard` runs, with its child.
-pub unsafe fn sent(guard: *mut GuardState) -> u64 {
+pub unsafe fn sent(guard: *mut GuardState) -> Vec<u64> {
     // SAFETY: `settle` gave the scans instruments.
     unsafe {
-        let rows = (0..nodes::length((*guard).direct)).map(|i| written_by(scan(guard, i)) as u64).sum();
-        orders_of(guard).write.deletes(rows)
+        let write = orders_of(guard).write;
+        (0..nodes::length((*guard).direct))
+            .map(|i| write.deletes(written_by(scan(guard, i)) as u64))
+            .collect()
     }
 }
 

@@ -27,10 +27,11 @@ pub struct Table {
     deleted_before: u64,
     /// Likewise those that may have moved to another partition.
     movable_before: u64,
-    /// What the running statement has had foreign servers delete, which they do not count any more.
-    sent: u64,
-    /// They had not begun when they were asked last, so that what they count is what there was.
-    asked_before: bool,
+    /// What each foreign scan of the running statement has had its server delete, as far as is told: the server has
+    /// deleted all when the first row is, and does not count them any more.
+    sent: Vec<u64>,
+    /// Which of them had begun when the count did.
+    begun: Vec<bool>,
     /// With whose user mappings foreign servers are asked, if not the current user's.
     role: pg_sys::Oid,
     /// TRUNCATE and DROP: the size that their count is taken for.
@@ -64,8 +65,8 @@ impl Table {
             of,
             deleted_before: ledger::deleted(of),
             movable_before: if target::is_in_tree(relation) { ledger::movable(of) } else { 0 },
-            sent: 0,
-            asked_before: false,
+            sent: Vec::new(),
+            begun: Vec::new(),
             role: pg_sys::InvalidOid,
             whole: None,
             count: None,
@@ -86,9 +87,13 @@ impl Table {
         Table { role, ..self }
     }
 
-    /// Foreign servers have deleted so many rows for the running statement.
-    pub fn note_sent(&mut self, rows: u64) {
+    /// Foreign servers have deleted so many rows for the running statement, scan by scan.
+    pub fn note_sent(&mut self, rows: Vec<u64>) {
         self.sent = rows;
+    }
+
+    fn has_sent(&self) -> bool {
+        self.sent.iter().any(|rows| *rows > 0)
     }
 
     /// A table that is taken whole.
@@ -138,7 +143,7 @@ impl Table {
         }
         let learned = ledger::learned(self.of);
         // While a foreign server deletes, the size is what it has now and what is gone.
-        if self.sent == 0
+        if !self.has_sent()
             && let Some(size) = learned.size
             && (size.is_final() || bounds.limit(Some(size)).is_none_or(|limit| limit.rows >= sum))
         {
@@ -171,19 +176,22 @@ impl Table {
 
     /// Counts until the table is known to hold `rows`, with those that the sum had deleted before.
     fn count_to(&mut self, rows: u64) -> Size {
-        let mut count = self.count.take().unwrap_or_else(|| self.new_count().asking_as(self.role));
-        let had_ended = count.has_ended();
+        // A count that goes on when another server has deleted would not know whether it had been asked before.
+        let begun: Vec<bool> = self.sent.iter().map(|rows| *rows > 0).collect();
+        let kept = self.count.take().filter(|count| count.has_ended() || self.begun == begun);
+        let mut count = kept.unwrap_or_else(|| {
+            self.begun = begun;
+            self.new_count().asking_as(self.role)
+        });
         // Those that are gone may be found on the way.
         while !count.has_ended() && count.rows().saturating_add(self.gone(&count)) < rows {
             count.go_on(rows - self.gone(&count), u64::MAX);
         }
         let (size, is_blind) = (self.size_of(&count), count.is_blind());
         self.count = Some(count);
-        if !had_ended {
-            self.asked_before = self.sent == 0;
-        }
-        if self.sent > 0 && is_blind {
-            return if self.asked_before { size } else { size.plus(self.sent) };
+        if self.has_sent() && is_blind {
+            let unseen = self.sent.iter().zip(&self.begun).filter(|(_, begun)| **begun).map(|(rows, _)| rows);
+            return size.plus(unseen.sum());
         }
         ledger::learn_size(self.of, size);
         size

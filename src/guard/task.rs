@@ -122,8 +122,8 @@ impl Task {
         Task { table: self.table.written_as(role), ..self }
     }
 
-    /// Of the rows counted, foreign servers have deleted so many already.
-    pub fn note_sent(&mut self, rows: u64) {
+    /// Of the rows counted, foreign servers have deleted so many already, scan by scan.
+    pub fn note_sent(&mut self, rows: Vec<u64>) {
         self.table.note_sent(rows);
     }
 

@@ -159,6 +159,18 @@ pub fn call_for_two(function: &CStr, arguments: [pg_sys::Datum; 3]) -> [Option<p
     })
 }
 
+/// Calls a function of the extension's own, named as `regprocedure` reads it, that never gives NULL; as who calls.
+pub fn call_with_two(function: &CStr, arguments: [pg_sys::Datum; 2]) -> pg_sys::Datum {
+    let (function, collation) = (find(function), pg_sys::InvalidOid);
+    frame::call(|| {
+        #[allow(ffi_unwind_calls, reason = "inside frame::call; the closure owns nothing")]
+        // SAFETY: as many arguments as the function has, of its types by the caller's word; none is NULL.
+        unsafe {
+            raw::OidFunctionCall2Coll(function, collation, arguments[0], arguments[1])
+        }
+    })
+}
+
 /// Calls a function of the extension's own, named as `regprocedure` reads it, with who asks for it as its last
 /// argument; `None`, and it is not called, where another is NULL. Nobody needs a right to it.
 pub fn call_own<const N: usize>(

@@ -250,15 +250,9 @@ pub fn creation_schema() -> String {
 
 /// Whether a table has a primary key.
 pub fn has_primary_key(table: pg_sys::Oid) -> bool {
-    // SAFETY: the caller's statement holds a lock; the entry is open while it is read.
-    unsafe {
-        let opened = pg_sys::relation_open(table, pg_sys::NoLock as i32);
-        // Fills in rd_pkindex.
-        pg_sys::RelationGetIndexList(opened);
-        let found = (*opened).rd_pkindex != pg_sys::InvalidOid;
-        pg_sys::relation_close(opened, pg_sys::NoLock as i32);
-        found
-    }
+    let mut constraint = pg_sys::InvalidOid;
+    // SAFETY: a table; reads its constraints, those that are checked later too, which relcache does not tell before 18.
+    unsafe { !pg_sys::get_primary_key_attnos(table, true, &mut constraint).is_null() }
 }
 
 /// Whether a publication sends the rows of all tables.

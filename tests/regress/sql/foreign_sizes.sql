@@ -70,6 +70,18 @@ BEGIN;
 DELETE FROM whole WHERE id BETWEEN 1 AND 400 OR id BETWEEN 1000 AND 1099;
 ROLLBACK;
 DELETE FROM whole WHERE id BETWEEN 1 AND 400 OR id BETWEEN 1000 AND 1100;
+-- The foreign part goes when its server has been asked and the near one is counted in part.
+CREATE TABLE later (id int, v int) PARTITION BY RANGE (id);
+CREATE TABLE later_near PARTITION OF later FOR VALUES FROM (-1000) TO (1);
+CREATE FOREIGN TABLE later_far PARTITION OF later FOR VALUES FROM (1) TO (1000) SERVER regress_sizes OPTIONS (table_name 'small');
+INSERT INTO later SELECT -g, 0 FROM generate_series(1, 600) g;
+DELETE FROM later WHERE id <= -300 OR id >= 100;
+DELETE FROM later WHERE id <= -400 OR id > 100;
+BEGIN;
+DELETE FROM later WHERE id < -400 OR id > 100;
+ROLLBACK;
+DELETE FROM later WHERE id <> 0;
+UPDATE later SET v = 3 WHERE id <= -400 OR id > 100;
 -- Through a view: as its owner, whose mapping it is; the caller has none.
 CREATE ROLE regress_caller;
 CREATE VIEW through AS SELECT * FROM small;
