@@ -78,6 +78,14 @@ impl<'t> Judge<'t> {
         form
     }
 
+    /// What folding makes of an output column of a sub-select, which conditions above it are folded without.
+    pub fn value(&self, output: Node<'t>) -> Node<'t> {
+        if matches!(output.kind(), Kind::Var(_) | Kind::Const(_) | Kind::Param(_) | Kind::SubLink(_)) {
+            return output;
+        }
+        *self.memory.values.borrow_mut().entry(output).or_insert_with(|| output.folded(self.root))
+    }
+
     /// Reads a folded expression; `negated` reads NOT of it.
     fn form(&self, node: Node<'t>, scope: &Scope<'_, 't>, negated: bool) -> Form {
         if self.has_had_enough() {

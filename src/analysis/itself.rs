@@ -130,7 +130,7 @@ impl<'t> Judge<'t> {
         let sublink = array.as_a::<pg_sys::SubLink>()?;
         let mut itself = None;
         self.outputs(sublink, SubLinkType::ARRAY_SUBLINK, scope, &mut |output, inner| {
-            itself = self.same(scalar, scope, output, inner);
+            itself = self.same(scalar, scope, self.value(output), inner);
             itself.is_some()
         });
         let seen = if any { on_equal } else { OnEqual::Unknown };
@@ -220,14 +220,14 @@ impl<'t> Judge<'t> {
                         return self.resolved(expression, home, visit);
                     }
                     home.any_output(var.varno, var.varattno, &mut |output, inner| {
-                        self.resolved(output, inner, visit)
+                        self.resolved(self.value(output), inner, visit)
                     })
                 }
                 _ => visit(node, scope),
             },
             Kind::SubLink(sublink) => {
                 self.outputs(sublink, SubLinkType::EXPR_SUBLINK, scope, &mut |output, inner| {
-                    self.resolved(output, inner, visit)
+                    self.resolved(self.value(output), inner, visit)
                 })
             }
             _ => visit(node, scope),
@@ -252,7 +252,7 @@ impl<'t> Judge<'t> {
                     found = self.column(expression, home);
                 } else {
                     home.any_output(var.varno, var.varattno, &mut |output, inner| {
-                        found = self.column(output, inner);
+                        found = self.column(self.value(output), inner);
                         found.is_some()
                     });
                     found = found.map(|own| Own { inner: true, ..own });
@@ -267,7 +267,7 @@ impl<'t> Judge<'t> {
             }
             Kind::SubLink(sublink) => {
                 self.outputs(sublink, SubLinkType::EXPR_SUBLINK, scope, &mut |output, inner| {
-                    found = self.column(output, inner);
+                    found = self.column(self.value(output), inner);
                     found.is_some()
                 });
                 found = found.map(|own| Own { inner: true, ..own });

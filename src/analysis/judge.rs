@@ -59,6 +59,8 @@ pub struct Memory<'t> {
     pub(super) whole: RefCell<FxHashMap<Asked<'t>, (Form, Option<Itself>)>>,
     /// Of Queries, by whether their select list counts: whether they are tied.
     pub tied: RefCell<FxHashMap<(Node<'t, pg_sys::Query>, bool), bool>>,
+    /// What folding makes of output columns.
+    pub(super) values: RefCell<FxHashMap<Node<'t>, Node<'t>>>,
     /// Whether output columns name the target.
     pub outputs: RefCell<FxHashMap<Output<'t>, bool>>,
 }

@@ -89,7 +89,7 @@ impl<'t> Judge<'t> {
         let mut itself = None;
         if on_equal != OnEqual::Unknown {
             scope.any_output_of(query, number, &mut |output, inner| {
-                itself = self.same(left, scope, output, inner).map(|itself| itself.column);
+                itself = self.same(left, scope, self.value(output), inner).map(|itself| itself.column);
                 itself.is_some()
             });
         }
@@ -99,7 +99,9 @@ impl<'t> Judge<'t> {
             return;
         }
         pairs.tied |= self.names_target(left, scope)
-            || scope.any_output_of(query, number, &mut |output, inner| self.names_target(output, inner));
+            || scope.any_output_of(query, number, &mut |output, inner| {
+                self.names_target(self.value(output), inner)
+            });
     }
 
     /// Whether a sub-select's own WHERE is never true: an optional parameter that is left NULL, say.
@@ -219,8 +221,9 @@ impl<'t> Judge<'t> {
         if let Some(named) = self.memory.outputs.borrow().get(&key) {
             return *named;
         }
-        let named =
-            home.any_output(var.varno, var.varattno, &mut |output, inner| self.names_target(output, inner));
+        let named = home.any_output(var.varno, var.varattno, &mut |output, inner| {
+            self.names_target(self.value(output), inner)
+        });
         self.memory.outputs.borrow_mut().insert(key, named);
         named
     }

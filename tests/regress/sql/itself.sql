@@ -66,6 +66,16 @@ DELETE FROM listed WHERE EXISTS (SELECT FROM (VALUES (listed.id)) v(x) WHERE x =
 DELETE FROM listed WHERE id = (SELECT max(x) FROM (VALUES (4), (5)) v(x));
 UPDATE listed SET b = 0 WHERE 7 IN (VALUES (6), (listed.id));
 SELECT count(*), count(*) FILTER (WHERE b = 0) FROM listed;
+-- What a sub-select gives is folded as a condition is.
+DELETE FROM listed WHERE id IN (SELECT CASE WHEN true THEN id END FROM generate_series(1, 2));
+DELETE FROM listed WHERE id = (SELECT coalesce(NULL, id));
+DELETE FROM listed WHERE id IN (SELECT nullif(id, NULL) FROM generate_series(1, 2));
+DELETE FROM listed WHERE id + (1 + 1) IN (SELECT id + (1 + 1) FROM generate_series(1, 2));
+DELETE FROM listed WHERE id + (1 + 1) = ANY (ARRAY(SELECT id + (1 + 1) FROM generate_series(1, 2)));
+DELETE FROM listed WHERE 5 IN (SELECT CASE WHEN false THEN id ELSE 5 END);
+DELETE FROM listed WHERE id IN (SELECT CASE WHEN true THEN 6 ELSE id END);
+DELETE FROM listed WHERE id IN (SELECT CASE WHEN b = 7 THEN id END);
+SELECT count(*) FROM listed;
 DROP TABLE listed;
 DROP SCHEMA itself CASCADE;
 DROP EXTENSION safedelete;
