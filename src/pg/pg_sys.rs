@@ -179,6 +179,7 @@ functions! {
     fn get_fn_expr_argtype(flinfo: *mut FmgrInfo, argnum: c_int) -> Oid;
     fn get_func_signature(funcid: Oid, argtypes: *mut *mut Oid, nargs: *mut c_int) -> Oid;
     fn get_namespace_oid(nspname: *const c_char, missing_ok: bool) -> Oid;
+    fn get_primary_key_attnos(relid: Oid, deferrable_ok: bool, constraint_oid: *mut Oid) -> *mut Bitmapset;
     fn get_relname_relid(relname: *const c_char, relnamespace: Oid) -> Oid;
     fn get_role_oid(rolename: *const c_char, missing_ok: bool) -> Oid;
     fn get_typlenbyvalalign(typid: Oid, typlen: *mut i16, typbyval: *mut bool, typalign: *mut c_char);
