@@ -159,7 +159,8 @@ function!(
         let (Some(target), Some(key)) = (function::argument(call, 0), function::argument(call, 1)) else {
             return Err(missing());
         };
-        let key = function::call_with_two(c"safedelete.key_as_kept(pg_catalog.regclass,pg_catalog.jsonb)", [target, key]);
+        let of = c"safedelete.key_as_kept(pg_catalog.regclass,pg_catalog.jsonb)";
+        let key = function::call_with_two(of, [target, key]);
         let of = c"safedelete.forget_for(pg_catalog.regclass,pg_catalog.jsonb,pg_catalog.text)";
         for_caller(of, [Some(target), Some(key)]).ok_or_else(missing)
     }

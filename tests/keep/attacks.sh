@@ -42,12 +42,15 @@ BEGIN
     FROM pg_operator o, (VALUES ('text'), ('bigint'), ('integer'), ('oid'), ('regclass')) e(element),
       LATERAL (VALUES (CASE WHEN o.oprleft::regtype::text ~ 'array' THEN element || '[]' ELSE element END)) l(t),
       LATERAL (VALUES (CASE WHEN o.oprright::regtype::text ~ 'array' THEN element || '[]' ELSE element END)) r(t)
-    WHERE o.oprnamespace = 'pg_catalog'::regnamespace AND (o.oprleft::regtype::text || o.oprright::regtype::text) ~ 'array'
+    WHERE o.oprnamespace = 'pg_catalog'::regnamespace
+      AND (o.oprleft::regtype::text || o.oprright::regtype::text) ~ 'array'
     UNION VALUES ('=', 'oid', 'regclass', 'boolean'), ('||', 'text', 'bigint', 'text')
   LOOP
     EXECUTE format('CREATE OR REPLACE FUNCTION captured_%s(%s, %s) RETURNS %4\$s LANGUAGE plpgsql AS
-      \$\$ BEGIN RAISE EXCEPTION ''captured''; END \$\$', CASE of.gives WHEN 'boolean' THEN 'if' ELSE 'as' END, of.l, of.r, of.gives);
-    EXECUTE format('CREATE OPERATOR public.%s (LEFTARG = %s, RIGHTARG = %s, FUNCTION = captured_%4\$s)', of.name, of.l, of.r,
+      \$\$ BEGIN RAISE EXCEPTION ''captured''; END \$\$', CASE of.gives WHEN 'boolean' THEN 'if' ELSE 'as' END,
+      of.l, of.r, of.gives);
+    EXECUTE format('CREATE OPERATOR public.%s (LEFTARG = %s, RIGHTARG = %s, FUNCTION = captured_%4\$s)',
+      of.name, of.l, of.r,
       CASE of.gives WHEN 'boolean' THEN 'if' ELSE 'as' END);
   END LOOP;
 END \$do\$" \
@@ -76,4 +79,5 @@ check "forget runs what a type checks as who calls" "mallory mallory 2" \
   "$(sql -F' ' -c "SELECT min(who), max(who), count(*) FROM told")"
 run "CREATE ROLE oscar" "GRANT INSERT ON told TO oscar" >/dev/null
 check "and not as one who may not forget" "42501 2" \
-  "$(run "SET ROLE oscar" "SELECT safedelete.forget('lure', '{\"id\": \"x\"}')" | states) $(run "SELECT count(*) FROM told")"
+  "$(run "SET ROLE oscar" "SELECT safedelete.forget('lure', '{\"id\": \"x\"}')" | states) $(
+    run "SELECT count(*) FROM told")"

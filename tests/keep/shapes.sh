@@ -1,4 +1,5 @@
-# Part of tests/keep/run: tables with constraints that are checked later, with names that a format reads, with no columns.
+# Part of tests/keep/run: tables with constraints that are checked later, with names that a format
+# reads, with no columns.
 
 database shapes
 # comes_back WHAT COLUMNS ROWS WRITE: a table t of these columns and rows is written and restored.
@@ -14,8 +15,10 @@ comes_back() {
 rows="SELECT g, g FROM generate_series(1, 300) g"
 for when in "DEFERRABLE" "DEFERRABLE INITIALLY DEFERRED"; do
   comes_back "a key that is $when, deleted" "id int PRIMARY KEY $when, v int" "$rows" "DELETE FROM t WHERE id <= 200"
-  comes_back "a key that is $when, updated" "id int PRIMARY KEY $when, v int" "$rows" "UPDATE t SET v = 0 WHERE id <= 200"
-  comes_back "a unique column that is $when" "id int PRIMARY KEY, v int UNIQUE $when" "$rows" "DELETE FROM t WHERE id <= 200"
+  comes_back "a key that is $when, updated" "id int PRIMARY KEY $when, v int" "$rows" \
+    "UPDATE t SET v = 0 WHERE id <= 200"
+  comes_back "a unique column that is $when" "id int PRIMARY KEY, v int UNIQUE $when" "$rows" \
+    "DELETE FROM t WHERE id <= 200"
 done
 comes_back "an exclusion constraint that is checked later" \
   "id int PRIMARY KEY, v int4range, EXCLUDE USING gist (v WITH &&) DEFERRABLE" \
