@@ -44,7 +44,10 @@ pub enum Reach {
     /// A foreign key of `by` (a statement's tag and its table, where known) reached them.
     ForeignKey { by: Option<(Command, String)> },
     /// TRUNCATE and DROP take the table whole.
-    WholeTable,
+    WholeTable {
+        /// The most rows that another table holds that goes with it; `None` where that is not known.
+        beside: Option<u64>,
+    },
     /// The statement names this table; one of its parts has a policy of its own.
     Part { of: String },
 }
@@ -120,7 +123,7 @@ fn fact(reach: &Reach, count: u64, summed: &str, limit: &Limit) -> String {
         Reach::Part { of } => {
             format!("The statement, which names table \"{of}\", came to {} of this part of it", rows(count))
         }
-        Reach::WholeTable => match limit.source {
+        Reach::WholeTable { .. } => match limit.source {
             // The size would be told twice.
             Source::Fraction { .. } | Source::MinRows { .. } => "The statement takes every row".to_owned(),
             _ if limit.rows == 0 => "The table is not empty".to_owned(),
@@ -178,15 +181,18 @@ pub fn too_many_rows(
     if let Some(not_honoured) = not_honoured {
         not_honoured.told_in(&mut detail);
     }
-    let budget = match size {
+    let beside = if let Reach::WholeTable { beside } = reach { *beside } else { Some(0) };
+    let budget = match (size, beside) {
         // allow_rows is one of PostgreSQL's integers.
-        Some(Size::Exact(held)) if held >= count && held <= i32::MAX as u64 => held.to_string(),
+        (Some(Size::Exact(held)), Some(beside)) if held >= count && held.max(beside) <= i32::MAX as u64 => {
+            held.max(beside).to_string()
+        }
         // What suffices is not known.
         _ => "-1".to_owned(),
     };
     let check = match reach {
         _ if limit.rows == 0 => "No row of the table is to be modified.",
-        Reach::WholeTable => "Check that these rows may go.",
+        Reach::WholeTable { .. } => "Check that these rows may go.",
         Reach::Summed { in_transaction: true } => "Check the WHERE clause, or write in smaller transactions.",
         Reach::ForeignKey { .. } => "Check which rows refer to those that the statement names.",
         _ if command == Command::Merge => "Check the ON condition, or write in smaller batches.",

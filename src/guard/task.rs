@@ -19,6 +19,7 @@ use crate::analysis::{Qualification, target};
 use crate::authority::Writer;
 use crate::keep;
 use crate::ledger;
+use crate::pg::count::{Count, FEW_PAGES};
 use crate::pg::report::{self, Frozen};
 use crate::pg::write::Write;
 use crate::pg::{inheritance, relations};
@@ -59,6 +60,34 @@ pub struct Task {
     pub(super) guarded: bool,
     /// The table that the statement names, where this is a part of it.
     pub(super) part_of: Option<pg_sys::Oid>,
+    /// What goes with a table that is taken whole.
+    pub(super) beside: Beside,
+}
+
+/// The other tables that a statement takes whole: the budget that a HINT proposes has to suffice for each.
+pub enum Beside {
+    /// Each with what counts with it.
+    Tables(Vec<Vec<pg_sys::Oid>>),
+    Unknown,
+}
+
+impl Beside {
+    pub const NOTHING: Beside = Beside::Tables(Vec::new());
+
+    /// The most rows that one of them holds, where counting is cheap.
+    pub(super) fn most_rows(&self) -> Option<u64> {
+        let Beside::Tables(tables) = self else { return None };
+        tables.iter().try_fold(0, |most, members| match whole_size(members.clone()) {
+            Size::Exact(rows) => Some(rows.max(most)),
+            _ => None,
+        })
+    }
+}
+
+fn whole_size(members: Vec<pg_sys::Oid>) -> Size {
+    let mut count = Count::of_whole(members);
+    count.go_on(u64::MAX, FEW_PAGES);
+    count.size()
 }
 
 /// Why rule `where` refuses a write of this finding, if it does. A table of this transaction is free.
@@ -114,6 +143,7 @@ impl Task {
             own_beyond: 0,
             guarded: true,
             part_of: None,
+            beside: Beside::NOTHING,
         }
     }
 
@@ -356,6 +386,11 @@ impl Task {
     pub fn of_whole_table(write: Write, size: Size) -> Task {
         let task = Task::new(write, policy::of(write.relation), false);
         Task { table: task.table.of_size(size), ..task }
+    }
+
+    /// The same task, of a table that goes with others.
+    pub fn beside(self, beside: Beside) -> Task {
+        Task { beside, ..self }
     }
 
     /// What its rows are summed for.

@@ -9,6 +9,7 @@ use safedelete_core::limit::Size;
 
 use super::running::{self, Named};
 use super::whole;
+use crate::guard::task::Beside;
 use crate::pg::nodes::{Kind, Node};
 use crate::pg::report::Frozen;
 use crate::pg::{inheritance, locks, relations};
@@ -54,7 +55,7 @@ pub fn accessed(table: pg_sys::Oid) -> Result<(), Frozen> {
         if !counts_by_itself || !running::with(|running| running.judge(table)) {
             return Ok(());
         }
-        return whole::judge(Command::Drop, table, vec![table]);
+        return whole::judge(Command::Drop, table, vec![table], beside(table));
     }
     if named.tables.contains(&table) {
         return judge_tree(table);
@@ -65,11 +66,20 @@ pub fn accessed(table: pg_sys::Oid) -> Result<(), Frozen> {
 fn judge_tree(table: pg_sys::Oid) -> Result<(), Frozen> {
     if running::with(|running| running.judge(table)) && whole::is_counted(Command::Drop, table) {
         return match running::with(|running| running.counted.get(&table).copied()) {
-            Some(size) => whole::finish(Command::Drop, table, size),
-            None => whole::judge(Command::Drop, table, inheritance::members(table)),
+            Some(size) => whole::finish(Command::Drop, table, size, beside(table)),
+            None => whole::judge(Command::Drop, table, inheritance::members(table), beside(table)),
         };
     }
     Ok(())
+}
+
+/// What goes with a table that a DROP names, or a part of it. Of what else goes, a schema's tables say, the hook tells
+/// one by one, and some are gone already.
+fn beside(table: pg_sys::Oid) -> Beside {
+    match named().only {
+        Some(only) if only == table || inheritance::ancestors(table).contains(&only) => Beside::NOTHING,
+        _ => Beside::Unknown,
+    }
 }
 
 /// A part goes that an engine drops for itself: its rows are the whole table's.
@@ -139,7 +149,7 @@ fn judge_alone(table: pg_sys::Oid, ancestors: &[pg_sys::Oid]) -> Result<(), Froz
     if !whole::is_counted(Command::Drop, table) {
         return Ok(());
     }
-    whole::finish(Command::Drop, table, size)
+    whole::finish(Command::Drop, table, size, beside(table))
 }
 
 /// What the running DROP names, found when its first table is told of: all are locked then, and none
@@ -151,6 +161,7 @@ fn named() -> Rc<Named> {
     let mut named = Named::default();
     if let Some(drop) = levels::utility().and_then(|statement| statement.as_a::<pg_sys::DropStmt>()) {
         let found = tables(drop);
+        named.only = if let [only] = found[..] { Some(only) } else { None };
         if drop.removeType == pg_sys::ObjectType::OBJECT_TABLE {
             named.is_in_use = any_in_use(found.iter().flat_map(|table| inheritance::members(*table)));
             named.tables.extend(found);

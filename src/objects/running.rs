@@ -27,6 +27,8 @@ pub enum Outlook {
 #[derive(Default)]
 pub struct Named {
     pub tables: FxHashSet<pg_sys::Oid>,
+    /// The one table that it names, or that is in the schemas it names.
+    pub only: Option<pg_sys::Oid>,
     /// PostgreSQL is going to refuse to drop one of them.
     pub is_in_use: bool,
 }

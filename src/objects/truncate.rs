@@ -9,6 +9,7 @@ use safedelete_core::command::Command;
 use super::reach::{self, Reach};
 use super::running::{self, Outlook};
 use super::whole;
+use crate::guard::task::Beside;
 use crate::pg::nodes::Node;
 use crate::pg::report::Frozen;
 use crate::pg::{backend, inheritance, locks, relations};
@@ -38,19 +39,28 @@ pub fn prepare(truncate: Node<pg_sys::TruncateStmt>) -> Result<(), Frozen> {
 pub fn settle() -> Result<(), Frozen> {
     let postponed = running::with(|running| std::mem::take(&mut running.postponed));
     running::end();
-    postponed.into_iter().try_for_each(|(table, size)| whole::finish(Command::Truncate, table, size))
+    postponed
+        .into_iter()
+        .try_for_each(|(table, size)| whole::finish(Command::Truncate, table, size, Beside::Unknown))
 }
 
 fn judge(reach: &Reach) -> Result<(), Frozen> {
     let mut judged = FxHashSet::default();
-    for (table, members) in roots(reach) {
+    let roots = roots(reach);
+    let counted = roots.iter().filter(|(table, _)| whole::is_counted(Command::Truncate, *table));
+    let counted: Vec<_> = counted.cloned().collect();
+    let beside = |table: pg_sys::Oid| {
+        let others = counted.iter().filter(|(other, _)| *other != table);
+        Beside::Tables(others.map(|(_, members)| members.clone()).collect())
+    };
+    for (table, members) in roots {
         let parts: Vec<_> = members
             .iter()
             .copied()
             .filter(|member| *member != table && policy::of(*member).has_own())
             .collect();
         if judged.insert(table) && whole::is_counted(Command::Truncate, table) {
-            whole::judge(Command::Truncate, table, members)?;
+            whole::judge(Command::Truncate, table, members, beside(table))?;
         }
         // A part that has a policy of its own counts by itself, too.
         for part in parts {
@@ -58,7 +68,7 @@ fn judge(reach: &Reach) -> Result<(), Frozen> {
                 && whole::holds_rows(Command::Truncate, part)
                 && policy::of(part).guards(Command::Truncate)
             {
-                whole::judge(Command::Truncate, part, with_partitions(part))?;
+                whole::judge(Command::Truncate, part, with_partitions(part), beside(part))?;
             }
         }
     }
@@ -93,7 +103,7 @@ fn judge_packed(part: pg_sys::Oid, rows: u64) -> Result<(), Frozen> {
         return Ok(());
     }
     let own = whole::count_itself(vec![part], u64::MAX);
-    whole::finish(Command::Truncate, part, own.plus(rows))
+    whole::finish(Command::Truncate, part, own.plus(rows), Beside::Unknown)
 }
 
 /// PostgreSQL tells of a table that is about to be emptied: one that is named, before it is locked and
@@ -134,5 +144,5 @@ pub fn accessed(table: pg_sys::Oid) -> Result<(), Frozen> {
         running::with(|running| running.postponed.push((table, size)));
         return Ok(());
     }
-    whole::judge(Command::Truncate, table, members)
+    whole::judge(Command::Truncate, table, members, Beside::Unknown)
 }

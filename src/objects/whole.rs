@@ -10,11 +10,11 @@ use crate::analysis::target;
 use crate::engines;
 use crate::guard::given;
 use crate::guard::made;
-use crate::guard::task::{Task, own_ceiling};
+use crate::guard::task::{Beside, Task, own_ceiling};
 use crate::ledger;
 use crate::levels;
 use crate::pg::attempt::attempt;
-use crate::pg::count::Count;
+use crate::pg::count::{Count, FEW_PAGES};
 use crate::pg::report::Frozen;
 use crate::pg::write::Write;
 use crate::pg::{inheritance, relations};
@@ -53,12 +53,17 @@ fn enough_of(write: Write) -> u64 {
 }
 
 /// Judges a table that goes with `members`, which are itself and what goes with it.
-pub fn judge(command: Command, relation: pg_sys::Oid, members: Vec<pg_sys::Oid>) -> Result<(), Frozen> {
+pub fn judge(
+    command: Command,
+    relation: pg_sys::Oid,
+    members: Vec<pg_sys::Oid>,
+    beside: Beside,
+) -> Result<(), Frozen> {
     let write = Write { command, relation, only: members.len() == 1 };
     let made = made::among(&members, target::summed(write));
     let enough = if made.is_some() { u64::MAX } else { enough_of(write) };
     let size = count_now(command, members, enough);
-    finish_with(write, size, made.unwrap_or_default())
+    finish_with(write, size, made.unwrap_or_default(), beside)
 }
 
 /// The rows of tables that are about to go, counted at least until there are `enough`. Those that are on foreign
@@ -79,8 +84,8 @@ pub fn count_now(command: Command, members: Vec<pg_sys::Oid>, enough: u64) -> Si
 }
 
 /// Judges a table of which so many rows go.
-pub fn finish(command: Command, relation: pg_sys::Oid, size: Size) -> Result<(), Frozen> {
-    finish_with(Write { command, relation, only: true }, size, (0, 0))
+pub fn finish(command: Command, relation: pg_sys::Oid, size: Size, beside: Beside) -> Result<(), Frozen> {
+    finish_with(Write { command, relation, only: true }, size, (0, 0), beside)
 }
 
 /// Judges a table of which parts go one by one, so many rows now.
@@ -99,8 +104,8 @@ pub fn finish_part(command: Command, relation: pg_sys::Oid, rows: u64) -> Result
 
 /// The same, where the sum has made some of the rows, and inserted some of these: it has counted them, or they were not
 /// there.
-fn finish_with(write: Write, size: Size, (made, inserted): (u64, u64)) -> Result<(), Frozen> {
-    let task = Task::of_whole_table(write, size);
+fn finish_with(write: Write, size: Size, (made, inserted): (u64, u64), beside: Beside) -> Result<(), Frozen> {
+    let task = Task::of_whole_table(write, size).beside(beside);
     let mut task = if policy::of(write.relation).guards(write.command) { task } else { task.unguarded() };
     task.join_sum(size.rows().saturating_sub(made), size.rows().saturating_sub(inserted))?;
     ledger::note_gone(target::summed(write), Some(inserted), target::is_in_tree(write.relation));
@@ -129,9 +134,6 @@ pub fn preview(
     };
     (outcome, size)
 }
-
-/// Tables of up to so many pages are counted to the end, for the texts.
-const FEW_PAGES: u64 = 8192;
 
 /// The rows of some tables, counted at least until there are `enough`.
 pub fn count(members: Vec<pg_sys::Oid>, enough: u64) -> Size {

@@ -66,6 +66,9 @@ enum Read {
     Uncountable,
 }
 
+/// Tables of up to so many pages are counted to the end, for the texts.
+pub const FEW_PAGES: u64 = 8192;
+
 impl Count {
     /// A count of a table, with the tree below it or without, that has not begun.
     pub fn new(relation: pg_sys::Oid, only: bool) -> Count {

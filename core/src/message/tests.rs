@@ -102,7 +102,16 @@ fn a_size_that_was_not_counted_proposes_any_number() {
 fn an_override_that_would_not_count_is_not_offered() {
     let limit = Limit { rows: 1, source: Source::MaxRows };
     let report = |why: Option<&NotHonoured>| {
-        too_many_rows(Command::Truncate, "t", 2, None, &limit, &TERMS, &Reach::WholeTable, why)
+        too_many_rows(
+            Command::Truncate,
+            "t",
+            2,
+            None,
+            &limit,
+            &TERMS,
+            &Reach::WholeTable { beside: Some(0) },
+            why,
+        )
     };
     assert_eq!(report(None).message, "TRUNCATE on table \"t\" exceeds the limit of 1 row");
     assert!(report(None).hint.unwrap().contains("SET LOCAL safedelete.allow_rows = "));
@@ -147,6 +156,14 @@ fn the_number_proposed_lets_the_statement_through() {
     assert_eq!(proposed(101, Some(Size::About(200))), "-1");
     assert_eq!(proposed(101, None), "-1");
     assert_eq!(proposed(101, Some(Size::Exact(3_000_000_000))), "-1");
+    // Other tables go as well, and a budget has to suffice for each.
+    let whole = |beside| {
+        let (limit, reach) = (Limit { rows: 9, source: Source::MaxRows }, Reach::WholeTable { beside });
+        let size = Some(Size::Exact(200));
+        let report = too_many_rows(Command::Truncate, "t", 200, size, &limit, &TERMS, &reach, None);
+        report.hint.unwrap().split("allow_rows = ").nth(1).unwrap().split(';').next().unwrap().to_owned()
+    };
+    assert_eq!([whole(Some(0)), whole(Some(3000)), whole(None)], ["200", "3000", "-1"]);
     // A row that is modified again and again.
     assert_eq!(proposed(101, Some(Size::Exact(2))), "-1");
     assert!(
