@@ -140,6 +140,7 @@ pub unsafe fn written_as(estate: *const pg_sys::EState, relation: pg_sys::Oid) -
         let mut asked = nodes::items::<pg_sys::RangeTblEntry>((*estate).es_range_table);
         #[cfg(since_16)]
         let mut asked = nodes::items::<pg_sys::RTEPermissionInfo>((*estate).es_rteperminfos);
+        #[allow(clippy::useless_conversion, reason = "u32 before 16")]
         let of = asked.find(|of| (**of).relid == relation && u64::from((**of).requiredPerms) & writes != 0);
         of.map_or(pg_sys::InvalidOid, |of| (*of).checkAsUser)
     }

@@ -118,7 +118,7 @@ pub fn required_permissions(query: Node<pg_sys::Query>, entry: Node<pg_sys::Rang
 pub fn row_compare_strategy(compare: &pg_sys::RowCompareExpr) -> u32 {
     #[cfg(since_18)]
     {
-        compare.cmptype as u32
+        compare.cmptype
     }
     #[cfg(not(since_18))]
     {
