@@ -238,10 +238,11 @@ class Case:
             got = self.once()
             self.run.say("SET safedelete.mode = off")
             truths.append(self.once())
-            for truth in truths:
-                if agree(got, truth):
-                    return truth, got
-        return truth, got
+            agreeing = [truth for truth in truths if agree(got, truth)]
+            if agreeing:
+                break
+        self.run.say(f"SET safedelete.{guard_on}")
+        return (agreeing or truths)[0], got
 
     def judge_refusal(self, truth, settings, got, over):
         table = got.error.get("t")
@@ -299,7 +300,7 @@ class Case:
                         name = name.removesuffix("_only")
                         true[name] = true.get(name, 0) + count
                 # Of foreign rows no identity is known from statement to statement.
-                least = 0 if truth.unsure or self.tables.foreign else 1
+                least = 0 if self.tables.foreign else 1
                 if any(
                     not told.get(name, (0, 0))[0] * least <= true.get(name, 0)
                     or true.get(name, 0) > told.get(name, (0, 0))[1] and name not in unsure
