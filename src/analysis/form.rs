@@ -6,7 +6,7 @@ use super::finding::Qualification;
 use super::itself::on_equal;
 use super::judge::{Form, Itself, Judge};
 use super::premises::Premises;
-use super::scope::Scope;
+use super::scope::{Scope, Visit};
 use super::{lists, prover};
 use crate::pg::nodes::expressions;
 use crate::pg::nodes::{Kind, Node, Nodes};
@@ -78,8 +78,29 @@ impl<'t> Judge<'t> {
         form
     }
 
-    /// What folding makes of an output column of a sub-select, which conditions above it are folded without.
-    pub fn value(&self, output: Node<'t>) -> Node<'t> {
+    /// As `Scope::any_output`, of outputs as folding leaves them: conditions above a sub-select are folded without it.
+    pub fn any_output(
+        &self,
+        scope: &Scope<'_, 't>,
+        index: i32,
+        attribute: i16,
+        visit: Visit<'_, 't>,
+    ) -> bool {
+        scope.any_output(index, attribute, &mut |output, inner| visit(self.value(output), inner))
+    }
+
+    /// As `Scope::any_output_of`, likewise.
+    pub fn any_output_of(
+        &self,
+        scope: &Scope<'_, 't>,
+        query: Node<'t, pg_sys::Query>,
+        attribute: i16,
+        visit: Visit<'_, 't>,
+    ) -> bool {
+        scope.any_output_of(query, attribute, &mut |output, inner| visit(self.value(output), inner))
+    }
+
+    fn value(&self, output: Node<'t>) -> Node<'t> {
         if matches!(output.kind(), Kind::Var(_) | Kind::Const(_) | Kind::Param(_) | Kind::SubLink(_)) {
             return output;
         }

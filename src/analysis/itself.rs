@@ -130,7 +130,7 @@ impl<'t> Judge<'t> {
         let sublink = array.as_a::<pg_sys::SubLink>()?;
         let mut itself = None;
         self.outputs(sublink, SubLinkType::ARRAY_SUBLINK, scope, &mut |output, inner| {
-            itself = self.same(scalar, scope, self.value(output), inner);
+            itself = self.same(scalar, scope, output, inner);
             itself.is_some()
         });
         let seen = if any { on_equal } else { OnEqual::Unknown };
@@ -219,15 +219,15 @@ impl<'t> Judge<'t> {
                     if let Some(expression) = home.alias(var.varno, var.varattno) {
                         return self.resolved(expression, home, visit);
                     }
-                    home.any_output(var.varno, var.varattno, &mut |output, inner| {
-                        self.resolved(self.value(output), inner, visit)
+                    self.any_output(home, var.varno, var.varattno, &mut |output, inner| {
+                        self.resolved(output, inner, visit)
                     })
                 }
                 _ => visit(node, scope),
             },
             Kind::SubLink(sublink) => {
                 self.outputs(sublink, SubLinkType::EXPR_SUBLINK, scope, &mut |output, inner| {
-                    self.resolved(self.value(output), inner, visit)
+                    self.resolved(output, inner, visit)
                 })
             }
             _ => visit(node, scope),
@@ -251,8 +251,8 @@ impl<'t> Judge<'t> {
                 if let Some(expression) = home.alias(var.varno, var.varattno) {
                     found = self.column(expression, home);
                 } else {
-                    home.any_output(var.varno, var.varattno, &mut |output, inner| {
-                        found = self.column(self.value(output), inner);
+                    self.any_output(home, var.varno, var.varattno, &mut |output, inner| {
+                        found = self.column(output, inner);
                         found.is_some()
                     });
                     found = found.map(|own| Own { inner: true, ..own });
@@ -267,7 +267,7 @@ impl<'t> Judge<'t> {
             }
             Kind::SubLink(sublink) => {
                 self.outputs(sublink, SubLinkType::EXPR_SUBLINK, scope, &mut |output, inner| {
-                    found = self.column(self.value(output), inner);
+                    found = self.column(output, inner);
                     found.is_some()
                 });
                 found = found.map(|own| Own { inner: true, ..own });
@@ -287,7 +287,7 @@ impl<'t> Judge<'t> {
         visit: Visit<'_, 't>,
     ) -> bool {
         let Some(query) = sublink.query().filter(|_| sublink.subLinkType == kind) else { return false };
-        !self.query_is_tied(query, &scope.below(query), true) && scope.any_output_of(query, 1, visit)
+        !self.query_is_tied(query, &scope.below(query), true) && self.any_output_of(scope, query, 1, visit)
     }
 }
 

@@ -88,8 +88,8 @@ impl<'t> Judge<'t> {
         };
         let mut itself = None;
         if on_equal != OnEqual::Unknown {
-            scope.any_output_of(query, number, &mut |output, inner| {
-                itself = self.same(left, scope, self.value(output), inner).map(|itself| itself.column);
+            self.any_output_of(scope, query, number, &mut |output, inner| {
+                itself = self.same(left, scope, output, inner).map(|itself| itself.column);
                 itself.is_some()
             });
         }
@@ -99,9 +99,8 @@ impl<'t> Judge<'t> {
             return;
         }
         pairs.tied |= self.names_target(left, scope)
-            || scope.any_output_of(query, number, &mut |output, inner| {
-                self.names_target(self.value(output), inner)
-            });
+            || self
+                .any_output_of(scope, query, number, &mut |output, inner| self.names_target(output, inner));
     }
 
     /// Whether a sub-select's own WHERE is never true: an optional parameter that is left NULL, say.
@@ -221,9 +220,8 @@ impl<'t> Judge<'t> {
         if let Some(named) = self.memory.outputs.borrow().get(&key) {
             return *named;
         }
-        let named = home.any_output(var.varno, var.varattno, &mut |output, inner| {
-            self.names_target(self.value(output), inner)
-        });
+        let named = self
+            .any_output(home, var.varno, var.varattno, &mut |output, inner| self.names_target(output, inner));
         self.memory.outputs.borrow_mut().insert(key, named);
         named
     }

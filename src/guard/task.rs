@@ -14,12 +14,12 @@ use safedelete_core::mode::Mode;
 use safedelete_core::policy::Effective;
 use safedelete_core::standing::{Ruling, Standing};
 
+use super::beside::Beside;
 use super::table::{Answer, Table};
 use crate::analysis::{Qualification, target};
 use crate::authority::Writer;
 use crate::keep;
 use crate::ledger;
-use crate::pg::count::{Count, FEW_PAGES};
 use crate::pg::report::{self, Frozen};
 use crate::pg::write::Write;
 use crate::pg::{inheritance, relations};
@@ -62,32 +62,6 @@ pub struct Task {
     pub(super) part_of: Option<pg_sys::Oid>,
     /// What goes with a table that is taken whole.
     pub(super) beside: Beside,
-}
-
-/// The other tables that a statement takes whole: the budget that a HINT proposes has to suffice for each.
-pub enum Beside {
-    /// Each with what counts with it.
-    Tables(Vec<Vec<pg_sys::Oid>>),
-    Unknown,
-}
-
-impl Beside {
-    pub const NOTHING: Beside = Beside::Tables(Vec::new());
-
-    /// The most rows that one of them holds, where counting is cheap.
-    pub(super) fn most_rows(&self) -> Option<u64> {
-        let Beside::Tables(tables) = self else { return None };
-        tables.iter().try_fold(0, |most, members| match whole_size(members.clone()) {
-            Size::Exact(rows) => Some(rows.max(most)),
-            _ => None,
-        })
-    }
-}
-
-fn whole_size(members: Vec<pg_sys::Oid>) -> Size {
-    let mut count = Count::of_whole(members);
-    count.go_on(u64::MAX, FEW_PAGES);
-    count.size()
 }
 
 /// Why rule `where` refuses a write of this finding, if it does. A table of this transaction is free.
@@ -143,7 +117,7 @@ impl Task {
             own_beyond: 0,
             guarded: true,
             part_of: None,
-            beside: Beside::NOTHING,
+            beside: Beside::Nothing,
         }
     }
 

@@ -9,10 +9,10 @@ use safedelete_core::limit::Size;
 
 use super::running::{self, Named};
 use super::whole;
-use crate::guard::task::Beside;
+use crate::guard::beside::Beside;
 use crate::pg::nodes::{Kind, Node};
 use crate::pg::report::Frozen;
-use crate::pg::{inheritance, locks, relations};
+use crate::pg::{count, inheritance, locks, relations};
 use crate::{engines, exemption, ledger, levels, policy};
 
 /// A table is about to be dropped.
@@ -77,7 +77,7 @@ fn judge_tree(table: pg_sys::Oid) -> Result<(), Frozen> {
 /// one by one, and some are gone already.
 fn beside(table: pg_sys::Oid) -> Beside {
     match named().only {
-        Some(only) if only == table || inheritance::ancestors(table).contains(&only) => Beside::NOTHING,
+        Some(only) if only == table || inheritance::ancestors(table).contains(&only) => Beside::Nothing,
         _ => Beside::Unknown,
     }
 }
@@ -88,7 +88,7 @@ fn judge_part(part: pg_sys::Oid, of: pg_sys::Oid) -> Result<(), Frozen> {
         return Ok(());
     }
     let packed = engines::packed(part).map(|(_, rows)| rows);
-    let rows = packed.unwrap_or_else(|| whole::count_itself(vec![part], u64::MAX).rows());
+    let rows = packed.unwrap_or_else(|| count::for_texts(vec![part], u64::MAX).rows());
     whole::finish_part(Command::Drop, of, rows)
 }
 

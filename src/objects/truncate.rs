@@ -2,6 +2,8 @@
 //! judges what was not foreseen (a name that has come to mean another table, a library that
 //! truncates by itself).
 
+use std::rc::Rc;
+
 use crate::pg::pg_sys;
 use rustc_hash::FxHashSet;
 use safedelete_core::command::Command;
@@ -9,10 +11,10 @@ use safedelete_core::command::Command;
 use super::reach::{self, Reach};
 use super::running::{self, Outlook};
 use super::whole;
-use crate::guard::task::Beside;
+use crate::guard::beside::Beside;
 use crate::pg::nodes::Node;
 use crate::pg::report::Frozen;
-use crate::pg::{backend, inheritance, locks, relations};
+use crate::pg::{backend, count, inheritance, locks, relations};
 use crate::{engines, exemption, policy, rehearsal};
 
 /// A TRUNCATE is about to run.
@@ -48,11 +50,7 @@ fn judge(reach: &Reach) -> Result<(), Frozen> {
     let mut judged = FxHashSet::default();
     let roots = roots(reach);
     let counted = roots.iter().filter(|(table, _)| whole::is_counted(Command::Truncate, *table));
-    let counted: Vec<_> = counted.cloned().collect();
-    let beside = |table: pg_sys::Oid| {
-        let others = counted.iter().filter(|(other, _)| *other != table);
-        Beside::Tables(others.map(|(_, members)| members.clone()).collect())
-    };
+    let counted: Rc<[_]> = counted.cloned().collect();
     for (table, members) in roots {
         let parts: Vec<_> = members
             .iter()
@@ -60,7 +58,7 @@ fn judge(reach: &Reach) -> Result<(), Frozen> {
             .filter(|member| *member != table && policy::of(*member).has_own())
             .collect();
         if judged.insert(table) && whole::is_counted(Command::Truncate, table) {
-            whole::judge(Command::Truncate, table, members, beside(table))?;
+            whole::judge(Command::Truncate, table, members, Beside::Tables(counted.clone()))?;
         }
         // A part that has a policy of its own counts by itself, too.
         for part in parts {
@@ -68,7 +66,12 @@ fn judge(reach: &Reach) -> Result<(), Frozen> {
                 && whole::holds_rows(Command::Truncate, part)
                 && policy::of(part).guards(Command::Truncate)
             {
-                whole::judge(Command::Truncate, part, with_partitions(part), beside(part))?;
+                whole::judge(
+                    Command::Truncate,
+                    part,
+                    with_partitions(part),
+                    Beside::Tables(counted.clone()),
+                )?;
             }
         }
     }
@@ -102,7 +105,7 @@ fn judge_packed(part: pg_sys::Oid, rows: u64) -> Result<(), Frozen> {
     if is_judged || !whole::is_counted(Command::Truncate, part) {
         return Ok(());
     }
-    let own = whole::count_itself(vec![part], u64::MAX);
+    let own = count::for_texts(vec![part], u64::MAX);
     whole::finish(Command::Truncate, part, own.plus(rows), Beside::Unknown)
 }
 

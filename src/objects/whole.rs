@@ -8,13 +8,14 @@ use safedelete_core::message::Report;
 
 use crate::analysis::target;
 use crate::engines;
+use crate::guard::beside::Beside;
 use crate::guard::given;
 use crate::guard::made;
-use crate::guard::task::{Beside, Task, own_ceiling};
+use crate::guard::task::{Task, own_ceiling};
 use crate::ledger;
 use crate::levels;
 use crate::pg::attempt::attempt;
-use crate::pg::count::{Count, FEW_PAGES};
+use crate::pg::count::{self, Count};
 use crate::pg::report::Frozen;
 use crate::pg::write::Write;
 use crate::pg::{inheritance, relations};
@@ -141,13 +142,5 @@ pub fn count(members: Vec<pg_sys::Oid>, enough: u64) -> Size {
     if let Some(rows) = members.first().and_then(|table| engines::count(*table, false)) {
         return Size::Exact(rows);
     }
-    count_itself(members, enough)
-}
-
-/// The same, of what PostgreSQL finds there.
-pub fn count_itself(members: Vec<pg_sys::Oid>, enough: u64) -> Size {
-    let mut count = Count::of_whole(members);
-    count.go_on(enough, u64::MAX);
-    count.go_on(u64::MAX, FEW_PAGES);
-    count.size()
+    count::for_texts(members, enough)
 }

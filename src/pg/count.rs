@@ -67,7 +67,15 @@ enum Read {
 }
 
 /// Tables of up to so many pages are counted to the end, for the texts.
-pub const FEW_PAGES: u64 = 8192;
+const FEW_PAGES: u64 = 8192;
+
+/// The rows of tables that are taken whole, counted at least until there are `enough`.
+pub fn for_texts(tables: Vec<pg_sys::Oid>, enough: u64) -> Size {
+    let mut count = Count::of_whole(tables);
+    count.go_on(enough, u64::MAX);
+    count.go_on(u64::MAX, FEW_PAGES);
+    count.size()
+}
 
 impl Count {
     /// A count of a table, with the tree below it or without, that has not begun.

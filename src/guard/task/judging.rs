@@ -96,7 +96,7 @@ impl Task {
     /// How the rows came together.
     pub(super) fn reach(&self, sum: u64, count: u64) -> Reach {
         if self.table.is_taken_whole() && sum == count {
-            Reach::WholeTable { beside: self.beside.most_rows() }
+            Reach::WholeTable { beside: self.beside.most_rows(self.write.relation) }
         } else if let Some(whole) = self.part_of {
             Reach::Part { of: relations::name(whole) }
         } else if self.referential {
