@@ -329,6 +329,24 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 $$;
 COMMENT ON FUNCTION safedelete.key_of(regclass) IS 'the columns of a table''s primary key, and how a row is found by them';
 
+-- The unique indexes of a table whose columns are all that they hang on: those with expressions or conditions are left to
+-- PostgreSQL, and so are exclusion constraints. A line for each column, with the operator by which it is the same.
+CREATE FUNCTION safedelete.unique_columns(target regclass, OUT index oid, OUT place bigint, OUT "column" name,
+  OUT same_by text) RETURNS SETOF record
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT i.indexrelid, k.n, a.attname, format('OPERATOR(%I.%s)', n.nspname, o.oprname)
+  FROM pg_index i
+    CROSS JOIN ROWS FROM (unnest(i.indkey::smallint[]), unnest(i.indclass::oid[])) WITH ORDINALITY k(attnum, class, n)
+    JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
+    JOIN pg_opclass c ON c.oid = k.class
+    JOIN pg_amop p ON p.amopfamily = c.opcfamily AND p.amoplefttype = c.opcintype AND p.amoprighttype = c.opcintype
+      AND p.amopstrategy = 3
+    JOIN pg_operator o ON o.oid = p.amopopr JOIN pg_namespace n ON n.oid = o.oprnamespace
+  WHERE i.indrelid = target AND i.indisunique AND NOT i.indisexclusion AND i.indisvalid AND i.indexprs IS NULL
+    AND i.indpred IS NULL AND k.n <= i.indnkeyatts
+$$;
+COMMENT ON FUNCTION safedelete.unique_columns(regclass) IS 'the columns of a table''s unique indexes, and how each is compared';
+
 -- Whether another row (y) has what a row (x) would have in the columns of a unique index, with these columns as in f.o: a
 -- condition for each index that they are part of, true where it is free. Those with expressions or conditions are left to
 -- PostgreSQL, and those that are checked later.
@@ -337,18 +355,11 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
   SELECT coalesce(string_agg(format(' AND NOT EXISTS (SELECT FROM %s y WHERE %s AND (y.tableoid, y.ctid) IS DISTINCT FROM (x.tableoid, x.ctid))',
     target, u.same), ''), '')
   FROM (
-    SELECT string_agg(format('y.%1$I OPERATOR(%2$I.%3$s) %4$s.%1$I', a.attname, n.nspname, o.oprname,
-      CASE WHEN a.attname = ANY (sets) THEN '(f.o)' ELSE 'x' END), ' AND ' ORDER BY k.n) AS same
-    FROM pg_index i
-      CROSS JOIN ROWS FROM (unnest(i.indkey::smallint[]), unnest(i.indclass::oid[])) WITH ORDINALITY k(attnum, class, n)
-      JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
-      JOIN pg_opclass c ON c.oid = k.class
-      JOIN pg_amop p ON p.amopfamily = c.opcfamily AND p.amoplefttype = c.opcintype AND p.amoprighttype = c.opcintype
-        AND p.amopstrategy = 3
-      JOIN pg_operator o ON o.oid = p.amopopr JOIN pg_namespace n ON n.oid = o.oprnamespace
-    WHERE i.indrelid = target AND i.indisunique AND i.indimmediate AND NOT i.indisprimary AND NOT i.indisexclusion
-      AND i.indisvalid AND i.indexprs IS NULL AND i.indpred IS NULL AND k.n <= i.indnkeyatts
-    GROUP BY i.indexrelid HAVING bool_or(a.attname = ANY (sets))) u
+    SELECT string_agg(format('y.%1$I %2$s %3$s.%1$I', c."column", c.same_by,
+      CASE WHEN c."column" = ANY (sets) THEN '(f.o)' ELSE 'x' END), ' AND ' ORDER BY c.place) AS same
+    FROM safedelete.unique_columns(target) c JOIN pg_index i ON i.indexrelid = c.index
+    WHERE i.indimmediate AND NOT i.indisprimary
+    GROUP BY c.index HAVING bool_or(c."column" = ANY (sets))) u
 $$;
 COMMENT ON FUNCTION safedelete.leaves_free(regclass, text[]) IS 'a condition that no other row has what a unique index allows once';
 
@@ -448,17 +459,8 @@ BEGIN
   IF is_later THEN
     SELECT string_agg(format('NOT EXISTS (SELECT FROM %s y WHERE %s)', target, u.same), ' AND ') INTO free
     FROM (
-      SELECT string_agg(format('y.%1$I OPERATOR(%2$I.%3$s) (f.r).%1$I', a.attname, n.nspname, o.oprname), ' AND ') AS same
-      FROM pg_index i
-        CROSS JOIN ROWS FROM (unnest(i.indkey::smallint[]), unnest(i.indclass::oid[])) WITH ORDINALITY k(attnum, class, n)
-        JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
-        JOIN pg_opclass c ON c.oid = k.class
-        JOIN pg_amop p ON p.amopfamily = c.opcfamily AND p.amoplefttype = c.opcintype AND p.amoprighttype = c.opcintype
-          AND p.amopstrategy = 3
-        JOIN pg_operator o ON o.oid = p.amopopr JOIN pg_namespace n ON n.oid = o.oprnamespace
-      WHERE i.indrelid = target AND i.indisunique AND NOT i.indisexclusion AND i.indisvalid AND i.indexprs IS NULL
-        AND i.indpred IS NULL AND k.n <= i.indnkeyatts
-      GROUP BY i.indexrelid HAVING bool_and(a.attname = ANY (columns))) u;
+      SELECT string_agg(format('y.%1$I %2$s (f.r).%1$I', c."column", c.same_by), ' AND ') AS same
+      FROM safedelete.unique_columns(target) c GROUP BY c.index HAVING bool_and(c."column" = ANY (columns))) u;
   END IF;
   RETURN format($q$
     WITH k AS MATERIALIZED (
