@@ -228,6 +228,7 @@ unsafe fn instruct(
                 Flow::Parent => false,
             };
         let repeats = tells_apart && repeats::may_repeat(modify);
+        let is_foreign = writes_foreign(plan, modify);
         let facts = Facts {
             write: finding.write,
             qualification: finding.qualification,
@@ -241,10 +242,16 @@ unsafe fn instruct(
             ctid,
             tableoid,
             whole_row,
+            // es_processed tells what has been deleted, of a ModifyTable that PostgreSQL runs as the whole plan.
+            skips: repeats
+                && ctid > 0
+                && finding.write.command == Command::Delete
+                && std::ptr::eq((*plan).planTree, modify.cast())
+                && (*modify).canSetTag
+                && !is_foreign
+                && !engines::may_be_here(),
             // Foreign tables among others may have no ctid, or none that is a row's.
-            tids_only: ctid > 0
-                && width == 1 + i32::from(tableoid > 0)
-                && (tableoid == 0 || !writes_foreign(plan, modify)),
+            tids_only: ctid > 0 && width == 1 + i32::from(tableoid > 0) && (tableoid == 0 || !is_foreign),
             flow,
             projects: given.is_some_and(|given| !given.is_null()),
             evaluates_early: given.is_none(),

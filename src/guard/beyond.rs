@@ -6,20 +6,20 @@
 use core::ffi::c_int;
 
 use super::identity::Identity;
+use super::input::Came;
 use super::orders::{Facts, Flow};
 use super::rows::Added;
 use super::state::GuardState;
 use super::tally::count_in_parts;
 use crate::pg::{compat, frame, pg_sys, raw};
 
-/// Whether a row is new for which there was no room; not, where that is to be seen when the input has
-/// ended.
+/// Whether a row has come by before for which there was no room.
 ///
 /// # Safety
 /// `guard` tells rows apart; no frame above owns anything.
 #[cold]
 #[allow(ffi_unwind_calls, reason = "called by bare frames, which own nothing")]
-pub unsafe fn is_new(guard: *mut GuardState, identity: Identity) -> bool {
+pub unsafe fn came(guard: *mut GuardState, identity: Identity) -> Came {
     // SAFETY: by contract; what it has started with lives as long as the guard.
     unsafe {
         let most = (pg_sys::work_mem as usize).saturating_mul(1024 / 2);
@@ -32,18 +32,18 @@ pub unsafe fn is_new(guard: *mut GuardState, identity: Identity) -> bool {
             }
         });
         match added {
-            Added::New => true,
-            Added::Known => false,
+            Added::New => Came::First,
+            Added::Known => Came::Again,
             Added::Beyond(key) => {
                 put(guard, key);
-                false
+                Came::Untold
             }
         }
     }
 }
 
 /// # Safety
-/// As `is_new`.
+/// As `came`.
 #[allow(ffi_unwind_calls, reason = "called by bare frames, which own nothing")]
 unsafe fn put(guard: *mut GuardState, key: u64) {
     // SAFETY: by contract. The sort belongs to the execution, whatever memory is current now.
@@ -69,7 +69,7 @@ unsafe fn put(guard: *mut GuardState, key: u64) {
 /// Counts them: the input has ended.
 ///
 /// # Safety
-/// As `is_new`.
+/// As `came`.
 #[inline]
 pub unsafe fn count(guard: *mut GuardState) {
     // SAFETY: by contract.
@@ -81,7 +81,7 @@ pub unsafe fn count(guard: *mut GuardState) {
 }
 
 /// # Safety
-/// There are such rows; as `is_new`.
+/// There are such rows; as `came`.
 #[cold]
 #[allow(ffi_unwind_calls, reason = "called by bare frames, which own nothing")]
 unsafe fn count_sorted(guard: *mut GuardState) {
@@ -114,7 +114,7 @@ unsafe fn count_sorted(guard: *mut GuardState) {
 /// Adds rows of the table of `key` to the counts.
 ///
 /// # Safety
-/// As `is_new`.
+/// As `came`.
 unsafe fn add(guard: *mut GuardState, key: u64, rows: u64) {
     // SAFETY: by contract.
     unsafe {
@@ -141,7 +141,7 @@ unsafe fn add(guard: *mut GuardState, key: u64, rows: u64) {
 /// Ends the sort: a forgotten one keeps its temporary file until the transaction ends.
 ///
 /// # Safety
-/// As `is_new`.
+/// As `came`.
 #[allow(ffi_unwind_calls, reason = "called by bare frames, which own nothing")]
 pub unsafe fn release(guard: *mut GuardState) {
     // SAFETY: by contract.

@@ -5,7 +5,7 @@ use crate::pg::pg_sys;
 use safedelete_core::command::Command;
 use safedelete_core::event::Counter;
 
-use super::input::{is_new, next_row};
+use super::input::{Came, came, is_new, next_row};
 use super::orders::Flow;
 use super::state::{self, GuardState, Stage, Step, orders_of};
 use super::tally::{count_in_parts, note_made_in_parts, note_own};
@@ -47,7 +47,12 @@ pub unsafe fn collect_first(guard: *mut GuardState) -> *mut pg_sys::TupleTableSl
     unsafe {
         collect(guard);
         let are_identities = (*guard).spool.turn_to_reading();
-        turn_to(guard, Stage::Replay, if are_identities { next_identity } else { next_packed });
+        let next = match are_identities {
+            true => next_identity,
+            false if orders_of(guard).skips => next_once,
+            false => next_packed,
+        };
+        turn_to(guard, Stage::Replay, next);
         replay(guard)
     }
 }
@@ -78,6 +83,23 @@ unsafe fn next_packed(guard: *mut GuardState) -> *mut pg_sys::TupleTableSlot {
     unsafe {
         if pg_sys::InterruptPending == 0 {
             let slot = (*guard).spool.next_packed();
+            if !slot.is_null() {
+                return slot;
+            }
+        }
+        replay(guard)
+    }
+}
+
+/// Hands on a collected row, and none that came again for what is deleted.
+///
+/// # Safety
+/// As `execute`.
+unsafe fn next_once(guard: *mut GuardState) -> *mut pg_sys::TupleTableSlot {
+    // SAFETY: by contract.
+    unsafe {
+        if pg_sys::InterruptPending == 0 {
+            let slot = (*guard).spool.next_once((*guard).estate);
             if !slot.is_null() {
                 return slot;
             }
@@ -293,18 +315,20 @@ unsafe fn collect_rows<const REPEATS: bool>(guard: *mut GuardState) {
     // SAFETY: as above.
     unsafe {
         let (child, estate) = ((*guard).child, (*guard).estate);
+        let skips = REPEATS && orders_of(guard).skips;
         while (*guard).threshold != u64::MAX {
             let slot = next_row(guard);
             if is_empty(slot) {
                 return;
             }
-            if !REPEATS || is_new(guard, slot) {
+            let came = if REPEATS { came(guard, slot) } else { Came::First };
+            if came == Came::First {
                 (*guard).count += 1;
                 if (*guard).count > (*guard).threshold {
                     check(guard);
                 }
             }
-            (*guard).spool.keep_packed(child, estate, slot);
+            (*guard).spool.keep_packed(child, estate, slot, skips && came == Came::Again);
         }
         (*guard).unfinished = true;
     }

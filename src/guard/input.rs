@@ -21,27 +21,54 @@ pub unsafe fn next_row(guard: *mut GuardState) -> *mut pg_sys::TupleTableSlot {
     }
 }
 
-/// Whether a row is known not to have come by before; each has not, where it has nothing to tell it by.
+/// Whether a row has come by before.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Came {
+    /// It has not, or has nothing to tell it by.
+    First,
+    Again,
+    /// That is to be seen when the input has ended.
+    Untold,
+}
+
+impl Came {
+    #[inline(always)]
+    fn told(is_new: bool) -> Came {
+        if is_new { Came::First } else { Came::Again }
+    }
+}
+
+/// Whether a row has come by before, as far as that is known.
 ///
 /// # Safety
 /// `guard` runs; `slot` holds a row of the child; no frame above owns anything.
 #[inline(always)]
-pub unsafe fn is_new(guard: *mut GuardState, slot: *mut pg_sys::TupleTableSlot) -> bool {
+pub unsafe fn came(guard: *mut GuardState, slot: *mut pg_sys::TupleTableSlot) -> Came {
     // SAFETY: by contract; what it has started with lives as long as the guard.
     unsafe {
         if !orders_of(guard).repeats {
-            return true;
+            return Came::First;
         }
-        let Some(identity) = identity::identity(slot, &(*guard).orders) else { return true };
-        let Some(rows) = &mut (*(*guard).execution).distinct else { return true };
+        let Some(identity) = identity::identity(slot, &(*guard).orders) else { return Came::First };
+        let Some(rows) = &mut (*(*guard).execution).distinct else { return Came::First };
         if let Some(is_new) = rows.insert_again(identity) {
-            return is_new;
+            return Came::told(is_new);
         }
         if rows.has_room() {
-            return rows.insert(identity);
+            return Came::told(rows.insert(identity));
         }
-        beyond::is_new(guard, identity)
+        beyond::came(guard, identity)
     }
+}
+
+/// Whether a row is known not to have come by before.
+///
+/// # Safety
+/// As `came`.
+#[inline(always)]
+pub unsafe fn is_new(guard: *mut GuardState, slot: *mut pg_sys::TupleTableSlot) -> bool {
+    // SAFETY: by contract.
+    unsafe { came(guard, slot) == Came::First }
 }
 
 /// Counts what is left of the input, and keeps none of it.

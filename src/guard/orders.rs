@@ -41,6 +41,8 @@ pub struct Facts {
     pub tableoid: i32,
     /// Where the whole row of a view stands, by which its rows are told apart; 0 where they are not.
     pub whole_row: i32,
+    /// A row that came again is not handed on where the statement has deleted it: nothing would become of it.
+    pub skips: bool,
     /// The input carries nothing but ctid and tableoid.
     pub tids_only: bool,
     pub flow: Flow,
@@ -100,6 +102,7 @@ impl Facts {
             ctid: 0,
             tableoid: 0,
             whole_row: 0,
+            skips: false,
             tids_only: false,
             flow: Flow::Rows,
             projects: false,

@@ -24,8 +24,11 @@ struct Chunk {
 /// The head of a row; its values, its NULL flags and what the values point to follow.
 #[repr(C)]
 struct Row {
+    /// A multiple of 8, and whether it is a row that came `AGAIN`.
     size: usize,
 }
+
+const AGAIN: usize = 1;
 
 /// Zeroed, it is empty.
 #[repr(C)]
@@ -48,6 +51,8 @@ pub struct Packed {
     reading: *mut Chunk,
     next: *mut u8,
     until: *mut u8,
+    /// How many have been handed on that had not come before, where that is told.
+    handed_on: u64,
 }
 
 /// PostgreSQL rounds small pieces of memory up to powers of two.
@@ -62,7 +67,8 @@ const fn aligned(size: usize) -> usize {
 const TID: usize = size_of::<pg_sys::ItemPointerData>();
 
 /// Keeps a row; not, where it does not fit into work_mem any more, or has a value that only PostgreSQL
-/// knows how to copy. The first go to the memory that is lent `here`.
+/// knows how to copy. The first go to the memory that is lent `here`. `again`, it need not be handed on where all
+/// that were handed on before have been written.
 ///
 /// # Safety
 /// `slot` holds a row, the same kind of row each time; `here` and the memory of `estate` live as long as `packed`;
@@ -74,6 +80,7 @@ pub unsafe fn keep(
     slot: *mut pg_sys::TupleTableSlot,
     here: &mut [MaybeUninit<u64>],
     estate: *mut pg_sys::EState,
+    again: bool,
 ) -> bool {
     // SAFETY: by contract; the slot's arrays hold as many columns as its descriptor has.
     unsafe {
@@ -89,7 +96,7 @@ pub unsafe fn keep(
         let row = packed.free;
         packed.free = row.add(size);
         packed.rows += 1;
-        row.cast::<Row>().write(Row { size });
+        row.cast::<Row>().write(Row { size: size | usize::from(again) * AGAIN });
         let (values, nulls, lengths) = ((*slot).tts_values, (*slot).tts_isnull, packed.lengths);
         let own_values = row.add(size_of::<Row>()).cast::<pg_sys::Datum>();
         let own_nulls = own_values.add(columns).cast::<bool>();
@@ -282,10 +289,40 @@ pub unsafe fn hand_on(packed: &mut Packed, slot: *mut pg_sys::TupleTableSlot) ->
             return false;
         }
         let row = packed.next.cast::<Row>();
-        packed.next = packed.next.add((*row).size);
+        packed.next = packed.next.add((*row).size & !AGAIN);
         let values = row.add(1).cast::<pg_sys::Datum>();
         point(slot, values, values.add(packed.columns).cast());
         true
+    }
+}
+
+/// The same of rows of which some came again: these are left out where the statement has written as many rows as were
+/// handed on, for each of those writes one, so theirs is among them.
+///
+/// # Safety
+/// As `hand_on`, of an execution in `estate`.
+#[inline(always)]
+#[allow(ffi_unwind_calls, reason = "called by bare frames, which own nothing")]
+pub unsafe fn hand_on_once(
+    packed: &mut Packed,
+    slot: *mut pg_sys::TupleTableSlot,
+    estate: *const pg_sys::EState,
+) -> bool {
+    // SAFETY: by contract; rows stand where `keep` put them.
+    unsafe {
+        let written = (*estate).es_processed;
+        while packed.next != packed.until || turn_chunk(packed) {
+            let size = (*packed.next.cast::<Row>()).size;
+            if size & AGAIN == 0 {
+                packed.handed_on += 1;
+                return hand_on(packed, slot);
+            }
+            if written != packed.handed_on {
+                return hand_on(packed, slot);
+            }
+            packed.next = packed.next.add(size & !AGAIN);
+        }
+        false
     }
 }
 

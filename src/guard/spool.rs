@@ -102,7 +102,7 @@ impl Spool {
         // SAFETY: by contract.
         unsafe {
             if !orders.tids_only {
-                return self.keep_packed(child, estate, slot);
+                return self.keep_packed(child, estate, slot, false);
             }
             if self.store.is_null()
                 && let Some(identity) = identity(slot, orders)
@@ -115,7 +115,8 @@ impl Spool {
         }
     }
 
-    /// Keeps a row of an input that brings more than identities.
+    /// Keeps a row of an input that brings more than identities; `again`, one that need not be handed on where all
+    /// that were handed on before have been written.
     ///
     /// # Safety
     /// As `keep`.
@@ -125,10 +126,11 @@ impl Spool {
         child: *mut pg_sys::PlanState,
         estate: *mut pg_sys::EState,
         slot: *mut pg_sys::TupleTableSlot,
+        again: bool,
     ) {
         // SAFETY: by contract.
         unsafe {
-            if !self.store.is_null() || !packed::keep(&mut self.packed, slot, &mut self.here, estate) {
+            if !self.store.is_null() || !packed::keep(&mut self.packed, slot, &mut self.here, estate, again) {
                 self.store(child, estate, slot);
             }
         }
@@ -241,6 +243,17 @@ impl Spool {
         unsafe { if packed::hand_on(&mut self.packed, self.slot) { self.slot } else { std::ptr::null_mut() } }
     }
 
+    /// The same, where rows that came again are left out.
+    ///
+    /// # Safety
+    /// As `next_packed`, of an execution in `estate`.
+    #[inline(always)]
+    pub unsafe fn next_once(&mut self, estate: *mut pg_sys::EState) -> *mut pg_sys::TupleTableSlot {
+        // SAFETY: by contract.
+        let is_there = unsafe { packed::hand_on_once(&mut self.packed, self.slot, estate) };
+        if is_there { self.slot } else { std::ptr::null_mut() }
+    }
+
     /// The next collected row; NULL where they have all been handed on.
     ///
     /// # Safety
@@ -262,7 +275,12 @@ impl Spool {
                 self.replays = false;
                 self.identities.clear();
             }
-            if packed::hand_on(&mut self.packed, slot) {
+            let is_there = if orders.skips {
+                packed::hand_on_once(&mut self.packed, slot, estate)
+            } else {
+                packed::hand_on(&mut self.packed, slot)
+            };
+            if is_there {
                 return slot;
             }
             if !self.store.is_null() && raw::tuplestore_gettupleslot(self.store, true, false, self.store_slot)
