@@ -11,7 +11,7 @@
 //! * execution.rs starts one, task.rs decides, parts.rs counts by itself a part of the table that has a policy
 //!   of its own;
 //! * expected.rs holds a statement to the number of rows that it says itself, passed_over.rs when it has run;
-//! * beside.rs is what goes with a table that is taken whole;
+//! * beside.rs is which other tables the statement comes to;
 //! * table.rs asks for the table's size, as far as a verdict hangs on it.
 //!
 //! While rows come:

@@ -10,6 +10,7 @@ pub mod copied;
 pub mod count;
 pub mod custom;
 pub mod execution;
+pub mod firing;
 pub mod foreign_keys;
 pub mod frame;
 pub mod function;

@@ -97,15 +97,15 @@ mod tests {
     use super::*;
     use crate::command::Command;
     use crate::limit::{Bounds, Size};
-    use crate::message::{Reach, Terms, Unqualified, too_many_rows, unqualified};
+    use crate::message::{Count, Reach, Terms, Unqualified, too_many_rows, unqualified};
 
     #[test]
     fn a_log_line_is_key_and_value() {
         let bounds = Bounds { max_rows: None, max_fraction: 0.1, min_rows: 100 };
         let limit = bounds.limit(Some(Size::Exact(5000))).unwrap();
         let (terms, reach) = (Terms::of_settings(bounds), Reach::Selected);
-        let report =
-            too_many_rows(Command::Delete, "t", 501, Some(Size::Exact(5000)), &limit, &terms, &reach, None);
+        let count = Count { rows: 501, size: Some(Size::Exact(5000)), beside: Some(0) };
+        let report = too_many_rows(Command::Delete, "t", &count, &limit, &terms, &reach, None);
         let who = Circumstances {
             database: "shop",
             user: "app",

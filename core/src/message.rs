@@ -44,12 +44,19 @@ pub enum Reach {
     /// A foreign key of `by` (a statement's tag and its table, where known) reached them.
     ForeignKey { by: Option<(Command, String)> },
     /// TRUNCATE and DROP take the table whole.
-    WholeTable {
-        /// The most rows that another table holds that goes with it; `None` where that is not known.
-        beside: Option<u64>,
-    },
+    WholeTable,
     /// The statement names this table; one of its parts has a policy of its own.
     Part { of: String },
+}
+
+/// A count that is over a limit.
+#[derive(Clone, Copy, Debug)]
+pub struct Count {
+    pub rows: u64,
+    /// The table's size, where it was counted: a budget of that many rows surely suffices for it.
+    pub size: Option<Size>,
+    /// The most rows that another table holds which the statement may come to; `None` where that is not known.
+    pub beside: Option<u64>,
 }
 
 /// Rule `where`.
@@ -123,7 +130,7 @@ fn fact(reach: &Reach, count: u64, summed: &str, limit: &Limit) -> String {
         Reach::Part { of } => {
             format!("The statement, which names table \"{of}\", came to {} of this part of it", rows(count))
         }
-        Reach::WholeTable { .. } => match limit.source {
+        Reach::WholeTable => match limit.source {
             // The size would be told twice.
             Source::Fraction { .. } | Source::MinRows { .. } => "The statement takes every row".to_owned(),
             _ if limit.rows == 0 => "The table is not empty".to_owned(),
@@ -157,14 +164,11 @@ pub fn over_own(command: Command, table: &str, count: u64, most: u64, reach: &Re
     }
 }
 
-/// Rule `rows`. `count` is the count that is over the limit, and `size` the table's where it was
-/// counted: a budget of that many rows surely suffices.
-#[allow(clippy::too_many_arguments, reason = "each is a fact that the texts tell")]
+/// Rule `rows`.
 pub fn too_many_rows(
     command: Command,
     table: &str,
-    count: u64,
-    size: Option<Size>,
+    &Count { rows: count, size, beside }: &Count,
     limit: &Limit,
     terms: &Terms,
     reach: &Reach,
@@ -181,7 +185,6 @@ pub fn too_many_rows(
     if let Some(not_honoured) = not_honoured {
         not_honoured.told_in(&mut detail);
     }
-    let beside = if let Reach::WholeTable { beside } = reach { *beside } else { Some(0) };
     let budget = match (size, beside) {
         // allow_rows is one of PostgreSQL's integers.
         (Some(Size::Exact(held)), Some(beside)) if held >= count && held.max(beside) <= i32::MAX as u64 => {
@@ -192,7 +195,7 @@ pub fn too_many_rows(
     };
     let check = match reach {
         _ if limit.rows == 0 => "No row of the table is to be modified.",
-        Reach::WholeTable { .. } => "Check that these rows may go.",
+        Reach::WholeTable => "Check that these rows may go.",
         Reach::Summed { in_transaction: true } => "Check the WHERE clause, or write in smaller transactions.",
         Reach::ForeignKey { .. } => "Check which rows refer to those that the statement names.",
         _ if command == Command::Merge => "Check the ON condition, or write in smaller batches.",

@@ -2,7 +2,10 @@
 //! alone.
 
 use crate::analysis::Finding;
+use crate::pg::firing::{Events, Happens};
 use crate::pg::nodes::{self, Node, Nodes};
+use crate::pg::relcache::Opened;
+use crate::pg::write::Write;
 use crate::pg::{compat, inheritance, pg_sys, raw};
 use crate::policy;
 use pgrx::pg_sys::NodeTag;
@@ -61,6 +64,24 @@ pub unsafe fn leaves(
 ) -> impl Iterator<Item = pg_sys::Oid> {
     // SAFETY: by contract.
     unsafe { written(plan, modify) }.map(|entry| entry.relid)
+}
+
+/// What happens to the relation that a ModifyTable names.
+///
+/// # Safety
+/// `modify` is of `plan`, whose relations are locked.
+pub unsafe fn happens(plan: *const pg_sys::PlannedStmt, modify: *mut pg_sys::ModifyTable) -> Option<Happens> {
+    // SAFETY: by contract.
+    unsafe {
+        let entry = nodes::range_table_entry((*plan).rtable, (*modify).nominalRelation)?;
+        let table = (*entry).relid;
+        let events =
+            Write::of_plan((*plan).rtable, modify).map_or(Events::INSERT, |write| Events::of(write.command));
+        // What is generated of others is set with them.
+        let is_known = Opened::shared(table).is_some_and(|opened| !opened.has_generated());
+        let columns = is_known.then(|| compat::updated_columns(plan, entry));
+        Some(Happens { table, only: !(*entry).inh, events, columns })
+    }
 }
 
 /// Whether a foreign table is among the relations that a ModifyTable writes.

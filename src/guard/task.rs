@@ -60,7 +60,7 @@ pub struct Task {
     pub(super) guarded: bool,
     /// The table that the statement names, where this is a part of it.
     pub(super) part_of: Option<pg_sys::Oid>,
-    /// What goes with a table that is taken whole.
+    /// The other tables that its statement comes to.
     pub(super) beside: Beside,
 }
 
@@ -117,7 +117,7 @@ impl Task {
             own_beyond: 0,
             guarded: true,
             part_of: None,
-            beside: Beside::Nothing,
+            beside: Beside::Written,
         }
     }
 

@@ -77,7 +77,7 @@ fn judge_tree(table: pg_sys::Oid) -> Result<(), Frozen> {
 /// one by one, and some are gone already.
 fn beside(table: pg_sys::Oid) -> Beside {
     match named().only {
-        Some(only) if only == table || inheritance::ancestors(table).contains(&only) => Beside::Nothing,
+        Some(only) if only == table || inheritance::ancestors(table).contains(&only) => Beside::none(),
         _ => Beside::Unknown,
     }
 }

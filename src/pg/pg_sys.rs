@@ -290,6 +290,7 @@ functions! {
     fn RegisterXactCallback(callback: XactCallback, arg: *mut c_void);
     fn relation_close(relation: Relation, lockmode: LOCKMODE);
     fn RelationClose(relation: Relation);
+    fn RelationGetFKeyList(relation: Relation) -> *mut List;
     fn RelationGetIndexList(relation: Relation) -> *mut List;
     fn RelationGetIndexPredicate(relation: Relation) -> *mut List;
     fn RelationGetNumberOfBlocksInFork(relation: Relation, fork_num: ForkNumber::Type) -> BlockNumber;

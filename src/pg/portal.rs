@@ -63,7 +63,8 @@ pub fn is_last(statement: &pg_sys::PlannedStmt) -> bool {
     queries().last().is_none_or(|last| std::ptr::eq(last, statement))
 }
 
-fn queries() -> impl Iterator<Item = *mut pg_sys::PlannedStmt> {
+/// The queries that it runs: those that rules make of the client's statement among them.
+pub fn queries() -> impl Iterator<Item = *mut pg_sys::PlannedStmt> {
     let statements = active().map_or(std::ptr::null_mut(), |portal| portal.stmts);
     // SAFETY: an active portal's statements are PlannedStmts.
     unsafe { nodes::items::<pg_sys::PlannedStmt>(statements).filter(|query| (**query).utilityStmt.is_null()) }

@@ -63,6 +63,12 @@ impl Opened {
         column < self.column_count() && unsafe { compat::column_is_not_null(self.entry().rd_att, column) }
     }
 
+    /// Whether a column is generated from others, and stored.
+    pub fn has_generated(&self) -> bool {
+        // SAFETY: the descriptor's constraints, NULL where there are none.
+        unsafe { (*self.entry().rd_att).constr.as_ref().is_some_and(|all| all.has_generated_stored) }
+    }
+
     /// The CHECK constraints.
     pub fn checks(&self) -> impl ExactSizeIterator<Item = Check<'_>> {
         // SAFETY: the descriptor's constraints, NULL where there are none; `check` is an array of `num_check`.

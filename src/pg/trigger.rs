@@ -123,7 +123,7 @@ unsafe fn listed<'a>(described: *const pg_sys::TriggerDesc) -> &'a [pg_sys::Trig
 }
 
 /// The triggers of a relation, as its cache entry has them.
-fn triggers<T>(table: pg_sys::Oid, read: impl FnOnce(&[pg_sys::Trigger]) -> T) -> T {
+pub(super) fn triggers<T>(table: pg_sys::Oid, read: impl FnOnce(&[pg_sys::Trigger]) -> T) -> T {
     // SAFETY: the caller's statement holds a lock on the table, or the entry is read before anything else
     // happens; it is open while it is read.
     unsafe {
@@ -153,16 +153,23 @@ pub fn own(table: pg_sys::Oid, prefix: &CStr) -> Vec<pg_sys::Oid> {
 
 /// How many of those fire: in this session, or in any.
 pub fn own_that_fire(table: pg_sys::Oid, prefix: &CStr, in_any: bool) -> usize {
+    let fires = |trigger: &&pg_sys::Trigger| {
+        if in_any { trigger.tgenabled as u8 == pg_sys::TRIGGER_FIRES_ALWAYS } else { fires(trigger) }
+    };
+    triggers(table, |all| all.iter().filter(|trigger| is_own(trigger, prefix)).filter(fires).count())
+}
+
+/// Whether a trigger fires in this session.
+pub(super) fn fires(trigger: &pg_sys::Trigger) -> bool {
     // SAFETY: reads a backend variable.
     let is_replica =
         unsafe { pg_sys::SessionReplicationRole } == pg_sys::SESSION_REPLICATION_ROLE_REPLICA as i32;
-    let fires = |trigger: &&pg_sys::Trigger| match trigger.tgenabled as u8 {
+    match trigger.tgenabled as u8 {
         pg_sys::TRIGGER_FIRES_ALWAYS => true,
-        pg_sys::TRIGGER_FIRES_ON_ORIGIN => !in_any && !is_replica,
-        pg_sys::TRIGGER_FIRES_ON_REPLICA => !in_any && is_replica,
+        pg_sys::TRIGGER_FIRES_ON_ORIGIN => !is_replica,
+        pg_sys::TRIGGER_FIRES_ON_REPLICA => is_replica,
         _ => false,
-    };
-    triggers(table, |all| all.iter().filter(|trigger| is_own(trigger, prefix)).filter(fires).count())
+    }
 }
 
 /// Whether there are triggers, few, and all a library's own.

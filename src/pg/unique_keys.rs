@@ -63,6 +63,19 @@ fn key(index: pg_sys::Oid) -> Option<Vec<i16>> {
     }
 }
 
+/// The key columns of an index, of a table that is locked; 0 is an expression.
+pub fn columns(index: pg_sys::Oid) -> Vec<i16> {
+    // SAFETY: as in `key`.
+    unsafe {
+        let lock = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
+        let opened = pg_sys::index_open(index, lock);
+        let form = &*(*opened).rd_index;
+        let columns = form.indkey.values.as_slice(form.indnkeyatts as usize).to_vec();
+        pg_sys::index_close(opened, lock);
+        columns
+    }
+}
+
 impl Opened {
     /// The indexes of a table.
     fn indexes(&self) -> impl Iterator<Item = pg_sys::Oid> {

@@ -4,6 +4,10 @@ use crate::limit::Bounds;
 const BOUNDS: Bounds = Bounds { max_rows: None, max_fraction: 0.1, min_rows: 100 };
 const TERMS: Terms = Terms { bounds: BOUNDS, max_rows: None, max_fraction: None, min_rows: None };
 
+fn counted(rows: u64, size: Option<Size>) -> Count {
+    Count { rows, size, beside: Some(0) }
+}
+
 #[test]
 fn a_where_refusal_ends_as_postgrest_expects() {
     for why in [
@@ -32,8 +36,7 @@ fn a_rows_refusal_tells_count_limit_and_source() {
     let report = too_many_rows(
         Command::Delete,
         "orders",
-        501,
-        Some(Size::Exact(5000)),
+        &counted(501, Some(Size::Exact(5000))),
         &limit,
         &TERMS,
         &Reach::Selected,
@@ -53,7 +56,7 @@ fn a_refused_override_says_why() {
     let why = Why::Role { user: "app".into(), roles: vec!["dba".into(), "ops".into()] };
     let why = NotHonoured { why, declared: true };
     let by = Reach::ForeignKey { by: Some((Command::Delete, "accounts".into())) };
-    let report = too_many_rows(Command::Delete, "t", 6, None, &limit, &TERMS, &by, Some(&why));
+    let report = too_many_rows(Command::Delete, "t", &counted(6, None), &limit, &TERMS, &by, Some(&why));
     let detail = report.detail.unwrap();
     assert!(
         detail.contains("table \"accounts\"") && detail.contains("override_role (\"dba\", \"ops\")"),
@@ -72,7 +75,7 @@ fn a_policy_is_named_and_its_override_not_offered() {
     let why = Why::Policy { object: "table \"audit.t\"".into(), roles: Vec::new() };
     let why = NotHonoured { why, declared: true };
     let part = Reach::Part { of: "t".into() };
-    let report = too_many_rows(Command::Delete, "t_1", 4, None, &limit, &terms, &part, Some(&why));
+    let report = too_many_rows(Command::Delete, "t_1", &counted(4, None), &limit, &terms, &part, Some(&why));
     assert_eq!(
         report.detail.unwrap(),
         "The statement, which names table \"t\", came to 4 rows of this part of it; max_rows of the policy on \
@@ -92,7 +95,8 @@ fn a_size_that_was_not_counted_proposes_any_number() {
         (Some(Size::About(9)), "-1"),
         (Some(Size::Exact(9)), "9"),
     ] {
-        let report = too_many_rows(Command::Delete, "t", 6, size, &limit, &TERMS, &Reach::Selected, None);
+        let report =
+            too_many_rows(Command::Delete, "t", &counted(6, size), &limit, &TERMS, &Reach::Selected, None);
         let hint = report.hint.unwrap();
         assert!(hint.contains(&format!("allow_rows = {budget};")), "{hint}");
     }
@@ -102,16 +106,7 @@ fn a_size_that_was_not_counted_proposes_any_number() {
 fn an_override_that_would_not_count_is_not_offered() {
     let limit = Limit { rows: 1, source: Source::MaxRows };
     let report = |why: Option<&NotHonoured>| {
-        too_many_rows(
-            Command::Truncate,
-            "t",
-            2,
-            None,
-            &limit,
-            &TERMS,
-            &Reach::WholeTable { beside: Some(0) },
-            why,
-        )
+        too_many_rows(Command::Truncate, "t", &counted(2, None), &limit, &TERMS, &Reach::WholeTable, why)
     };
     assert_eq!(report(None).message, "TRUNCATE on table \"t\" exceeds the limit of 1 row");
     assert!(report(None).hint.unwrap().contains("SET LOCAL safedelete.allow_rows = "));
@@ -144,7 +139,7 @@ fn the_number_proposed_lets_the_statement_through() {
     let report = |count: u64, size| {
         let limit = Limit { rows: count - 1, source: Source::MaxRows };
         let reach = Reach::Summed { in_transaction: false };
-        too_many_rows(Command::Delete, "t", count, size, &limit, &TERMS, &reach, None)
+        too_many_rows(Command::Delete, "t", &counted(count, size), &limit, &TERMS, &reach, None)
     };
     let proposed = |count, size| {
         let hint = report(count, size).hint.unwrap();
@@ -156,14 +151,14 @@ fn the_number_proposed_lets_the_statement_through() {
     assert_eq!(proposed(101, Some(Size::About(200))), "-1");
     assert_eq!(proposed(101, None), "-1");
     assert_eq!(proposed(101, Some(Size::Exact(3_000_000_000))), "-1");
-    // Other tables go as well, and a budget has to suffice for each.
-    let whole = |beside| {
-        let (limit, reach) = (Limit { rows: 9, source: Source::MaxRows }, Reach::WholeTable { beside });
-        let size = Some(Size::Exact(200));
-        let report = too_many_rows(Command::Truncate, "t", 200, size, &limit, &TERMS, &reach, None);
+    // The statement comes to other tables as well, and a budget has to suffice for each.
+    let with = |beside| {
+        let limit = Limit { rows: 9, source: Source::MaxRows };
+        let count = Count { beside, ..counted(100, Some(Size::Exact(200))) };
+        let report = too_many_rows(Command::Delete, "t", &count, &limit, &TERMS, &Reach::Selected, None);
         report.hint.unwrap().split("allow_rows = ").nth(1).unwrap().split(';').next().unwrap().to_owned()
     };
-    assert_eq!([whole(Some(0)), whole(Some(3000)), whole(None)], ["200", "3000", "-1"]);
+    assert_eq!([with(Some(0)), with(Some(3000)), with(None)], ["200", "3000", "-1"]);
     // A row that is modified again and again.
     assert_eq!(proposed(101, Some(Size::Exact(2))), "-1");
     assert!(

@@ -3,7 +3,7 @@
 use safedelete_core::event::Verdict;
 use safedelete_core::expectation::{self, Selected};
 use safedelete_core::limit::{Budget, Limit, Source};
-use safedelete_core::message::{self, NotHonoured, Reach, Report};
+use safedelete_core::message::{self, Count, NotHonoured, Reach, Report};
 use safedelete_core::standing::{Ruling, Standing};
 
 use super::Task;
@@ -31,7 +31,8 @@ impl Task {
         }
         let (how, limit) = self.over?;
         let not_honoured = self.not_honoured.clone();
-        Some((how, self.report(sum, &limit, count, not_honoured.as_ref())))
+        let offers = matches!(how, Verdict::Refused | Verdict::Warned);
+        Some((how, self.report(sum, &limit, count, offers, not_honoured.as_ref())))
     }
 
     /// What rule `rows` would say of so many rows, by themselves.
@@ -96,7 +97,7 @@ impl Task {
     /// How the rows came together.
     pub(super) fn reach(&self, sum: u64, count: u64) -> Reach {
         if self.table.is_taken_whole() && sum == count {
-            Reach::WholeTable { beside: self.beside.most_rows(self.write.relation) }
+            Reach::WholeTable
         } else if let Some(whole) = self.part_of {
             Reach::Part { of: relations::name(whole) }
         } else if self.referential {
@@ -111,11 +112,13 @@ impl Task {
         }
     }
 
+    /// What is over a limit; whether somebody is shown how to go on, for which more has to be known.
     pub(super) fn report(
         &mut self,
         sum: u64,
         limit: &Limit,
         count: u64,
+        offers: bool,
         not_honoured: Option<&NotHonoured>,
     ) -> Report {
         let reach = self.reach(sum, count);
@@ -123,11 +126,12 @@ impl Task {
             Source::Fraction { table } | Source::MinRows { table } => Some(table),
             Source::MaxRows | Source::AllowRows => self.table.cheap_size(),
         };
+        let beside =
+            if offers { self.beside.most_rows(self.write, self.part_of, self.referential) } else { None };
         message::too_many_rows(
             self.write.command,
             &relations::name(self.write.relation),
-            sum,
-            size,
+            &Count { rows: sum, size, beside },
             limit,
             &self.in_force.terms(self.bounds),
             &reach,
@@ -137,7 +141,7 @@ impl Task {
 
     #[cold]
     fn refuse(&mut self, sum: u64, limit: &Limit, count: u64, not_honoured: Option<&NotHonoured>) -> Frozen {
-        let report = self.report(sum, limit, count, not_honoured);
+        let report = self.report(sum, limit, count, true, not_honoured);
         self.refused(&report)
     }
 

@@ -167,3 +167,32 @@ pub fn forget_permissions(entry: Node<pg_sys::RangeTblEntry>) {
         (*entry.as_ptr()).perminfoindex = 0;
     }
 }
+
+/// The columns that a plan sets of a table by UPDATE: system columns are negative.
+///
+/// # Safety
+/// `entry` is of the range table of `plan`.
+pub unsafe fn updated_columns(
+    plan: *const pg_sys::PlannedStmt,
+    entry: *mut pg_sys::RangeTblEntry,
+) -> Vec<i16> {
+    // SAFETY: by contract.
+    unsafe {
+        #[cfg(not(since_16))]
+        let (set, _) = ((*entry).updatedCols, plan);
+        #[cfg(since_16)]
+        let set = match (*entry).perminfoindex as usize {
+            0 => std::ptr::null_mut(),
+            of => nodes::items::<pg_sys::RTEPermissionInfo>((*plan).permInfos)
+                .nth(of - 1)
+                .map_or(std::ptr::null_mut(), |asked| (*asked).updatedCols),
+        };
+        let mut columns = Vec::new();
+        let mut member = pg_sys::bms_next_member(set, -1);
+        while member >= 0 {
+            columns.push((member + pg_sys::FirstLowInvalidHeapAttributeNumber) as i16);
+            member = pg_sys::bms_next_member(set, member);
+        }
+        columns
+    }
+}
