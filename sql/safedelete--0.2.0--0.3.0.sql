@@ -236,13 +236,13 @@ GRANT SELECT ON safedelete.kept, safedelete.kept_rows TO PUBLIC;
 -- the client's role is not who calls where somebody's function, index or policy runs in another's session.
 CREATE FUNCTION safedelete.hold_kept(number bigint) RETURNS void
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'safedelete_hold_kept';
-COMMENT ON FUNCTION safedelete.hold_kept(bigint) IS 'takes an event''s kept rows for itself, until the transaction ends';
+COMMENT ON FUNCTION safedelete.hold_kept(bigint) IS 'takes an event''s kept rows for itself, and its tables as they are, until the transaction ends';
 
 CREATE FUNCTION safedelete.forget(target regclass, key jsonb) RETURNS bigint
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'safedelete_forget';
 COMMENT ON FUNCTION safedelete.forget(regclass, jsonb) IS 'takes the rows that have these values out of what is kept of a table';
 
--- Two who restore an event at once do so one after the other.
+-- Two who restore an event at once, or forget rows of it, do so one after the other.
 CREATE FUNCTION safedelete.hold_kept_for(number bigint, who text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -818,6 +818,11 @@ BEGIN
       HINT = 'For example: SELECT safedelete.forget(''customers'', ''{"id": 42}'');';
   END IF;
   SELECT array_agg(k.key), array_agg(k.value) INTO names, texts FROM jsonb_each_text(key) k;
+  -- Who is at work on a piece makes others of it, which a statement that waits for the piece does not see.
+  PERFORM FROM safedelete.kept_writes w
+  WHERE w.relation IN (SELECT target UNION ALL SELECT t.relid FROM pg_partition_tree(target) t
+    UNION ALL SELECT a.relid FROM pg_partition_ancestors(target) a)
+  ORDER BY w.write FOR UPDATE;
   WITH pieces AS (
     SELECT d.ctid AS place, array_agg(i) AS found, cardinality(w.columns) AS width
     FROM safedelete.kept_writes w JOIN safedelete.kept_data d USING (write) CROSS JOIN generate_series(0, d.rows - 1) i
@@ -851,7 +856,8 @@ BEGIN
   WITH out AS (
     DELETE FROM safedelete.kept_data d
     WHERE d.ctid IN (SELECT o.ctid FROM safedelete.kept_data o
-      WHERE o.write IN (SELECT w.write FROM safedelete.kept_writes w WHERE w.until < now() ORDER BY w.until LIMIT most)
+      WHERE o.write IN (SELECT w.write FROM safedelete.kept_writes w WHERE w.until < now()
+        ORDER BY w.until LIMIT most FOR UPDATE SKIP LOCKED)
       LIMIT most FOR UPDATE SKIP LOCKED)
     RETURNING d.rows)
   SELECT coalesce(sum(o.rows), 0) INTO gone FROM out o;

@@ -9,7 +9,7 @@ use safedelete_core::message::{Report, SQLSTATE_NOT_ALLOWED, SQLSTATE_NOT_READY}
 use crate::keep::{follow, written};
 use crate::pg::function::{self, Value, function};
 use crate::pg::trigger::Fired;
-use crate::pg::{pg_sys, relations, roles, rows, together};
+use crate::pg::{locks, pg_sys, relations, roles, rows, spi, text, together};
 use crate::record;
 
 function!(
@@ -89,13 +89,23 @@ fn for_caller<const N: usize>(
 }
 
 function!(
-    /// `hold_kept(number bigint) RETURNS void`: locks what is kept of an event. Raises 42501 for who does not own its
-    /// tables, 55000 where nothing is kept.
+    /// `hold_kept(number bigint) RETURNS void`: locks what is kept of an event, and then its tables, parents first: what
+    /// is read of them afterwards holds. Raises 42501 for who does not own its tables, 55000 where nothing is kept.
     safedelete_hold_kept,
     pg_finfo_safedelete_hold_kept,
     |call| {
         let of = c"safedelete.hold_kept_for(pg_catalog.int8,pg_catalog.text)";
-        Ok(for_caller(of, [function::argument(call, 0)]).unwrap_or_else(|| function::null(call)))
+        let held = for_caller(of, [function::argument(call, 0)]).unwrap_or_else(|| function::null(call));
+        if let Some(number) = function::bigint_argument(call, 0) {
+            let tables =
+                format!("SELECT t.target::pg_catalog.oid FROM safedelete.kept_tables({number}) t ORDER BY t.place");
+            for table in spi::column(text::copy(tables.as_bytes()), false) {
+                if let Some(table) = table.to_str().ok().and_then(|oid| oid.parse().ok()) {
+                    locks::lock_for_writes(pg_sys::Oid::from_u32(table));
+                }
+            }
+        }
+        Ok(held)
     }
 );
 

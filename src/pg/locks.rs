@@ -13,6 +13,12 @@ pub fn lock_exclusively(relation: pg_sys::Oid) {
     unsafe { pg_sys::LockRelationOid(relation, EXCLUSIVE) }
 }
 
+/// Locks a relation as writes of its rows do: until the transaction ends it keeps its columns and indexes.
+pub fn lock_for_writes(relation: pg_sys::Oid) {
+    // SAFETY: waits, or raises what PostgreSQL raises.
+    unsafe { pg_sys::LockRelationOid(relation, pg_sys::RowExclusiveLock as pg_sys::LOCKMODE) }
+}
+
 fn unlock(relation: pg_sys::Oid) {
     // SAFETY: gives back what `lock_exclusively` took.
     unsafe { pg_sys::UnlockRelationOid(relation, EXCLUSIVE) }
