@@ -4,6 +4,7 @@
 
 use safedelete_core::command::Command;
 
+use super::expected;
 use super::finding::{Finding, looks_at_all};
 use super::lists;
 use super::target::{self, Target};
@@ -58,7 +59,8 @@ pub fn remember(target: &Target) {
     TABLES.put(slot(target.relation), known);
 }
 
-/// What a write of a known table by key is found to be; `None` where it has to be examined.
+/// What a write of a known table by key is found to be; `None` where it has to be examined, as what says itself how
+/// many rows it expects.
 ///
 /// # Safety
 /// No frame above owns anything.
@@ -74,17 +76,14 @@ pub unsafe fn glance(query: Node<pg_sys::Query>) -> Option<Finding> {
         Command::Update => known.guards_update,
         _ => return None,
     };
+    let condition = query.condition()?;
     let is_checked = |column: i16| !(1..=64).contains(&column) || known.checked & 1 << (column - 1) != 0;
     if !guards
         || query.hasModifyingCTE
         || query.querySource != pg_sys::QuerySource::QSRC_ORIGINAL
         || looks_at_all()
-        || !target::is_keyed(
-            query.condition()?,
-            query.resultRelation,
-            &is_checked,
-            &lists::is_known_to_restrict,
-        )
+        || (!condition.is_a::<pg_sys::OpExpr>() && expected::may_be_in(query))
+        || !target::is_keyed(condition, query.resultRelation, &is_checked, &lists::is_known_to_restrict)
     {
         return None;
     }

@@ -268,14 +268,28 @@ fn column(node: Node, index: i32, levels: u32) -> Option<i16> {
 /// column of the target that no CHECK constraint speaks of. It restricts whatever the constant is:
 /// a NULL matches nothing. Owns and allocates nothing, so bare frames may call it, where what it asks
 /// does not either.
+#[inline(always)]
 pub fn is_keyed(
     condition: Node,
     index: i32,
     is_checked: &impl Fn(i16) -> bool,
     list_restricts: &impl Fn(pg_sys::Oid) -> bool,
 ) -> bool {
+    match condition.as_a::<pg_sys::OpExpr>() {
+        // Nearly every one.
+        Some(op) => compares(op.args(), index, is_checked),
+        None => is_keyed_otherwise(condition, index, is_checked, list_restricts),
+    }
+}
+
+fn is_keyed_otherwise(
+    condition: Node,
+    index: i32,
+    is_checked: &impl Fn(i16) -> bool,
+    list_restricts: &impl Fn(pg_sys::Oid) -> bool,
+) -> bool {
     let compares = |arguments| compares(arguments, index, is_checked);
-    let any = |arms: Nodes| arms.iter().any(|arm| is_keyed(arm, index, is_checked, list_restricts));
+    let any = |arms: Nodes| arms.iter().any(|arm| is_keyed_otherwise(arm, index, is_checked, list_restricts));
     match condition.kind() {
         Kind::OpExpr(op) => compares(op.args()),
         Kind::ScalarArrayOpExpr(op) => op.useOr && list_restricts(op.opno) && compares(op.args()),
@@ -288,21 +302,21 @@ pub fn is_keyed(
     }
 }
 
-#[inline]
+#[inline(always)]
 fn compares(arguments: Nodes, index: i32, is_checked: &impl Fn(i16) -> bool) -> bool {
     let Some((left, right)) = arguments.pair() else { return false };
     let (left, right) = (left.without_relabel(), right.without_relabel());
-    let is_column = |node| column(node, index, 0).is_some_and(|a| a != 0 && !is_checked(a));
-    (is_column(left) && are_values(right)) || (is_column(right) && are_values(left))
+    let (column, value) = if left.is_a::<pg_sys::Var>() { (left, right) } else { (right, left) };
+    self::column(column, index, 0).is_some_and(|at| at != 0 && !is_checked(at)) && are_values(value)
 }
 
 /// A value, or `(value, value, …)`.
-#[inline]
+#[inline(always)]
 fn are_values(node: Node) -> bool {
-    match node.kind() {
-        Kind::ArrayExpr(list) => !list.multidims && list.elements().iter().all(is_value),
-        _ => is_value(node),
-    }
+    is_value(node)
+        || node
+            .as_a::<pg_sys::ArrayExpr>()
+            .is_some_and(|list| !list.multidims && list.elements().iter().all(is_value))
 }
 
 /// The range table index of the entry that a view's columns come from, of a query that writes the view through
@@ -318,11 +332,9 @@ fn view_source(query: Node<pg_sys::Query>) -> Option<i32> {
 }
 
 /// A constant, or a parameter of the statement.
-#[inline]
+#[inline(always)]
 fn is_value(node: Node) -> bool {
-    match node.without_relabel().kind() {
-        Kind::Const(_) => true,
-        Kind::Param(param) => param.paramkind == pg_sys::ParamKind::PARAM_EXTERN,
-        _ => false,
-    }
+    let node = node.without_relabel();
+    let is_given = |param: Node<pg_sys::Param>| param.paramkind == pg_sys::ParamKind::PARAM_EXTERN;
+    node.is_a::<pg_sys::Const>() || node.as_a().is_some_and(is_given)
 }

@@ -25,19 +25,34 @@ pub unsafe fn are_volatile(update: Node<pg_sys::Query>) -> bool {
 /// is volatile.
 #[inline]
 fn are_plain(update: Node<pg_sys::Query>) -> bool {
-    update.targetList().iter().all(|entry| entry.expr().is_none_or(|value| is_plain(value, 4)))
+    let mut values = update.targetList().iter().filter_map(|entry| entry.expr());
+    values.all(|value| is_leaf(value) || is_of_leaves(value) || is_plain(value, 4))
+}
+
+/// Nearly every other one: `column + 1`.
+#[inline(always)]
+fn is_of_leaves(node: Node) -> bool {
+    node.as_a::<pg_sys::OpExpr>()
+        .filter(|operation| operation.opno.to_u32() < pg_sys::FirstNormalObjectId)
+        .and_then(|operation| operation.args().pair())
+        .is_some_and(|(left, right)| is_leaf(left) && is_leaf(right))
+}
+
+#[inline(always)]
+fn is_leaf(node: Node) -> bool {
+    let is_given = |param: Node<pg_sys::Param>| param.paramkind == pg_sys::ParamKind::PARAM_EXTERN;
+    node.is_a::<pg_sys::Var>() || node.is_a::<pg_sys::Const>() || node.as_a().is_some_and(is_given)
 }
 
 fn is_plain(node: Node, depth: u32) -> bool {
     match node.kind() {
-        Kind::Const(_) | Kind::Var(_) => true,
-        Kind::Param(param) => param.paramkind == pg_sys::ParamKind::PARAM_EXTERN,
         Kind::RelabelType(relabel) => relabel.arg().is_some_and(|inner| is_plain(inner, depth)),
         Kind::OpExpr(operation) => {
+            let is_operand = |operand| is_leaf(operand) || is_plain(operand, depth - 1);
             depth > 0
                 && operation.opno.to_u32() < pg_sys::FirstNormalObjectId
-                && operation.args().iter().all(|argument| is_plain(argument, depth - 1))
+                && operation.args().iter().all(is_operand)
         }
-        _ => false,
+        _ => is_leaf(node),
     }
 }
