@@ -127,29 +127,54 @@ fn tables_of(schema: pg_sys::Oid) -> Vec<pg_sys::Oid> {
     tables
 }
 
-fn follow_one(table: pg_sys::Oid) {
+/// What a table's triggers have to become.
+#[derive(Clone, Copy)]
+enum Change {
+    Make,
+    Remake,
+    Drop,
+}
+
+fn change_of(table: pg_sys::Oid) -> Option<Change> {
     let is_table =
         matches!(relations::kind(table), pg_sys::RELKIND_RELATION | pg_sys::RELKIND_PARTITIONED_TABLE);
     if !is_table || relations::is_exempt(table) || !store::is_there() {
+        return None;
+    }
+    let has_some = !trigger::own(table, PREFIX).is_empty();
+    if policy::of(table).effective().keep.is_off() {
+        has_some.then_some(Change::Drop)
+    } else if trigger::own_that_fire(table, PREFIX, true) < TRIGGERS.len() {
+        Some(if has_some { Change::Remake } else { Change::Make })
+    } else {
+        None
+    }
+}
+
+fn follow_one(table: pg_sys::Oid) {
+    match change_of(table) {
+        None => return,
+        Some(Change::Make) => locks::lock_as_create_trigger(table),
+        Some(Change::Remake | Change::Drop) => locks::lock_exclusively(table),
+    }
+    // Others may have changed or dropped it meanwhile.
+    let Some(change) = change_of(table) else { return };
+    if !matches!(change, Change::Make) {
+        trigger::own(table, PREFIX).into_iter().for_each(trigger::drop);
+    }
+    if matches!(change, Change::Drop) {
         return;
     }
-    let wanted = !policy::of(table).effective().keep.is_off();
-    let own = trigger::own(table, PREFIX);
-    if wanted && trigger::own_that_fire(table, PREFIX, true) < TRIGGERS.len() {
-        own.into_iter().for_each(trigger::drop);
-        let name = relations::qualified_name(table);
-        for (event, when, transitions) in TRIGGERS {
-            let prefix = PREFIX.to_str().unwrap_or_default();
-            trigger::create_internal(
-                table,
-                &format!(
-                    "CREATE TRIGGER \"{prefix}{event}\" {when} ON {name} {transitions} FOR EACH STATEMENT EXECUTE \
-                     FUNCTION safedelete.keep_rows()"
-                ),
-            );
-        }
-    } else if !wanted {
-        own.into_iter().for_each(trigger::drop);
+    let name = relations::qualified_name(table);
+    for (event, when, transitions) in TRIGGERS {
+        let prefix = PREFIX.to_str().unwrap_or_default();
+        trigger::create_internal(
+            table,
+            &format!(
+                "CREATE TRIGGER \"{prefix}{event}\" {when} ON {name} {transitions} FOR EACH STATEMENT EXECUTE \
+                 FUNCTION safedelete.keep_rows()"
+            ),
+        );
     }
 }
 

@@ -13,6 +13,12 @@ pub fn lock_exclusively(relation: pg_sys::Oid) {
     unsafe { pg_sys::LockRelationOid(relation, EXCLUSIVE) }
 }
 
+/// Locks a table as CREATE TRIGGER does: nobody else makes one there, or drops one, until the transaction ends.
+pub fn lock_as_create_trigger(relation: pg_sys::Oid) {
+    // SAFETY: waits, or raises what PostgreSQL raises.
+    unsafe { pg_sys::LockRelationOid(relation, pg_sys::ShareRowExclusiveLock as pg_sys::LOCKMODE) }
+}
+
 /// Locks a relation as writes of its rows do: until the transaction ends it keeps its columns and indexes.
 pub fn lock_for_writes(relation: pg_sys::Oid) {
     // SAFETY: waits, or raises what PostgreSQL raises.

@@ -76,5 +76,26 @@ waits second
 ask first "COMMIT;"
 check "or that there is none any more" "ERROR:  42P01: table public.t does not exist any more" \
   "$(answer second | head -1)"
+
+# Triggers follow policy while others are at work on the table.
+run "CREATE SCHEMA s" "CREATE TABLE s.a (id int PRIMARY KEY)" "CREATE TABLE s.b (id int PRIMARY KEY)" \
+  "SELECT safedelete.set_schema_policy('s', '{\"keep\": \"7 days\"}')" >/dev/null
+triggers_of() { sql -c "SELECT count(*) FROM pg_trigger WHERE tgname LIKE '!safe%' AND tgrelid = '$1'::regclass"; }
+ask first "BEGIN; LOCK TABLE s.a IN ROW EXCLUSIVE MODE;"
+send second "SECURITY LABEL FOR safedelete ON SCHEMA s IS NULL;"
+waits second
+ask first "ALTER TABLE s.a DISABLE TRIGGER ALL; COMMIT;"
+check "triggers that another session has made anew meanwhile go, too" " 0 0" \
+  "$(answer second) $(triggers_of s.a) $(triggers_of s.b)"
+ask first "BEGIN; DROP TABLE s.a;"
+send second "SECURITY LABEL FOR safedelete ON SCHEMA s IS '{\"keep\": \"7 days\"}';"
+waits second
+ask first "COMMIT;"
+check "a table that has gone meanwhile is none of the schema's" " 3" "$(answer second) $(triggers_of s.b)"
+ask first "BEGIN; ALTER TABLE s.b SET SCHEMA public;"
+send second "SECURITY LABEL FOR safedelete ON SCHEMA s IS '{\"max_rows\": 7}';"
+waits second
+ask first "COMMIT;"
+check "nor is one that has moved" " 0" "$(answer second) $(triggers_of b)"
 session_close first
 session_close second
