@@ -62,10 +62,9 @@ unsafe extern "C-unwind" fn process_utility(
 ) {
     // SAFETY: PostgreSQL's arguments, passed on as they came.
     unsafe {
-        let outer = levels::current();
         let is_execute =
             Node::of((*statement).utilityStmt).is_some_and(|utility| utility.is_a::<pg_sys::ExecuteStmt>());
-        if !is_execute || !levels::enter_execute() {
+        if !is_execute || !levels::enter_clients_execute() {
             // The same arguments: a jump.
             return run_utility(
                 statement,
@@ -89,9 +88,10 @@ unsafe extern "C-unwind" fn process_utility(
             destination,
             completion,
         );
-        let own = levels::own_sum();
-        levels::leave(outer);
-        forget_own(own);
+        if ledger::is_in_use() {
+            forget_own(levels::own_sum());
+        }
+        levels::leave_clients_execute();
     }
 }
 
@@ -159,7 +159,9 @@ unsafe extern "C-unwind" fn run_utility(
         }
         let own = levels::own_sum();
         levels::leave_utility(outer);
-        forget_own(own);
+        if ledger::is_in_use() {
+            forget_own(own);
+        }
         if engines::may_be_here() && levels::current().is_outside() {
             // What an engine's hook has done for the command before this.
             frame::guarded(|| ledger::forget(levels::owner()));
@@ -170,8 +172,7 @@ unsafe extern "C-unwind" fn run_utility(
 /// The sum of a utility command of the client's goes with it.
 #[inline]
 fn forget_own(own: Option<levels::Owner>) {
-    if ledger::is_in_use()
-        && !ledger::forget_all_of(|| own)
+    if !ledger::forget_all_of(|| own)
         && let Some(own) = own
     {
         frame::guarded(|| ledger::forget(own));

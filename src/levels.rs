@@ -189,23 +189,23 @@ pub fn usually_ended(query: Execution) -> Option<Owner> {
     outermost::usual_owner().filter(|_| portal::is_last(query.statement()))
 }
 
-/// Enters EXECUTE by reading and writing variables alone; not, where it takes more to say whose it is. The
-/// query that it runs is all that there is, so nothing is left for those below; [`leave`] ends it.
+/// Enters EXECUTE, where it is plainly the client's own, by reading and writing variables alone. The query that it runs
+/// is all that there is, so nothing is left for those below; [`leave_clients_execute`] ends it.
 #[inline(always)]
-pub fn enter_execute() -> bool {
-    let outer = CURRENT.get();
-    let (owner, owns) = if outer.depth > 0 {
-        if outer.hands_on != HandsOn::No {
-            return false;
-        }
-        (outer.owner, false)
-    } else {
-        let (Some(_), Some(began)) = (outermost::usual_owner(), portal::saw()) else { return false };
-        begin(began);
-        (Owner::new(), true)
-    };
-    CURRENT.set(Level { owner, depth: outer.depth + 1, kind: Kind::Execute, owns, ..OUTSIDE });
+pub fn enter_clients_execute() -> bool {
+    if CURRENT.get().depth > 0 || outermost::usual_owner().is_none() {
+        return false;
+    }
+    let Some(began) = portal::saw() else { return false };
+    begin(began);
+    CURRENT.set(Level { owner: Owner::new(), depth: 1, kind: Kind::Execute, owns: true, ..OUTSIDE });
     true
+}
+
+/// Back to where [`enter_clients_execute`] came from.
+#[inline(always)]
+pub fn leave_clients_execute() {
+    CURRENT.set(OUTSIDE);
 }
 
 /// Enters a utility command, of which `kept` is a copy where it [`keeps`] one; give the outcome to [`leave_utility`].

@@ -14,11 +14,15 @@ use crate::pg::local::Local;
 use crate::pg::{frame, nodes, raw};
 use crate::{ledger, levels};
 
-/// The write that has started last: its guards are in place.
+/// The query that has started last: its guards are in place, where it is a write. An abort forgets it, for another may
+/// come to the same place.
 static STARTED: Local<*mut pg_sys::QueryDesc> = Local::new(std::ptr::null_mut());
 
 /// The same, where its end has nothing to be asked but whether it wrote more than a row.
 static ALONE: Local<*mut pg_sys::QueryDesc> = Local::new(std::ptr::null_mut());
+
+/// The query that has started last where it can write no row that was there: a SELECT, or an INSERT that only adds rows.
+static ADDS: Local<*mut pg_sys::QueryDesc> = Local::new(std::ptr::null_mut());
 
 static mut PREVIOUS_START: pg_sys::ExecutorStart_hook_type = None;
 static mut PREVIOUS_RUN: pg_sys::ExecutorRun_hook_type = None;
@@ -45,12 +49,21 @@ unsafe extern "C-unwind" fn executor_start(query: *mut pg_sys::QueryDesc, eflags
         if may_rewrite(query) {
             return start_write(query, eflags);
         }
-        // One that has failed may have been at the same place.
+        STARTED.set(query);
+        ADDS.set(query);
+        // One that has been started and not run may have been at the same place.
         ALONE.set(std::ptr::null_mut());
         if ledger::is_in_use() {
             forget_starting(query);
         }
         start_next(query, eflags);
+    }
+}
+
+/// What has started will not run.
+pub(super) fn forget_started() {
+    for last in [&STARTED, &ALONE, &ADDS] {
+        last.set(std::ptr::null_mut());
     }
 }
 
@@ -60,6 +73,7 @@ unsafe extern "C-unwind" fn executor_start(query: *mut pg_sys::QueryDesc, eflags
 unsafe fn start_write(query: *mut pg_sys::QueryDesc, eflags: c_int) {
     // SAFETY: by contract.
     unsafe {
+        ADDS.set(std::ptr::null_mut());
         point::look_for_changes(query);
         if ledger::is_in_use() {
             forget_starting(query);
@@ -247,16 +261,15 @@ unsafe extern "C-unwind" fn executor_finish(query: *mut pg_sys::QueryDesc) {
             ALONE.set(std::ptr::null_mut());
             return finish_next(query);
         }
-        if inserts_alone(query) {
-            return finish_next(query);
-        }
         if writes(query) {
-            return finish_write(query);
+            return if adds_alone(query) { finish_next(query) } else { finish_write(query) };
         }
         // Nothing fires.
-        finish_next(query);
         if ledger::is_in_use() {
+            finish_next(query);
             forget_ended(query);
+        } else {
+            finish_next(query);
         }
     }
 }
@@ -266,15 +279,10 @@ unsafe extern "C-unwind" fn executor_finish(query: *mut pg_sys::QueryDesc) {
 /// # Safety
 /// As the hook.
 #[inline(always)]
-unsafe fn inserts_alone(query: *mut pg_sys::QueryDesc) -> bool {
+unsafe fn adds_alone(query: *mut pg_sys::QueryDesc) -> bool {
     // SAFETY: by contract.
-    unsafe {
-        (*query).operation == pg_sys::CmdType::CMD_INSERT
-            && !may_rewrite(query)
-            && !ledger::is_in_use()
-            && !expected::is_awaited()
-            && !levels::may_fire_triggers(Execution::of(query))
-    }
+    let fires = || levels::may_fire_triggers(unsafe { Execution::of(query) });
+    ADDS.get() == query && !ledger::is_in_use() && !expected::is_awaited() && !fires()
 }
 
 /// # Safety

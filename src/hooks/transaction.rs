@@ -3,6 +3,7 @@
 
 use core::ffi::c_void;
 
+use super::executor;
 use crate::pg::{frame, memory, pg_sys, transactions};
 use crate::{ledger, levels, settings};
 
@@ -13,10 +14,11 @@ pub fn install() {
 /// Why this callback: every transaction calls it, so it first asks whether there is anything to do.
 extern "C-unwind" fn transaction_event(event: pg_sys::XactEvent::Type, _: *mut c_void) {
     use pg_sys::XactEvent::*;
-    settings::ceiling::ended();
     match event {
-        XACT_EVENT_COMMIT if !ledger::is_in_use() && levels::end_usual_transaction() => {}
         XACT_EVENT_PRE_COMMIT => {}
+        XACT_EVENT_COMMIT if !ledger::is_in_use() && levels::end_usual_transaction() => {
+            settings::ceiling::ended();
+        }
         _ => transaction_ended(event),
     }
 }
@@ -28,6 +30,7 @@ fn transaction_ended(event: pg_sys::XactEvent::Type) {
     if !aborts && !matches!(event, XACT_EVENT_COMMIT | XACT_EVENT_PARALLEL_COMMIT | XACT_EVENT_PREPARE) {
         return;
     }
+    settings::ceiling::ended();
     if ledger::is_in_use() {
         // A subtransaction that is open to the one is open to the other.
         frame::undisturbed((), || {
@@ -36,6 +39,7 @@ fn transaction_ended(event: pg_sys::XactEvent::Type) {
         });
     }
     if aborts {
+        executor::forget_started();
         levels::transaction_aborted();
         memory::recover();
     }
@@ -63,6 +67,7 @@ extern "C-unwind" fn subtransaction_event(
         SUBXACT_EVENT_ABORT_SUB => {
             ledger::subtransaction_aborted(own);
             levels::subtransaction_aborted(own);
+            executor::forget_started();
             memory::recover();
         }
         _ => {}
