@@ -214,6 +214,7 @@ unsafe fn run_late(
     #[cfg(not(since_18))] once: bool,
 ) {
     ALONE.set(std::ptr::null_mut());
+    ADDS.set(std::ptr::null_mut());
     // SAFETY: by contract.
     unsafe {
         place::place(query);
