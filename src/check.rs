@@ -58,6 +58,7 @@ pub fn check(text: &CStr, sizes: Sizes, mut tell: impl FnMut(Checked)) -> Result
                 for forecast in statement::judge(&mut session, node, source) {
                     tell(Checked { statement: number, place, forecast });
                 }
+                session.note(node);
             });
             memory.empty();
         }

@@ -9,6 +9,7 @@ pub mod context;
 pub mod copied;
 pub mod count;
 pub mod custom;
+pub mod dependencies;
 pub mod execution;
 pub mod firing;
 pub mod foreign_keys;

@@ -158,7 +158,7 @@ fn judge(session: &Session, node: Node, source: Source, variables: Variables) ->
             vec![Forecast::unknown(&command, "settings inside a block are not followed")]
         }
         Statement::TruncateStmt(truncate) => whole::truncate(truncate),
-        Statement::DropStmt(drop) => whole::drop_objects(&command, drop),
+        Statement::DropStmt(drop) => whole::drop_objects(&command, drop, true),
         // An assignment; what it is assigned may call a function.
         Statement::PLAssignStmt(_) => query::judge(session, node, source, Parameters::Variables(variables))
             .into_iter()

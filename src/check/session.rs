@@ -47,6 +47,7 @@ pub struct Session {
     levels: Vec<NestLevel>,
     prepared: HashMap<String, Kept<pg_sys::PrepareStmt>>,
     created: HashMap<String, Created>,
+    may_have_dropped: bool,
     /// Above that of what is kept.
     memory: Context,
 }
@@ -58,6 +59,7 @@ impl Session {
             levels: Vec::new(),
             prepared: HashMap::new(),
             created: HashMap::new(),
+            may_have_dropped: false,
             memory: Context::new(c"safedelete session of a script"),
         }
     }
@@ -127,6 +129,29 @@ impl Session {
     /// What the script has created by this name.
     pub fn created(&self, name: &str) -> Option<Created> {
         self.created.get(name).copied()
+    }
+
+    /// A statement of the script has been judged.
+    pub fn note(&mut self, statement: Node) {
+        use pg_sys::NodeTag::*;
+        self.may_have_dropped |= !matches!(
+            statement.tag(),
+            T_SelectStmt
+                | T_InsertStmt
+                | T_DeleteStmt
+                | T_UpdateStmt
+                | T_MergeStmt
+                | T_TruncateStmt
+                | T_TransactionStmt
+                | T_VariableSetStmt
+                | T_CreateStmt
+        );
+    }
+
+    /// Whether what is in the catalogs may be gone when the script comes here: another statement than the usual ones
+    /// has been before.
+    pub fn may_have_dropped(&self) -> bool {
+        self.may_have_dropped
     }
 
     pub fn prepare(&mut self, statement: Node<pg_sys::PrepareStmt>) {

@@ -66,7 +66,7 @@ pub fn judge(session: &mut Session, node: Node, source: Source) -> Vec<Forecast>
             vec![Forecast::ok(&command)]
         }
         Statement::TruncateStmt(truncate) => whole::truncate(truncate),
-        Statement::DropStmt(drop) => whole::drop_objects(&command, drop),
+        Statement::DropStmt(drop) => whole::drop_objects(&command, drop, session.may_have_dropped()),
         Statement::DropOwnedStmt(_) if policy::may_guard(Command::Drop) => {
             vec![Forecast::unknown(&command, "what the roles own is not looked into")]
         }

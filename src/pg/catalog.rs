@@ -34,8 +34,23 @@ impl<'v> Key<'v> {
 pub unsafe fn scan_by<Form>(catalog: pg_sys::Oid, index: pg_sys::Oid, key: &Key, read: impl FnMut(&Form)) {
     if catalog != pg_sys::InvalidOid && index != pg_sys::InvalidOid {
         // SAFETY: by contract.
-        unsafe { scan_keyed(catalog, Some(index), Some(key), std::ptr::null_mut(), read) }
+        unsafe { scan_keyed(catalog, Some(index), std::slice::from_ref(key), std::ptr::null_mut(), read) }
     }
+}
+
+/// Calls `read` with the rows of a catalog of which two columns are these, by an index.
+///
+/// # Safety
+/// As `scan`; the index begins with the columns.
+pub unsafe fn scan_by_two<Form>(
+    catalog: pg_sys::Oid,
+    index: pg_sys::Oid,
+    keys: [(i16, pg_sys::Oid); 2],
+    read: impl FnMut(&Form),
+) {
+    let keys = keys.map(|(column, value)| Key::oid(column, value));
+    // SAFETY: by contract.
+    unsafe { scan_keyed(catalog, Some(index), &keys, std::ptr::null_mut(), read) }
 }
 
 /// The same, with the rows that the running statement has deleted.
@@ -50,7 +65,9 @@ pub unsafe fn scan_as_it_was<Form>(
 ) {
     if catalog != pg_sys::InvalidOid && index != pg_sys::InvalidOid && pg_sys::ActiveSnapshotSet() {
         // SAFETY: by contract; a snapshot that stays active while this runs.
-        unsafe { scan_keyed(catalog, Some(index), Some(key), pg_sys::GetActiveSnapshot(), read) }
+        unsafe {
+            scan_keyed(catalog, Some(index), std::slice::from_ref(key), pg_sys::GetActiveSnapshot(), read)
+        }
     }
 }
 
@@ -67,7 +84,7 @@ pub unsafe fn scan<Form>(
 ) {
     let key = key.map(|(column, value)| Key::oid(column, value));
     // SAFETY: by contract.
-    unsafe { scan_keyed(catalog, index, key.as_ref(), std::ptr::null_mut(), read) }
+    unsafe { scan_keyed(catalog, index, key.as_slice(), std::ptr::null_mut(), read) }
 }
 
 /// # Safety
@@ -75,13 +92,13 @@ pub unsafe fn scan<Form>(
 unsafe fn scan_keyed<Form>(
     catalog: pg_sys::Oid,
     index: Option<pg_sys::Oid>,
-    key: Option<&Key>,
+    keys: &[Key],
     snapshot: pg_sys::Snapshot,
     mut read: impl FnMut(&Form),
 ) {
-    let mut scan_key = std::mem::MaybeUninit::<pg_sys::ScanKeyData>::uninit();
-    let keys = i32::from(key.is_some());
-    if let Some(Key { column, equals: by, value, .. }) = key {
+    let mut scan_keys = [const { std::mem::MaybeUninit::<pg_sys::ScanKeyData>::uninit() }; 2];
+    let count = keys.len().min(scan_keys.len()) as i32;
+    for (scan_key, Key { column, equals: by, value, .. }) in scan_keys.iter_mut().zip(keys) {
         // SAFETY: ScanKeyInit fills the whole key.
         unsafe {
             let equals = pg_sys::BTEqualStrategyNumber as u16;
@@ -90,13 +107,13 @@ unsafe fn scan_keyed<Form>(
     }
     let by = index.unwrap_or(pg_sys::InvalidOid);
     let lock = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
-    // SAFETY: a catalog; the key was filled where one is counted. A row is the catalog's, whose fixed part
+    // SAFETY: a catalog; as many keys were filled as are counted. A row is the catalog's, whose fixed part
     // is a Form by contract, and stays until the next. An error gives scan and lock back with the
     // (sub)transaction.
     unsafe {
         let relation = pg_sys::table_open(catalog, lock);
-        let key = scan_key.as_mut_ptr();
-        let scan = pg_sys::systable_beginscan(relation, by, index.is_some(), snapshot, keys, key);
+        let keys = scan_keys.as_mut_ptr().cast();
+        let scan = pg_sys::systable_beginscan(relation, by, index.is_some(), snapshot, count, keys);
         loop {
             let tuple = pg_sys::systable_getnext(scan);
             if tuple.is_null() {
@@ -130,4 +147,15 @@ pub mod pg_constraint {
 
     pub const RELATION: u32 = 2606;
     pub const FOREIGN: u8 = b'f';
+}
+
+/// catalog/pg_depend.h; the same in 15 to 19.
+pub mod pg_depend {
+    pub const RELATION: u32 = 2608;
+    pub const DEPENDER_INDEX: u32 = 2673;
+    pub const REFERENCE_INDEX: u32 = 2674;
+    pub const CLASSID: i16 = 1;
+    pub const OBJID: i16 = 2;
+    pub const REFCLASSID: i16 = 4;
+    pub const REFOBJID: i16 = 5;
 }

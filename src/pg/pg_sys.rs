@@ -395,6 +395,7 @@ functions_of_values! {
     fn GetCurrentSubTransactionId() -> SubTransactionId;
     fn GetCurrentTimestamp() -> TimestampTz;
     fn GetDatabaseEncoding() -> c_int;
+    fn getObjectDescription(object: *const ObjectAddress, missing_ok: bool) -> *mut c_char;
     fn GetFdwRoutineByServerId(serverid: Oid) -> *mut FdwRoutine;
     fn GetForeignServerIdByRelId(relid: Oid) -> Oid;
     fn GetOuterUserId() -> Oid;

@@ -278,6 +278,19 @@ pub fn is_own(relation: pg_sys::Oid) -> bool {
         .is_some_and(|owner| pg_sys::has_privs_of_role(pg_sys::GetUserId(), owner))
 }
 
+/// The same of a schema, whose owner may drop what is in it.
+pub fn is_own_schema(schema: pg_sys::Oid) -> bool {
+    let owner = |row: &pg_sys::FormData_pg_namespace| row.nspowner;
+    // SAFETY: the cache's rows.
+    let owner = unsafe { cached(pg_sys::SysCacheIdentifier::NAMESPACEOID, schema, owner) };
+    owner.is_some_and(|owner| pg_sys::has_privs_of_role(pg_sys::GetUserId(), owner))
+}
+
+/// Whether the current user may drop a table.
+pub fn may_drop(relation: pg_sys::Oid) -> bool {
+    is_own(relation) || catalogued(relation, |row| row.relnamespace).is_some_and(is_own_schema)
+}
+
 /// Whether the current user may truncate a table.
 pub fn may_truncate(relation: pg_sys::Oid) -> bool {
     pg_sys::pg_class_aclcheck(relation, pg_sys::GetUserId(), pg_sys::ACL_TRUNCATE as pg_sys::AclMode)

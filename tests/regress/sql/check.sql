@@ -107,6 +107,38 @@ RESET safedelete.commands;
 DROP ROLE regress_reader;
 SET safedelete.commands = 'drop';
 SELECT command, relation, verdict, rule FROM safedelete.check('DROP TABLE orders; DROP TABLE tiny, nowhere; DROP SCHEMA public; DROP VIEW paid; DROP DATABASE x; DROP OWNED BY current_user; DELETE FROM orders') ORDER BY statement, relation;
+-- What PostgreSQL refuses before it drops anything; not, where the script may have dropped before what depends on it.
+CREATE SCHEMA regress_full;
+CREATE TABLE regress_full.parent AS SELECT generate_series(1, 1000) AS id;
+CREATE TABLE regress_full.child () INHERITS (regress_full.parent);
+CREATE TABLE regress_full.of_type (row_of regress_full.child);
+CREATE SCHEMA regress_empty;
+CREATE VIEW regress_full.shown AS SELECT id FROM regress_full.parent;
+SELECT statement, relation, verdict, sqlstate, message, hint FROM safedelete.check($$
+BEGIN; DELETE FROM tiny WHERE id = 0; DROP TABLE regress_full.parent;
+$$) WHERE command LIKE 'DROP%';
+SELECT (checked).relation, (checked).verdict, (checked).sqlstate, (checked).message FROM (SELECT safedelete.check(script) AS checked FROM (VALUES
+  ('DROP TABLE regress_full.parent CASCADE'), ('DROP TABLE regress_full.parent, regress_full.child'),
+  ('DROP TABLE regress_full.child'), ('DROP TABLE regress_full.child, regress_full.of_type'), ('DROP TABLE IF EXISTS regress_full.of_type'),
+  ('DROP SCHEMA regress_full'), ('DROP SCHEMA regress_full CASCADE'), ('DROP SCHEMA regress_empty, regress_full'), ('DROP SCHEMA regress_empty')) AS scripts (script)) AS all_;
+SELECT statement, relation, verdict, sqlstate FROM safedelete.check('DROP VIEW regress_full.shown; DROP TABLE regress_full.child, regress_full.parent; DROP TABLE regress_full.parent');
+DO $$ BEGIN DROP TABLE regress_full.parent; EXCEPTION WHEN dependent_objects_still_exist THEN RAISE NOTICE '% %', SQLSTATE, SQLERRM; END $$;
+DO $$ BEGIN DROP TABLE regress_full.parent, regress_full.child; EXCEPTION WHEN dependent_objects_still_exist THEN RAISE NOTICE '% %', SQLSTATE, SQLERRM; END $$;
+-- Who may drop: a schema's owner as well.
+CREATE ROLE regress_dropper;
+GRANT USAGE ON SCHEMA safedelete TO regress_dropper;
+ALTER SCHEMA regress_full OWNER TO regress_dropper;
+SET ROLE regress_dropper;
+SELECT (checked).relation, (checked).verdict, (checked).sqlstate, (checked).message FROM (SELECT safedelete.check(script) AS checked FROM (VALUES
+  ('DROP TABLE regress_full.of_type'), ('DROP TABLE tiny'), ('DROP SCHEMA regress_empty'), ('DROP SCHEMA regress_full CASCADE')) AS scripts (script)) AS all_;
+RESET ROLE;
+DROP SCHEMA regress_empty;
+SET safedelete.commands = 'truncate';
+SET client_min_messages = warning;
+DROP SCHEMA regress_full CASCADE;
+RESET client_min_messages;
+DROP OWNED BY regress_dropper;
+DROP ROLE regress_dropper;
 RESET safedelete.commands;
 -- Settings, policy and role are the caller's, and those that the script sets.
 SELECT statement, command, verdict, rule, message FROM safedelete.check($$
