@@ -425,7 +425,8 @@ COMMENT ON FUNCTION safedelete.referred_columns(regclass) IS 'the columns of a t
 -- The statement that gives deleted rows back: $1 the lines of kept_writes, $2 and $3 the first piece and the last, $5 the
 -- rows in question (NULL: all), $6 those that are not. A row comes back where its key is free. It gives how many came, how many
 -- were there already, and names those left. PostgreSQL tells of no conflict on a table with constraints that are checked
--- later: there it is looked for, and an exclusion constraint's is PostgreSQL's error.
+-- later, and has no ON CONFLICT where a rule is on UPDATE, even if it is passed: there it is looked for, and an exclusion
+-- constraint's is PostgreSQL's error.
 CREATE FUNCTION safedelete.deleted_back(target regclass, columns text[]) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -433,8 +434,9 @@ DECLARE
   matches text;
   targets text := (SELECT string_agg(format('%I', c), ', ' ORDER BY n) FROM unnest(columns) WITH ORDINALITY u(c, n));
   sources text := (SELECT string_agg(format('(f.r).%I', c), ', ' ORDER BY n) FROM unnest(columns) WITH ORDINALITY u(c, n));
-  is_later CONSTANT boolean := EXISTS (SELECT FROM pg_index i WHERE NOT i.indimmediate
-    AND i.indrelid IN (SELECT target UNION ALL SELECT t.relid FROM pg_partition_tree(target) t));
+  is_later CONSTANT boolean := EXISTS (SELECT FROM pg_rewrite r WHERE r.ev_class = target AND r.ev_type = '2')
+    OR EXISTS (SELECT FROM pg_index i WHERE NOT i.indimmediate
+      AND i.indrelid IN (SELECT target UNION ALL SELECT t.relid FROM pg_partition_tree(target) t));
   free text;
   these CONSTANT text := $q$ AND ($5 IS NULL OR (k.write, k."row") IN (SELECT $5[i][1], $5[i][2] FROM pg_catalog.generate_subscripts($5, 1) i))
         AND ($6 IS NULL OR (k.write, k."row") NOT IN (SELECT $6[i][1], $6[i][2] FROM pg_catalog.generate_subscripts($6, 1) i))$q$;
@@ -535,11 +537,20 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION safedelete.updated_back(regclass, text[], text[], text[], text[]) IS 'the statement that gives updated rows back';
 
--- Runs one of these statements with its parameters; its row. fires: what it fires, fires at once.
-CREATE FUNCTION safedelete.put_back(statement text, fires boolean, writes bigint[], first bigint, last bigint,
+-- Whether a table's rules on INSERT and UPDATE can be left aside, as COPY leaves them: a row goes where it was, and who
+-- restores is a member of the table's owner. Those that hold in replicas (ENABLE ALWAYS, ENABLE REPLICA) cannot.
+CREATE FUNCTION safedelete.may_pass_rules(target regclass) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT NOT EXISTS (SELECT FROM pg_rewrite r WHERE r.ev_class = target AND r.ev_type IN ('2', '3') AND r.ev_enabled IN ('A', 'R'))
+$$;
+COMMENT ON FUNCTION safedelete.may_pass_rules(regclass) IS 'whether a table''s rules can be left aside';
+
+-- Runs one of these statements with its parameters; its row. fires: what it fires, fires at once. passes_rules: as
+-- may_pass_rules says.
+CREATE FUNCTION safedelete.put_back(statement text, fires boolean, passes_rules boolean, writes bigint[], first bigint, last bigint,
   columns text[], these bigint[], not_these bigint[], OUT restored bigint, OUT already_there bigint, OUT left_out bigint[]) RETURNS record
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'safedelete_put_back';
-COMMENT ON FUNCTION safedelete.put_back(text, boolean, bigint[], bigint, bigint, text[], bigint[], bigint[]) IS 'runs a statement that gives rows back, together with those before';
+COMMENT ON FUNCTION safedelete.put_back(text, boolean, boolean, bigint[], bigint, bigint, text[], bigint[], bigint[]) IS 'runs a statement that gives rows back, together with those before';
 
 -- Runs the next one. Foreign keys are checked, and triggers fire, when all its statements have run: what an event took
 -- was whole, while one table's rows of it, or a row's first version, may refer to what is not back yet. But keys that
@@ -574,6 +585,7 @@ DECLARE
   referred text[];
   these bigint[];
   blocked bigint[];
+  passes_rules boolean;
   -- A row may be kept of its partition, or of a table above: of each table the first of its tree, and of that how many
   -- rows are back.
   trees integer[];
@@ -641,6 +653,7 @@ BEGIN
         CONTINUE;
       END IF;
       SELECT k.shared, k.gone INTO shared, gone FROM safedelete.kept_columns(tables[place], line.columns) k;
+      passes_rules := safedelete.may_pass_rules(tables[place]);
       IF gone IS NOT NULL THEN
         notes[place] := pg_catalog.format('columns that are gone: %s', pg_catalog.array_to_string(gone, ', '));
       END IF;
@@ -693,11 +706,11 @@ BEGIN
         these := CASE WHEN pass > 1 THEN were_left[at_group]::bigint[] END;
         IF first_statement IS NULL THEN
           SELECT p.restored, p.already_there, p.left_out INTO found, same, left_out
-          FROM safedelete.put_back(statement, false, line.writes, from_row, to_row, line.changed, these, blocked) p;
+          FROM safedelete.put_back(statement, false, passes_rules, line.writes, from_row, to_row, line.changed, these, blocked) p;
         ELSE
           SELECT p.restored, p.already_there, p.left_out INTO found, same, left_out
-          FROM safedelete.put_back(first_statement, true, line.writes, from_row, to_row, line.changed, these, blocked) p;
-          PERFORM safedelete.put_back(statement, false, line.writes, from_row, to_row, line.changed, these,
+          FROM safedelete.put_back(first_statement, true, passes_rules, line.writes, from_row, to_row, line.changed, these, blocked) p;
+          PERFORM safedelete.put_back(statement, false, passes_rules, line.writes, from_row, to_row, line.changed, these,
             blocked OPERATOR(pg_catalog.||) left_out);
         END IF;
         from_row := to_row + 1;

@@ -132,10 +132,10 @@ function!(
 );
 
 function!(
-    /// `put_back(statement text, fires boolean, writes bigint[], first bigint, last bigint, columns text[], these
-    /// bigint[], not_these bigint[]) RETURNS record`: runs a statement that gives rows back, with the last six as its
-    /// parameters, together with those before, unless it fires its triggers at once; its row. Raises 55000 where
-    /// nothing is given back.
+    /// `put_back(statement text, fires boolean, passes_rules boolean, writes bigint[], first bigint, last bigint, columns
+    /// text[], these bigint[], not_these bigint[]) RETURNS record`: runs a statement that gives rows back, with the last
+    /// six as its parameters, together with those before, unless it fires its triggers at once; its row. Rules on what
+    /// it writes are left aside. Raises 55000 where nothing is given back.
     safedelete_put_back,
     pg_finfo_safedelete_put_back,
     |call| {
@@ -147,10 +147,11 @@ function!(
             pg_sys::INT8ARRAYOID,
             pg_sys::INT8ARRAYOID,
         ];
-        let parameters = [2, 3, 4, 5, 6, 7].map(|number| function::argument(call, number));
-        let fires = function::argument(call, 1).is_some_and(|fires| fires.value() != 0);
+        let parameters = [3, 4, 5, 6, 7, 8].map(|number| function::argument(call, number));
+        let [fires, passes_rules] =
+            [1, 2].map(|number| function::argument(call, number).is_some_and(|is| is.value() != 0));
         let row = function::server_text_argument(call, 0)
-            .and_then(|statement| together::run(statement, fires, types, parameters));
+            .and_then(|statement| together::run(statement, fires, passes_rules, types, parameters));
         row.ok_or_else(|| {
             let message = "safedelete.put_back() is called by safedelete.restore() alone".to_owned();
             Report::plain(SQLSTATE_NOT_READY, message, None, None)

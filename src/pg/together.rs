@@ -17,6 +17,27 @@ impl Drop for Ends {
     }
 }
 
+/// While it lives, the session is a replica.
+struct Replica(core::ffi::c_int);
+
+impl Replica {
+    fn begin() -> Replica {
+        // SAFETY: a backend variable, which `drop` sets back.
+        unsafe {
+            let role = pg_sys::SessionReplicationRole;
+            pg_sys::SessionReplicationRole = pg_sys::SESSION_REPLICATION_ROLE_REPLICA as core::ffi::c_int;
+            Replica(role)
+        }
+    }
+}
+
+impl Drop for Replica {
+    fn drop(&mut self) {
+        // SAFETY: as above.
+        unsafe { pg_sys::SessionReplicationRole = self.0 };
+    }
+}
+
 /// Runs `f`, whose statements run together by [`run`], and then fires their triggers. An error leaves what was
 /// collected to the end of its subtransaction.
 pub fn together<T: Copy>(f: impl FnOnce() -> T) -> T {
@@ -42,27 +63,44 @@ pub fn together<T: Copy>(f: impl FnOnce() -> T) -> T {
 }
 
 /// Runs a statement that gives one row, with the parameters that it is written for; the row, in the caller's memory.
-/// Its triggers fire with those of the others, or at once. `None` outside of [`together`].
+/// Its triggers fire with those of the others, or at once. `None` outside of [`together`], and for what the statement
+/// itself runs.
+///
+/// Rules that do not hold in replicas can be left aside: they are no part of a statement that is analysed in one. What
+/// is analysed is PostgreSQL's own; nothing of the user's runs before the plan is made. It stays so, for nothing but
+/// SPI knows of the plan, and invalidations look for saved ones.
 pub fn run<const N: usize>(
     statement: &CStr,
     fires: bool,
+    passes_rules: bool,
     mut types: [pg_sys::Oid; N],
     parameters: [Option<pg_sys::Datum>; N],
 ) -> Option<pg_sys::Datum> {
     if !RUNNING.get() {
         return None;
     }
+    // Who may have a statement run so are not the triggers that this one fires.
+    let _ends = Ends(RUNNING.get());
+    RUNNING.set(false);
     let mut nulls = parameters.map(|parameter| if parameter.is_none() { b'n' } else { b' ' } as c_char);
     let mut values = parameters.map(|parameter| parameter.unwrap_or(pg_sys::Datum::from(0)));
     let (text, types) = (statement.as_ptr(), types.as_mut_ptr());
     let (values, nulls) = (values.as_mut_ptr(), nulls.as_mut_ptr());
-    frame::call(|| {
+    let replica = passes_rules.then(Replica::begin);
+    let plan = frame::call(|| {
         #[allow(ffi_unwind_calls, reason = "inside frame::call; the closure owns nothing")]
-        // SAFETY: NUL-terminated; as many types, values and flags as are counted; what is begun is ended, but by an
-        // error, whose subtransaction ends it.
+        // SAFETY: NUL-terminated, with as many types as are counted; an error's subtransaction ends what is begun.
         unsafe {
             raw::SPI_connect();
-            let plan = raw::SPI_prepare(text, N as i32, types);
+            raw::SPI_prepare(text, N as i32, types)
+        }
+    });
+    drop(replica);
+    frame::call(|| {
+        #[allow(ffi_unwind_calls, reason = "inside frame::call; the closure owns nothing")]
+        // SAFETY: prepared above, with as many values and flags as are counted; what is begun is ended, but by an
+        // error, whose subtransaction ends it.
+        unsafe {
             let none = std::ptr::null_mut();
             raw::SPI_execute_snapshot(plan, values, nulls, none, none, false, fires, 0);
             let found = pg_sys::SPI_tuptable;

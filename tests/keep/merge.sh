@@ -114,5 +114,5 @@ check "their parents before" "" "$(for event in $(newest) $event; do
   sql -o /dev/null -c "SELECT FROM safedelete.restore($event)"; done)"
 check "as it was" "$before" "$(sums parent child)"
 check "what gives rows back together is not to be had by itself" "55000 55000" "$(run \
-  "SELECT safedelete.put_back('DELETE FROM child', false, NULL, 1, 1, NULL, NULL, NULL)" \
+  "SELECT safedelete.put_back('DELETE FROM child', false, true, NULL, 1, 1, NULL, NULL, NULL)" \
   "SELECT safedelete.give_back_rows($(sql -c "SELECT max(event) FROM safedelete.kept"), 'skip', true)" | states)"
