@@ -36,11 +36,23 @@ pub unsafe fn place(query: *mut pg_sys::QueryDesc) -> bool {
             // Nearly every write.
             return true;
         }
+        place_main(query);
+        false
+    }
+}
+
+/// The same of the one write that a query is, which has orders.
+///
+/// # Safety
+/// As `place`.
+#[inline(never)]
+unsafe fn place_main(query: *mut pg_sys::QueryDesc) {
+    // SAFETY: by contract.
+    unsafe {
         let previous = pg_sys::CurrentMemoryContext;
         pg_sys::CurrentMemoryContext = (*(*query).estate).es_query_cxt;
-        place_at(state.cast(), Runner::PostgreSql);
+        place_at((*query).planstate.cast(), Runner::PostgreSql);
         pg_sys::CurrentMemoryContext = previous;
-        false
     }
 }
 

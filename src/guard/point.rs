@@ -30,17 +30,17 @@ static PLANNED_BEFORE: Local<*mut pg_sys::QueryDesc> = Local::new(std::ptr::null
 /// accounted for as if it were not the client's own.
 ///
 /// # Safety
-/// `query` is about to start; no frame above owns anything.
-#[inline]
+/// `query` is about to start, and `is_clients_own`, or not; no frame above owns anything.
+#[inline(always)]
 #[allow(ffi_unwind_calls, reason = "called by a bare frame, which owns nothing")]
-pub unsafe fn look_for_changes(query: *mut pg_sys::QueryDesc) {
-    let level = levels::current();
-    if level.is_below() && levels::looks_again() {
+pub unsafe fn look_for_changes(query: *mut pg_sys::QueryDesc, is_clients_own: bool) {
+    if is_clients_own {
+        if levels::current().is_new() && !backend::is_transaction_block() && backend::command_id() == 0 {
+            // Its locks are the transaction's first, and were taken just now.
+            return;
+        }
+    } else if levels::current().is_below() && levels::looks_again() {
         // The policies are those of the client's statement.
-        return;
-    }
-    if level.is_clients_own_and_new() && !backend::is_transaction_block() && backend::command_id() == 0 {
-        // Its locks are the transaction's first, and were taken just now.
         return;
     }
     let before = settings::generation();
@@ -51,17 +51,16 @@ pub unsafe fn look_for_changes(query: *mut pg_sys::QueryDesc) {
     }
 }
 
-/// Whether a write that has started without a guard is the client's whole statement and fires nothing: then it
-/// decides nothing where it comes to one row at most. For a bare frame.
+/// Whether a write of the client's own that has started without a guard is the whole statement and fires nothing: then
+/// it decides nothing where it comes to one row at most. For a bare frame.
 ///
 /// # Safety
 /// `query` has started.
-#[inline]
+#[inline(always)]
 pub unsafe fn is_alone(query: *mut pg_sys::QueryDesc) -> bool {
     // SAFETY: by contract.
     let execution = unsafe { Execution::of(query) };
-    levels::current().is_clients_own()
-        && settings::scope() == SumOver::Statement
+    settings::scope() == SumOver::Statement
         && portal::is_single()
         && !levels::may_fire_triggers(execution)
         && PLANNED_BEFORE.get() != query

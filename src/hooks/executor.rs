@@ -74,7 +74,8 @@ unsafe fn start_write(query: *mut pg_sys::QueryDesc, eflags: c_int) {
     // SAFETY: by contract.
     unsafe {
         ADDS.set(std::ptr::null_mut());
-        point::look_for_changes(query);
+        let is_clients_own = levels::current().is_clients_own();
+        point::look_for_changes(query, is_clients_own);
         if ledger::is_in_use() {
             forget_starting(query);
         }
@@ -85,11 +86,16 @@ unsafe fn start_write(query: *mut pg_sys::QueryDesc, eflags: c_int) {
             start_next(query, eflags);
             is_bare = place::place(query);
         }
-        if !is_bare || (*query).operation == pg_sys::CmdType::CMD_MERGE {
+        STARTED.set(query);
+        ALONE.set(std::ptr::null_mut());
+        if is_bare && (*query).operation != pg_sys::CmdType::CMD_MERGE {
+            // Nearly every one.
+            if is_clients_own && point::is_alone(query) {
+                ALONE.set(query);
+            }
+        } else {
             follow::watch_moves(query);
         }
-        STARTED.set(query);
-        ALONE.set(if is_bare && point::is_alone(query) { query } else { std::ptr::null_mut() });
     }
 }
 

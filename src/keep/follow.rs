@@ -41,7 +41,7 @@ pub fn fires_nothing_else(query: Execution) -> bool {
 ///
 /// # Safety
 /// `query` has started and has not run; no frame above owns anything.
-#[inline]
+#[inline(never)]
 pub unsafe fn watch_moves(query: *const pg_sys::QueryDesc) {
     // SAFETY: by contract; the triggers of an open relation.
     unsafe { moves::watch(query, |described| trigger::has_own(described, PREFIX)) };

@@ -54,15 +54,18 @@ impl Level {
     /// Whether what ends now is the client's own statement, by itself or by EXECUTE.
     #[inline]
     pub fn is_clients_own(&self) -> bool {
-        // Without a portal it is a deferred trigger's at COMMIT.
-        (self.depth == 0 && portal::is_active()) || self.is_clients_execute()
+        match self.depth {
+            // Without a portal it is a deferred trigger's at COMMIT.
+            0 => portal::is_active(),
+            _ => self.is_clients_execute(),
+        }
     }
 
-    /// Likewise, of what starts now: not where the client's Bind took the locks a while ago, whose
-    /// portal alone has a cached plan.
+    /// Whether the client's own statement, which starts now, has its locks since just now: not where his Bind took
+    /// them a while ago, whose portal alone has a cached plan.
     #[inline]
-    pub fn is_clients_own_and_new(&self) -> bool {
-        self.is_clients_execute() || (self.is_clients_own() && !portal::has_cached_plan())
+    pub fn is_new(&self) -> bool {
+        self.depth > 0 || !portal::has_cached_plan()
     }
 
     /// Whether EXECUTE is the client's own, and runs its query: what its arguments call runs below it.

@@ -85,7 +85,7 @@ impl Calls {
 
 /// Whether a query writes a table that has triggers, foreign keys' among them. Those of a partitioned
 /// table and of partitions that rows are routed to are not the first result relation's.
-#[inline]
+#[inline(always)]
 pub fn may_fire_triggers(query: Execution) -> bool {
     let Some((modify, result)) = query.modify() else {
         // Writable CTEs, or another extension's plan.
