@@ -31,12 +31,18 @@ struct Written {
     last: pg_sys::CommandId,
 }
 
-/// In the order of commands, which a transaction numbers.
-static WRITTEN: Lent<Vec<Written>> = Lent::new(Vec::new());
+struct Notes {
+    /// In the order of commands, which a transaction numbers.
+    written: Vec<Written>,
+    /// How many of them end with a statement of the client's, and not with the transaction.
+    of_statements: usize,
+}
+
+static NOTES: Lent<Notes> = Lent::new(Notes { written: Vec::new(), of_statements: 0 });
 
 /// Notes a command that has written rows: for nobody's sum, or for one name of a tree.
 pub(super) fn note(owner: Owner, of: Option<Summed>, fresh: Fresh, command: pg_sys::CommandId) {
-    WRITTEN.with(|written| {
+    NOTES.with(|Notes { written, of_statements }| {
         let mut at = written.len();
         if let Some(last) = written.last_mut() {
             if last.owner == owner
@@ -51,6 +57,7 @@ pub(super) fn note(owner: Owner, of: Option<Summed>, fresh: Fresh, command: pg_s
         }
         if written.try_reserve(1).is_ok() {
             written.insert(at, Written { owner, of, fresh, first: command, last: command });
+            *of_statements += usize::from(owner != Owner::TRANSACTION);
         }
     });
 }
@@ -64,7 +71,7 @@ fn noted_of(written: &[Written], command: pg_sys::CommandId) -> impl Iterator<It
 /// Whether a sum has not counted what a command wrote, as a version that updates another one or as one that
 /// updates none. Owns and allocates nothing.
 pub(super) fn is_uncounted(owner: Owner, of: Summed, command: pg_sys::CommandId, updates: bool) -> bool {
-    let uncounted = WRITTEN.try_with(|written| {
+    let uncounted = NOTES.try_with(|Notes { written, .. }| {
         let noted = noted_of(written, command);
         let mut noted = noted.filter(|one| updates || one.fresh != Fresh::Inserted).peekable();
         noted.peek().is_some() && !noted.any(|one| one.owner == owner && one.of == Some(of))
@@ -75,7 +82,7 @@ pub(super) fn is_uncounted(owner: Owner, of: Summed, command: pg_sys::CommandId,
 
 /// Whether nothing that a command wrote is of a sum. Owns and allocates nothing.
 pub(super) fn is_nobodys(command: pg_sys::CommandId) -> bool {
-    let nobodys = WRITTEN.try_with(|written| {
+    let nobodys = NOTES.try_with(|Notes { written, .. }| {
         let mut noted = noted_of(written, command).peekable();
         noted.peek().is_some() && noted.all(|one| one.of.is_none())
     });
@@ -100,17 +107,21 @@ pub(super) fn may_have_copied(command: pg_sys::CommandId) -> bool {
 
 /// Whether a command is noted as such; yes, where that cannot be told. Owns and allocates nothing.
 fn is_noted(command: pg_sys::CommandId, such: impl Fn(Fresh) -> bool) -> bool {
-    let noted = WRITTEN.try_with(|written| {
-        written.iter().any(|one| such(one.fresh) && (one.first..=one.last).contains(&command))
-    });
+    let noted = NOTES.try_with(|Notes { written, .. }| noted_of(written, command).any(|one| such(one.fresh)));
     noted != Some(false)
 }
 
 /// A statement of the client's has ended.
 pub(super) fn forget(owner: Owner) {
-    WRITTEN.with(|written| written.retain(|one| one.owner != owner));
+    NOTES.with(|Notes { written, of_statements }| {
+        // A transaction that is a sum may have many of its own, and as many statements.
+        if *of_statements > 0 {
+            written.retain(|one| one.owner != owner);
+            *of_statements = written.iter().filter(|one| one.owner != Owner::TRANSACTION).count();
+        }
+    });
 }
 
 pub(super) fn clear() {
-    WRITTEN.with(|written| *written = Vec::new());
+    NOTES.with(|notes| *notes = Notes { written: Vec::new(), of_statements: 0 });
 }
