@@ -5,6 +5,7 @@
 //! not guarded at all, and a change of those makes PostgreSQL plan anew.
 
 mod bound;
+mod casts;
 mod effort;
 mod evaluable;
 pub mod expected;

@@ -6,7 +6,7 @@ use super::finding::Qualification;
 use super::itself::on_equal;
 use super::judge::{Form, Itself, Judge};
 use super::premises::Premises;
-use super::scope::{Scope, Visit};
+use super::scope::{Scope, Visit, listed};
 use super::{lists, prover};
 use crate::pg::nodes::expressions;
 use crate::pg::nodes::{Kind, Node, Nodes};
@@ -86,7 +86,7 @@ impl<'t> Judge<'t> {
         attribute: i16,
         visit: Visit<'_, 't>,
     ) -> bool {
-        scope.any_output(index, attribute, &mut |output, inner| visit(self.value(output), inner))
+        scope.any_output(index, attribute, &mut |output, inner| self.any_value(output, inner, visit))
     }
 
     /// As `Scope::any_output_of`, likewise.
@@ -97,7 +97,16 @@ impl<'t> Judge<'t> {
         attribute: i16,
         visit: Visit<'_, 't>,
     ) -> bool {
-        scope.any_output_of(query, attribute, &mut |output, inner| visit(self.value(output), inner))
+        scope.any_output_of(query, attribute, &mut |output, inner| self.any_value(output, inner, visit))
+    }
+
+    /// Visits an output, or each value of one that is a set written out.
+    fn any_value(&self, output: Node<'t>, scope: &Scope<'_, 't>, visit: Visit<'_, 't>) -> bool {
+        let value = self.value(output);
+        match listed(value) {
+            Some(values) => values.iter().any(|value| visit(value, scope)),
+            None => visit(value, scope),
+        }
     }
 
     fn value(&self, output: Node<'t>) -> Node<'t> {
@@ -108,7 +117,7 @@ impl<'t> Judge<'t> {
     }
 
     /// Reads a folded expression; `negated` reads NOT of it.
-    fn form(&self, node: Node<'t>, scope: &Scope<'_, 't>, negated: bool) -> Form {
+    pub fn form(&self, node: Node<'t>, scope: &Scope<'_, 't>, negated: bool) -> Form {
         if self.has_had_enough() {
             return Form::Tied;
         }

@@ -6,10 +6,11 @@
 
 use pgrx::pg_sys::SubLinkType;
 
+use super::casts::{strip_casts, strip_plain, without_array_cast};
 use super::judge::{Form, Itself, Judge};
 use super::scope::{Scope, Visit};
 use crate::pg::nodes::{Kind, Node, Nodes};
-use crate::pg::{compat, operators, pg_sys};
+use crate::pg::{compat, pg_sys};
 
 /// What a comparison gives for two equal values.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -111,7 +112,7 @@ impl<'t> Judge<'t> {
             return None;
         }
         let (scalar, array) = op.args().pair()?;
-        let array = strip_array_cast(array);
+        let array = without_array_cast(array);
         if let Some(list) = array.as_a::<pg_sys::ArrayExpr>() {
             let mut elements = list.elements().iter();
             let same = |element: Node<'t>| {
@@ -128,13 +129,38 @@ impl<'t> Judge<'t> {
             return Some(self.with_itself(on_equal, itself?, negated));
         }
         let sublink = array.as_a::<pg_sys::SubLink>()?;
-        let mut itself = None;
-        self.outputs(sublink, SubLinkType::ARRAY_SUBLINK, scope, &mut |output, inner| {
-            itself = self.same(scalar, scope, output, inner);
-            itself.is_some()
-        });
+        let query = self.of_no_row(sublink, SubLinkType::ARRAY_SUBLINK, scope)?;
+        let itself = self.same_as_outputs(scalar, scope, query, 1, any);
         let seen = if any { on_equal } else { OnEqual::Unknown };
         Some(self.with_itself(seen, Itself { inner: true, ..itself? }, negated))
+    }
+
+    /// Whether a value is the same as an output column of a sub-select: in one of its rows, as far as they are written
+    /// out, or in each.
+    pub fn same_as_outputs(
+        &self,
+        value: Node<'t>,
+        scope: &Scope<'_, 't>,
+        query: Node<'t, pg_sys::Query>,
+        number: i16,
+        one_will_do: bool,
+    ) -> Option<Itself> {
+        // Which rows LIMIT leaves nobody knows.
+        let one_will_do = one_will_do && query.limitCount().is_none() && query.limitOffset().is_none();
+        let (mut itself, mut others) = (None, false);
+        self.any_output_of(scope, query, number, &mut |output, inner| {
+            if one_will_do {
+                itself = self.same(value, scope, output, inner);
+                return itself.is_some();
+            }
+            self.resolved(output, inner, &mut |output, inner| {
+                let found = self.same(value, scope, output, inner);
+                others |= found.is_none();
+                itself = itself.or(found);
+                others
+            })
+        });
+        itself.filter(|_| !others)
     }
 
     /// Whether two values are the same column of the target, or the same expression of its columns.
@@ -226,9 +252,7 @@ impl<'t> Judge<'t> {
                 _ => visit(node, scope),
             },
             Kind::SubLink(sublink) => {
-                self.outputs(sublink, SubLinkType::EXPR_SUBLINK, scope, &mut |output, inner| {
-                    self.resolved(output, inner, visit)
-                })
+                self.outputs(sublink, scope, &mut |output, inner| self.resolved(output, inner, visit))
             }
             _ => visit(node, scope),
         }
@@ -266,7 +290,7 @@ impl<'t> Judge<'t> {
                 }
             }
             Kind::SubLink(sublink) => {
-                self.outputs(sublink, SubLinkType::EXPR_SUBLINK, scope, &mut |output, inner| {
+                self.outputs(sublink, scope, &mut |output, inner| {
                     found = self.column(output, inner);
                     found.is_some()
                 });
@@ -277,85 +301,39 @@ impl<'t> Judge<'t> {
         found.map(|own| Own { whole: whole && own.whole, ..own })
     }
 
-    /// Visits the first output column of a sub-select of this kind whose rows do not depend on the
-    /// target's row. Whether a visit gave true.
+    /// Visits the output column of a scalar sub-select whose rows do not depend on the target's row. Whether a visit gave
+    /// true. Where several rows are written out, nobody knows which of them it gives.
     fn outputs(
+        &self,
+        sublink: Node<'t, pg_sys::SubLink>,
+        scope: &Scope<'_, 't>,
+        visit: Visit<'_, 't>,
+    ) -> bool {
+        let Some(query) = self.of_no_row(sublink, SubLinkType::EXPR_SUBLINK, scope) else { return false };
+        let mut rows = 0;
+        self.any_output_of(scope, query, 1, &mut |output, inner| {
+            self.resolved(output, inner, &mut |_, _| {
+                rows += 1;
+                rows > 1
+            })
+        });
+        rows <= 1 && self.any_output_of(scope, query, 1, visit)
+    }
+
+    /// The query of a sub-select of this kind whose rows do not depend on the target's row.
+    fn of_no_row(
         &self,
         sublink: Node<'t, pg_sys::SubLink>,
         kind: SubLinkType::Type,
         scope: &Scope<'_, 't>,
-        visit: Visit<'_, 't>,
-    ) -> bool {
-        let Some(query) = sublink.query().filter(|_| sublink.subLinkType == kind) else { return false };
-        !self.query_is_tied(query, &scope.below(query), true) && self.any_output_of(scope, query, 1, visit)
+    ) -> Option<Node<'t, pg_sys::Query>> {
+        let query = sublink.query().filter(|_| sublink.subLinkType == kind)?;
+        (!self.query_is_tied(query, &scope.below(query), true)).then_some(query)
     }
 }
 
 fn is_null(node: Node) -> bool {
     node.as_a::<pg_sys::Const>().is_some_and(|constant| constant.constisnull)
-}
-
-/// Without relabelling and collations.
-fn strip_plain(mut node: Node) -> Node {
-    loop {
-        node = node.without_relabel();
-        match node.as_a::<pg_sys::CollateExpr>().and_then(|collate| collate.arg()) {
-            Some(inner) => node = inner,
-            None => return node,
-        }
-    }
-}
-
-/// A value without casts and collations, and whether none of them loses anything.
-pub fn strip_casts(mut node: Node) -> (Node, bool) {
-    let mut whole = true;
-    loop {
-        node = strip_plain(node);
-        let inner = match node.kind() {
-            Kind::CoerceToDomain(cast) => cast.arg(),
-            Kind::CoerceViaIO(cast) => {
-                whole = false;
-                cast.arg()
-            }
-            Kind::FuncExpr(function) => cast_value(function).inspect(|value| {
-                whole &= loses_nothing(function, *value);
-            }),
-            _ => None,
-        };
-        match inner {
-            Some(inner) => node = inner,
-            None => return (node, whole),
-        }
-    }
-}
-
-/// What a function that stands for a cast casts.
-fn cast_value(function: Node<pg_sys::FuncExpr>) -> Option<Node> {
-    use pg_sys::CoercionForm::{COERCE_EXPLICIT_CAST, COERCE_IMPLICIT_CAST};
-    let casts = matches!(function.funcformat, COERCE_EXPLICIT_CAST | COERCE_IMPLICIT_CAST);
-    function.args().first().filter(|_| casts)
-}
-
-/// Whether a cast is one that PostgreSQL makes by itself, which are those to a wider type, or one
-/// between integers, which gives the same number or an error.
-fn loses_nothing(function: Node<pg_sys::FuncExpr>, value: Node) -> bool {
-    if function.args().len() != 1 {
-        // To a length.
-        return false;
-    }
-    let (to, from) = (function.funcresulttype, value.type_of());
-    let is_integer = |t| matches!(t, pg_sys::INT2OID | pg_sys::INT4OID | pg_sys::INT8OID);
-    (is_integer(to) && is_integer(from)) || operators::implicit_cast(to, from) == Some(function.funcid)
-}
-
-fn strip_array_cast(mut node: Node) -> Node {
-    loop {
-        node = strip_plain(node);
-        match node.as_a::<pg_sys::ArrayCoerceExpr>().and_then(|cast| cast.arg()) {
-            Some(inner) => node = inner,
-            None => return node,
-        }
-    }
 }
 
 /// What an operator gives for two equal values, as its B-tree operator families tell.

@@ -3,6 +3,7 @@
 
 use core::ffi::CStr;
 
+use super::casts::without_array_cast;
 use crate::pg::nodes::{Kind, Node, Nodes};
 use crate::pg::{compat, pg_sys};
 
@@ -11,6 +12,19 @@ pub struct Scope<'s, 't> {
     /// The level's Query; `None` at the top when only conditions were kept.
     query: Option<Node<'t, pg_sys::Query>>,
     up: Option<&'s Scope<'s, 't>>,
+}
+
+/// The values that a set gives, a row each, where it is written out: `unnest(ARRAY[…])`.
+pub fn listed(set: Node) -> Option<Nodes> {
+    let unnest =
+        set.as_a::<pg_sys::FuncExpr>().filter(|call| call.funcid.to_u32() == pg_sys::F_UNNEST_ANYARRAY)?;
+    let list = without_array_cast(unnest.args().first()?).as_a::<pg_sys::ArrayExpr>()?;
+    (!list.multidims).then(|| list.elements())
+}
+
+/// A function in FROM whose one column is such a set.
+pub fn is_listed(function: Node<pg_sys::RangeTblFunction>) -> bool {
+    function.funcexpr().is_some_and(|set| listed(set).is_some() && !pg_sys::type_is_rowtype(set.type_of()))
 }
 
 /// What is shown a value that a column stands for, and the scope that the value stands in.
@@ -60,6 +74,17 @@ impl<'s, 't> Scope<'s, 't> {
                 let Some(home) = self.level(entry.ctelevelsup) else { return false };
                 let query = entry.ctename().and_then(|name| home.cte(name));
                 query.is_some_and(|query| home.any_output_of(query, attribute, visit))
+            }
+            // Its functions stand in this scope. Those before may have given several columns.
+            pg_sys::RTEKind::RTE_FUNCTION => {
+                let mut before = 0;
+                entry.functions().iter().any(|function| {
+                    let number = i32::from(attribute) - before;
+                    before += function.funccolcount;
+                    number == 1
+                        && is_listed(function)
+                        && function.funcexpr().is_some_and(|set| visit(set, self))
+                })
             }
             // Its lists stand in this scope.
             pg_sys::RTEKind::RTE_VALUES => entry.values_lists().iter().any(|list| match list.kind() {

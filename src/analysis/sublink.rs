@@ -4,9 +4,10 @@
 
 use pgrx::pg_sys::SubLinkType;
 
-use super::itself::{OnEqual, on_equal, strip_casts};
+use super::casts::strip_casts;
+use super::itself::{OnEqual, on_equal};
 use super::judge::{Form, Itself, Judge};
-use super::scope::Scope;
+use super::scope::{Scope, is_listed, listed};
 use crate::pg::nodes::{self, Kind, Node, Walk};
 use crate::pg::pg_sys;
 
@@ -28,10 +29,22 @@ impl<'t> Judge<'t> {
             }
             // No row is NULL, and NOT of it is NULL as well.
             SubLinkType::EXPR_SUBLINK if self.never_gives_a_row(query, &below) => Form::Never,
+            // A condition that a sub-select gives is read as it is; what is never true is left to its rows.
+            SubLinkType::EXPR_SUBLINK
+                if !self.query_is_tied(query, &below, true)
+                    && !self.any_output_of(scope, query, 1, &mut |output, inner| {
+                        !matches!(self.form(output, inner, false), Form::True | Form::Free)
+                    }) =>
+            {
+                Form::Free
+            }
             kind
             @ (SubLinkType::ANY_SUBLINK | SubLinkType::ALL_SUBLINK | SubLinkType::ROWCOMPARE_SUBLINK) => {
-                let mut pairs = Pairs { tied: false, itself: None, on_equal: OnEqual::Unknown };
-                self.pair_up(sublink.testexpr(), query, scope, &mut pairs);
+                let test = sublink.testexpr();
+                let one_will_do = kind != SubLinkType::ALL_SUBLINK
+                    && test.is_some_and(|test| test.is_a::<pg_sys::OpExpr>());
+                let mut pairs = Pairs { tied: false, itself: None, on_equal: OnEqual::Unknown, one_will_do };
+                self.pair_up(test, query, scope, &mut pairs);
                 if pairs.tied || self.query_is_tied(query, &below, true) {
                     return Form::Tied;
                 }
@@ -86,13 +99,12 @@ impl<'t> Judge<'t> {
             pairs.tied |= self.names_target(left, scope) || self.names_target(right, scope);
             return;
         };
-        let mut itself = None;
-        if on_equal != OnEqual::Unknown {
-            self.any_output_of(scope, query, number, &mut |output, inner| {
-                itself = self.same(left, scope, output, inner).map(|itself| itself.column);
-                itself.is_some()
-            });
-        }
+        let itself = if on_equal == OnEqual::Unknown {
+            None
+        } else {
+            self.same_as_outputs(left, scope, query, number, pairs.one_will_do)
+        };
+        let itself = itself.map(|itself| itself.column);
         if itself.is_some() {
             pairs.itself = pairs.itself.or(itself);
             pairs.on_equal = on_equal;
@@ -140,7 +152,10 @@ impl<'t> Judge<'t> {
                 pg_sys::RTEKind::RTE_SUBQUERY => entry
                     .subquery()
                     .is_some_and(|sub| self.query_is_tied(sub, &scope.below(sub), !arms_count)),
-                pg_sys::RTEKind::RTE_FUNCTION => names(entry.functions().as_node()),
+                pg_sys::RTEKind::RTE_FUNCTION => entry
+                    .functions()
+                    .iter()
+                    .any(|function| !is_listed(function) && names(function.funcexpr())),
                 pg_sys::RTEKind::RTE_TABLEFUNC => names(entry.tablefunc()),
                 _ => false,
             };
@@ -164,8 +179,9 @@ impl<'t> Judge<'t> {
                 let Some(expression) = entry.expr() else { return false };
                 // What rows are grouped, told apart or ordered by decides which come, and a function
                 // that returns a set how many.
+                // How many are written out is known.
                 let counts = !ignore_select_list
-                    || (query.hasTargetSRFs && expression.returns_set())
+                    || (query.hasTargetSRFs && expression.returns_set() && listed(expression).is_none())
                     || (entry.ressortgroupref > 0 && self.column(expression, scope).is_none());
                 counts && self.names_target(expression, scope)
             })
@@ -248,6 +264,9 @@ struct Pairs {
     /// A pair is this column and itself.
     itself: Option<i16>,
     on_equal: OnEqual,
+    /// Of several rows one that is the same settles it: not of ALL, nor where several columns are compared, for it may
+    /// be another row that is the same in the other.
+    one_will_do: bool,
 }
 
 /// The number of the sub-select's column that a test expression's side stands for.

@@ -430,6 +430,7 @@ functions_of_values! {
     fn relation_open(relation_id: Oid, lockmode: LOCKMODE) -> Relation;
     fn superuser_arg(roleid: Oid) -> bool;
     fn try_relation_open(relation_id: Oid, lockmode: LOCKMODE) -> Relation;
+    fn type_is_rowtype(typid: Oid) -> bool;
 }
 
 functions_that_give_texts! {

@@ -175,9 +175,10 @@ nodes! {
         limitCount: Node, setOperations: Node
     };
     RangeTblEntry T_RangeTblEntry {
-        subquery: Query, joinaliasvars: [Node], functions: [Node], tablefunc: Node, values_lists: [Node],
+        subquery: Query, joinaliasvars: [Node], functions: [RangeTblFunction], tablefunc: Node, values_lists: [Node],
         ctename: str, eref: Alias, securityQuals: [Node]
     };
+    RangeTblFunction T_RangeTblFunction { funcexpr: Node };
     CommonTableExpr T_CommonTableExpr { ctename: str, ctequery: Node, ctecolnames: [String] };
     MergeAction T_MergeAction { qual: Node };
     SetOperationStmt T_SetOperationStmt { larg: Node, rarg: Node };
