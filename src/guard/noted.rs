@@ -82,12 +82,23 @@ pub fn fresh(write: Write) -> Fresh {
     }
 }
 
-/// The same of a write that has been run: nearly every MERGE has moved nothing.
+/// The same of a write that has been run: nearly every MERGE has moved nothing, and of one that has inserted nothing
+/// every version that updates none has moved.
 ///
 /// # Safety
 /// `modify` is its state.
 unsafe fn fresh_of(write: Write, modify: *const pg_sys::ModifyTableState) -> Fresh {
+    if write.command != Command::Merge {
+        return fresh(write);
+    }
     // SAFETY: by contract.
-    let moves = || unsafe { (*modify).mt_merge_updated > 0.0 && partition_keys::may_merge_move(modify) };
-    if write.command == Command::Merge && !moves() { Fresh::Inserted } else { fresh(write) }
+    unsafe {
+        if (*modify).mt_merge_updated == 0.0 || !partition_keys::may_merge_move(modify) {
+            Fresh::Inserted
+        } else if (*modify).mt_merge_inserted == 0.0 {
+            Fresh::Moved(target::summed(write))
+        } else {
+            Fresh::Mixed
+        }
+    }
 }

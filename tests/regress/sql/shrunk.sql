@@ -122,6 +122,17 @@ CALL refuses('moved twice, deleted', ARRAY['UPDATE moved SET k = (k + 10) % 40 W
   'UPDATE moved SET k = (k + 20) % 40 WHERE id <= 900', 'DELETE FROM moved WHERE id <= 1001']);
 CALL refuses('moved, not deleted', ARRAY['UPDATE moved SET k = (k + 10) % 40 WHERE id <= 600',
   'DELETE FROM moved WHERE id > 1600', 'DELETE FROM moved WHERE id = 1600']);
+-- By a MERGE as well, where it has inserted nothing.
+CALL refuses('moved by MERGE, deleted', ARRAY['MERGE INTO moved m USING generate_series(1, 900) g ON m.id = g WHEN MATCHED THEN UPDATE SET k = (k + 10) % 40',
+  'DELETE FROM moved WHERE id <= 1000', 'DELETE FROM moved WHERE id = 1001']);
+CALL refuses('moved and deleted by MERGE, deleted', ARRAY['MERGE INTO moved m USING generate_series(1, 900) g ON m.id = g WHEN MATCHED AND id > 800 THEN DELETE WHEN MATCHED THEN UPDATE SET k = (k + 10) % 40 WHEN NOT MATCHED THEN INSERT VALUES (g, 1)',
+  'DELETE FROM moved WHERE id <= 1000', 'DELETE FROM moved WHERE id = 1001']);
+CALL refuses('moved by MERGE and by UPDATE, deleted', ARRAY['MERGE INTO moved m USING generate_series(1, 900) g ON m.id = g WHEN MATCHED THEN UPDATE SET k = (k + 10) % 40',
+  'UPDATE moved SET k = (k + 20) % 40 WHERE id <= 900', 'DELETE FROM moved WHERE id <= 1001']);
+CALL refuses('moved by MERGE, not deleted', ARRAY['MERGE INTO moved m USING generate_series(1, 600) g ON m.id = g WHEN MATCHED THEN UPDATE SET k = (k + 10) % 40',
+  'DELETE FROM moved WHERE id > 1600', 'DELETE FROM moved WHERE id = 1600']);
+CALL refuses('moved beside inserted rows', ARRAY['MERGE INTO moved m USING generate_series(1501, 2400) g ON m.id = g WHEN MATCHED THEN UPDATE SET k = (k + 10) % 40 WHEN NOT MATCHED THEN INSERT VALUES (g, 1)',
+  'DELETE FROM moved WHERE id > 2000', 'DELETE FROM moved WHERE id <= 500', 'DELETE FROM moved WHERE id = 501']);
 -- Those that moved in from another one enlarge the part that is named by nothing.
 CALL refuses('moved into the part', ARRAY['UPDATE moved SET k = 10 WHERE k < 9 AND id <= 900',
   'DELETE FROM moved_rest WHERE id <= 300', 'DELETE FROM moved_rest WHERE id <= 2000']);
