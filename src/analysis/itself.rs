@@ -301,8 +301,8 @@ impl<'t> Judge<'t> {
         found.map(|own| Own { whole: whole && own.whole, ..own })
     }
 
-    /// Visits the output column of a scalar sub-select whose rows do not depend on the target's row. Whether a visit gave
-    /// true. Where several rows are written out, nobody knows which of them it gives.
+    /// Visits the output column of a scalar sub-select whose rows do not depend on the target's row. Whether a visit
+    /// gave true. Where several rows are written out, nobody knows which of them it gives.
     fn outputs(
         &self,
         sublink: Node<'t, pg_sys::SubLink>,

@@ -132,10 +132,10 @@ function!(
 );
 
 function!(
-    /// `put_back(statement text, fires boolean, passes_rules boolean, writes bigint[], first bigint, last bigint, columns
-    /// text[], these bigint[], not_these bigint[]) RETURNS record`: runs a statement that gives rows back, with the last
-    /// six as its parameters, together with those before, unless it fires its triggers at once; its row. Rules on what
-    /// it writes are left aside. Raises 55000 where nothing is given back.
+    /// `put_back(statement text, fires boolean, passes_rules boolean, writes bigint[], first bigint, last bigint,
+    /// columns text[], these bigint[], not_these bigint[]) RETURNS record`: runs a statement that gives rows back, with
+    /// the last six as its parameters, together with those before, unless it fires its triggers at once; its row.
+    /// Rules on what it writes may be left aside. Raises 55000 where nothing is given back.
     safedelete_put_back,
     pg_finfo_safedelete_put_back,
     |call| {

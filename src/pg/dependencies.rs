@@ -1,6 +1,6 @@
-//! What PostgreSQL says of a DROP before it drops anything: whether what depends on the objects, or what they belong to,
-//! stands in its way. As findDependentObjects and reportDependentObjects have it (catalog/dependency.c), but without
-//! their locks.
+//! What PostgreSQL says of a DROP before it drops anything: whether what depends on the objects, or what they belong
+//! to, stands in its way. As findDependentObjects and reportDependentObjects have it (catalog/dependency.c), but
+//! without their locks.
 
 use std::collections::VecDeque;
 

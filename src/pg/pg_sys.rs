@@ -117,6 +117,7 @@ functions! {
         elemsp: *mut *mut Datum, nullsp: *mut *mut bool, nelemsp: *mut c_int
     );
     fn DecrTupleDescRefCount(tupdesc: TupleDesc);
+    fn bms_next_member(a: *const Bitmapset, prevbit: c_int) -> c_int;
     fn defGetBoolean(def: *mut DefElem) -> bool;
     fn deparse_expression(
         expr: *mut Node, dpcontext: *mut List, forceprefix: bool, showimplicit: bool

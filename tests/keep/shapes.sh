@@ -40,7 +40,8 @@ allowed "DELETE FROM t WHERE g = 1" >/dev/null
 check "rows without a stored column: as many" "t 300 0 0 300" "$(restore) $(sql -c "SELECT count(*) FROM t")"
 
 # Rules on INSERT and UPDATE are passed, as COPY passes them: rows go where they were. Triggers fire.
-ruled() { run "DROP TABLE IF EXISTS t, log CASCADE" "CREATE TABLE log (id int)" "CREATE TABLE t (id int PRIMARY KEY, v int)" \
+ruled() { run "DROP TABLE IF EXISTS t, log CASCADE" "CREATE TABLE log (id int)" \
+  "CREATE TABLE t (id int PRIMARY KEY, v int)" \
   "INSERT INTO t $rows" "CREATE OR REPLACE FUNCTION fired() RETURNS trigger LANGUAGE plpgsql AS
     'BEGIN INSERT INTO log VALUES (new.id); RETURN NULL; END'" "$@" >/dev/null; keep t; before=$(sums t log); }
 logs() { sql -c "SELECT count(*) FROM log"; }
@@ -55,17 +56,24 @@ for rule in "INSERT TO t DO INSTEAD NOTHING" "INSERT TO t DO ALSO INSERT INTO lo
   run "CREATE RULE r AS ON $rule" >/dev/null
   check "a rule on $rule: updated rows go back" "t 200 0 0 $before" "$(restore) $(sums t log)"
 done
-ruled "CREATE RULE r AS ON UPDATE TO t DO INSTEAD NOTHING" "CREATE TRIGGER f AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION fired()"
+ruled "CREATE RULE r AS ON UPDATE TO t DO INSTEAD NOTHING" \
+  "CREATE TRIGGER f AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION fired()"
 allowed "DELETE FROM t WHERE id <= 200" >/dev/null
 run "INSERT INTO t VALUES (7, 0)" "TRUNCATE log" >/dev/null
 check "beside rules what is taken since stays, and triggers fire" "t 199 0 1 199" "$(restore "$(newest)" skip) $(logs)"
 ruled "CREATE RULE r AS ON INSERT TO t DO ALSO INSERT INTO log VALUES (new.id)" "ALTER TABLE t ENABLE ALWAYS RULE r"
 allowed "DELETE FROM t WHERE id <= 200" >/dev/null
-check "a rule that holds in replicas, too, is not passed" 0A000 "$(sql -c "SELECT safedelete.restore($(newest))" | state)"
-check "and nobody has become one" origin "$(run "SELECT safedelete.restore($(newest))" "SHOW session_replication_role" 2>&1 | tail -1)"
+check "a rule that holds in replicas, too, is not passed" 0A000 \
+  "$(sql -c "SELECT safedelete.restore($(newest))" | state)"
+check "and nobody has become one" origin \
+  "$(run "SELECT safedelete.restore($(newest))" "SHOW session_replication_role" 2>&1 | tail -1)"
 ruled "CREATE TABLE others (id int)" "CREATE RULE no AS ON INSERT TO others DO INSTEAD NOTHING" \
   "CREATE FUNCTION passes() RETURNS trigger LANGUAGE plpgsql AS
-    'BEGIN PERFORM safedelete.put_back(''INSERT INTO others VALUES (1) RETURNING 1::bigint, 1::bigint, NULL::bigint[]'', true, true, NULL, 1, 1, NULL, NULL, NULL); RETURN NULL; END'" \
+    'BEGIN
+       PERFORM safedelete.put_back(''INSERT INTO others VALUES (1) RETURNING 1::bigint, 1::bigint, NULL::bigint[]'',
+         true, true, NULL, 1, 1, NULL, NULL, NULL);
+       RETURN NULL;
+     END'" \
   "CREATE TRIGGER passes AFTER UPDATE ON t EXECUTE FUNCTION passes()" \
   "CREATE TABLE refers (id int REFERENCES t ON UPDATE CASCADE)" "ALTER TABLE t DISABLE TRIGGER passes"
 allowed "UPDATE t SET id = -id WHERE id <= 200" >/dev/null
