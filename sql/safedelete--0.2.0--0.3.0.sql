@@ -581,6 +581,13 @@ DECLARE
   gone text[];
   statement text;
   first_statement text;
+  -- Of each kind of groups the statements.
+  kind text;
+  at_kind integer;
+  kinds text[] := '{}'::text[];
+  statements text[] := '{}'::text[];
+  first_statements text[] := '{}'::text[];
+  pass_rules boolean[] := '{}'::boolean[];
   key_columns text[];
   referred text[];
   these bigint[];
@@ -597,6 +604,7 @@ DECLARE
   group_left bigint[];
   of_place integer[] := '{}'::integer[];
   were_left text[] := '{}'::text[];
+  some_left boolean := false;
   were_back bigint[] := '{}'::bigint[];
 BEGIN
   PERFORM safedelete.hold_kept(number);
@@ -652,10 +660,37 @@ BEGIN
       IF pass > 1 AND (were_left[at_group] = '{}' OR were_back[at_group] = are_back[trees[place]]) THEN
         CONTINUE;
       END IF;
-      SELECT k.shared, k.gone INTO shared, gone FROM safedelete.kept_columns(tables[place], line.columns) k;
-      passes_rules := safedelete.may_pass_rules(tables[place]);
-      IF gone IS NOT NULL THEN
-        notes[place] := pg_catalog.format('columns that are gone: %s', pg_catalog.array_to_string(gone, ', '));
+      -- A loop's rows are as many groups, of few kinds.
+      kind := pg_catalog.jsonb_build_array(place, line.updates, line.columns, line.changed)::text;
+      at_kind := pg_catalog.array_position(kinds, kind);
+      IF at_kind IS NULL THEN
+        SELECT k.shared, k.gone INTO shared, gone FROM safedelete.kept_columns(tables[place], line.columns) k;
+        passes_rules := safedelete.may_pass_rules(tables[place]);
+        IF gone IS NOT NULL THEN
+          notes[place] := pg_catalog.format('columns that are gone: %s', pg_catalog.array_to_string(gone, ', '));
+        END IF;
+        IF line.updates THEN
+          IF notes[place] IS NULL AND (SELECT k.columns IS NULL FROM safedelete.key_of(tables[place]) k) THEN
+            notes[place] := 'no primary key, so updated rows cannot be found';
+          END IF;
+          referred := ARRAY(SELECT c FROM pg_catalog.unnest(line.changed) c
+            WHERE c = ANY (key_columns[place]::text[]) AND c = ANY (shared));
+          first_statement := CASE WHEN pg_catalog.cardinality(referred) > 0 THEN
+            safedelete.updated_back(tables[place], shared, line.changed, referred, '{}') END;
+          statement := safedelete.updated_back(tables[place], shared, line.changed,
+            ARRAY(SELECT c FROM pg_catalog.unnest(line.changed) c WHERE c <> ALL (referred)), referred);
+        ELSE
+          first_statement := NULL;
+          statement := safedelete.deleted_back(tables[place], shared);
+        END IF;
+        kinds := pg_catalog.array_append(kinds, kind);
+        first_statements := pg_catalog.array_append(first_statements, first_statement);
+        statements := pg_catalog.array_append(statements, statement);
+        pass_rules := pg_catalog.array_append(pass_rules, passes_rules);
+      ELSE
+        passes_rules := pass_rules[at_kind];
+        first_statement := first_statements[at_kind];
+        statement := statements[at_kind];
       END IF;
       IF line.updates THEN
         -- Its own count is its budget, where a rule asks for one.
@@ -666,23 +701,11 @@ BEGIN
             PERFORM pg_catalog.set_config('safedelete.reason', pg_catalog.format(CASE WHEN settles THEN 'restore of event %s' ELSE 'preview of the restore of event %s' END, number), true);
           END IF;
         END IF;
-        IF notes[place] IS NULL AND (SELECT k.columns IS NULL FROM safedelete.key_of(tables[place]) k) THEN
-          notes[place] := 'no primary key, so updated rows cannot be found';
-        END IF;
-        referred := ARRAY(SELECT c FROM pg_catalog.unnest(line.changed) c
-          WHERE c = ANY (key_columns[place]::text[]) AND c = ANY (shared));
-        first_statement := CASE WHEN pg_catalog.cardinality(referred) > 0 THEN
-          safedelete.updated_back(tables[place], shared, line.changed, referred, '{}') END;
-        statement := safedelete.updated_back(tables[place], shared, line.changed,
-          ARRAY(SELECT c FROM pg_catalog.unnest(line.changed) c WHERE c <> ALL (referred)), referred);
-      ELSE
-        first_statement := NULL;
-        statement := safedelete.deleted_back(tables[place], shared);
       END IF;
       -- What was updated before it was updated again, or deleted, is given back after that has been, or not at all: whose
       -- row is there now, else? Of what the same statement has deleted nothing is back before its keys are.
       blocked := NULL;
-      IF line.updates AND (EXISTS (SELECT FROM pg_catalog.generate_subscripts(were_left, 1) n
+      IF line.updates AND (some_left AND EXISTS (SELECT FROM pg_catalog.generate_subscripts(were_left, 1) n
           WHERE were_left[n] <> '{}' AND trees[of_place[n]] = trees[place]) OR pass = 1 AND line.turn = 0 AND EXISTS (SELECT
           FROM safedelete.kept_rows t WHERE t.event = number AND t.new_texts IS NULL
             AND trees[pg_catalog.array_position(tables, t.relation)] = trees[place] AND t.command_id = line.command_id)) THEN
@@ -729,6 +752,7 @@ BEGIN
         - CASE WHEN pass > 1 THEN pg_catalog.array_length(were_left[at_group]::bigint[], 1) ELSE 0 END;
       of_place[at_group] := place;
       were_left[at_group] := group_left::text;
+      some_left := some_left OR pg_catalog.cardinality(group_left) > 0;
       were_back[at_group] := are_back[trees[place]];
     END LOOP;
     EXIT WHEN pass = 10 OR NOT EXISTS (SELECT FROM pg_catalog.generate_subscripts(were_left, 1) n
