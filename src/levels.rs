@@ -31,23 +31,22 @@ static CURRENT: Local<Level> = Local::new(OUTSIDE);
 /// The level each open subtransaction started at.
 static SUBTRANSACTIONS: Lent<Vec<(pg_sys::SubTransactionId, Level, Background)>> = Lent::new(Vec::new());
 
-/// The command at which the client's statement began.
-static BEGAN: Local<pg_sys::CommandId> = Local::new(0);
-/// Whether what runs below it has looked for what other sessions have changed.
-static LOOKED: Local<bool> = Local::new(false);
+/// The client's statement: the command at which it began, and whether what runs below it has `LOOKED` for what other
+/// sessions have changed. One word, for every statement writes it.
+static STATEMENT: Local<u64> = Local::new(0);
+const LOOKED: u64 = 1 << 32;
 
 /// The client's statement begins.
 #[inline]
 fn begin(at: pg_sys::CommandId) {
-    BEGAN.set(at);
-    LOOKED.set(false);
+    STATEMENT.set(u64::from(at));
 }
 
 /// Whether somebody below the client's statement has asked this before.
 pub fn looks_again() -> bool {
-    let again = LOOKED.get();
-    LOOKED.set(true);
-    again
+    let before = STATEMENT.get();
+    STATEMENT.set(before | LOOKED);
+    before & LOOKED != 0
 }
 
 #[inline]
@@ -69,7 +68,7 @@ pub fn owner_number() -> u64 {
 /// The command at which the client's statement began: rows that were written before it were there.
 #[inline]
 pub fn began() -> pg_sys::CommandId {
-    BEGAN.get()
+    STATEMENT.get() as pg_sys::CommandId
 }
 
 /// Whether the running query is the whole of the client's statement, but for what it fires.
@@ -247,23 +246,23 @@ pub fn own_sum() -> Option<Owner> {
 
 /// Enters a statement that counts as one of the client's, although another one runs it.
 pub fn enter_as_clients() -> Clients {
-    let began = BEGAN.get();
+    let statement = STATEMENT.get();
     let outer = enter_utility(None, None, false);
     CURRENT.set(Level { owner: Owner::new(), ..CURRENT.get() });
     begin(backend::command_id());
-    Clients { outer, began }
+    Clients { outer, statement }
 }
 
 /// Where [`enter_as_clients`] came from.
 pub struct Clients {
     outer: (Level, Background),
-    began: pg_sys::CommandId,
+    statement: u64,
 }
 
 /// Back there.
 pub fn leave_as_clients(clients: &Clients) {
     leave_utility(clients.outer);
-    BEGAN.set(clients.began);
+    STATEMENT.set(clients.statement);
 }
 
 /// A function is about to be run, or made ready to, while no message with a text is at work. Where that is a
@@ -322,13 +321,13 @@ pub fn forget_subtransactions() {
 /// commands count from its own beginning, in a procedure too.
 #[inline]
 pub fn end_usual_transaction() -> bool {
-    BEGAN.set(0);
+    STATEMENT.set(0);
     !outermost::is_unusual()
 }
 
 /// A transaction has ended.
 pub fn transaction_ended() {
-    BEGAN.set(0);
+    STATEMENT.set(0);
     outermost::transaction_ended();
 }
 

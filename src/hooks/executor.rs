@@ -54,8 +54,19 @@ unsafe extern "C-unwind" fn executor_start(query: *mut pg_sys::QueryDesc, eflags
         // One that has been started and not run may have been at the same place.
         ALONE.set(std::ptr::null_mut());
         if ledger::is_in_use() {
-            forget_starting(query);
+            return start_beside_sums(query, eflags);
         }
+        start_next(query, eflags);
+    }
+}
+
+/// # Safety
+/// As the hook. No frame above owns anything.
+#[inline(never)]
+unsafe fn start_beside_sums(query: *mut pg_sys::QueryDesc, eflags: c_int) {
+    // SAFETY: by contract.
+    unsafe {
+        forget_starting(query);
         start_next(query, eflags);
     }
 }
