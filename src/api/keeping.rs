@@ -89,8 +89,9 @@ fn for_caller<const N: usize>(
 }
 
 function!(
-    /// `hold_kept(number bigint) RETURNS void`: locks what is kept of an event, and then its tables, parents first: what
-    /// is read of them afterwards holds. Raises 42501 for who does not own its tables, 55000 where nothing is kept.
+    /// `hold_kept(number bigint) RETURNS void`: locks what is kept of an event, and then its tables, parents first:
+    /// what is read of them afterwards holds. Raises 42501 for who does not own its tables, 55000 where nothing is
+    /// kept.
     safedelete_hold_kept,
     pg_finfo_safedelete_hold_kept,
     |call| {

@@ -2,7 +2,8 @@
 
 . tests/lib/sessions.sh
 database beside
-run "CREATE TABLE t (id int PRIMARY KEY, v int, extra int)" "INSERT INTO t SELECT g, 0, 0 FROM generate_series(1, 400) g"
+run "CREATE TABLE t (id int PRIMARY KEY, v int, extra int)" \
+  "INSERT INTO t SELECT g, 0, 0 FROM generate_series(1, 400) g"
 keep t
 # Waits for a lock that the other session has.
 waits() {
