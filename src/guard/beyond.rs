@@ -6,9 +6,8 @@
 use core::ffi::c_int;
 
 use super::identity::Identity;
-use super::input::Came;
 use super::orders::{Facts, Flow};
-use super::rows::Added;
+use super::rows::{Added, Came};
 use super::state::GuardState;
 use super::tally::count_in_parts;
 use crate::pg::{compat, frame, pg_sys, raw};

@@ -5,8 +5,9 @@ use crate::pg::pg_sys;
 use safedelete_core::command::Command;
 use safedelete_core::event::Counter;
 
-use super::input::{Came, came, is_new, next_row};
+use super::input::{came, is_new, next_row};
 use super::orders::Flow;
+use super::rows::Came;
 use super::state::{self, GuardState, Stage, Step, orders_of};
 use super::tally::{count_in_parts, note_made_in_parts, note_own};
 use super::threshold::check;

@@ -1,5 +1,6 @@
 //! The rows of a guard's input: the next, and whether it has come by before. Bare frames, as place.rs.
 
+use super::rows::Came;
 use super::state::{GuardState, orders_of};
 use super::{beyond, identity};
 use crate::pg::pg_sys;
@@ -18,23 +19,6 @@ pub unsafe fn next_row(guard: *mut GuardState) -> *mut pg_sys::TupleTableSlot {
             Some(next) => next((*guard).child),
             None => std::ptr::null_mut(),
         }
-    }
-}
-
-/// Whether a row has come by before.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Came {
-    /// It has not, or has nothing to tell it by.
-    First,
-    Again,
-    /// That is to be seen when the input has ended.
-    Untold,
-}
-
-impl Came {
-    #[inline(always)]
-    fn told(is_new: bool) -> Came {
-        if is_new { Came::First } else { Came::Again }
     }
 }
 

@@ -96,7 +96,7 @@ pub unsafe fn keep(
         let row = packed.free;
         packed.free = row.add(size);
         packed.rows += 1;
-        row.cast::<Row>().write(Row { size: size | usize::from(again) * AGAIN });
+        row.cast::<Row>().write(Row { size: size | (usize::from(again) * AGAIN) });
         let (values, nulls, lengths) = ((*slot).tts_values, (*slot).tts_isnull, packed.lengths);
         let own_values = row.add(size_of::<Row>()).cast::<pg_sys::Datum>();
         let own_nulls = own_values.add(columns).cast::<bool>();

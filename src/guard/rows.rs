@@ -28,6 +28,23 @@ pub struct DistinctRows {
     numbers: FxHashMap<pg_sys::Oid, u16>,
 }
 
+/// Whether a row has come by before.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Came {
+    /// It has not, or has nothing to tell it by.
+    First,
+    Again,
+    /// That is to be seen when the input has ended.
+    Untold,
+}
+
+impl Came {
+    #[inline(always)]
+    pub fn told(is_new: bool) -> Came {
+        if is_new { Came::First } else { Came::Again }
+    }
+}
+
 /// What became of a row.
 #[derive(Clone, Copy)]
 pub enum Added {

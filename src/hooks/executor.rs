@@ -21,7 +21,8 @@ static STARTED: Local<*mut pg_sys::QueryDesc> = Local::new(std::ptr::null_mut())
 /// The same, where its end has nothing to be asked but whether it wrote more than a row.
 static ALONE: Local<*mut pg_sys::QueryDesc> = Local::new(std::ptr::null_mut());
 
-/// The query that has started last where it can write no row that was there: a SELECT, or an INSERT that only adds rows.
+/// The query that has started last where it can write no row that was there: a SELECT, or an INSERT that only adds
+/// rows.
 static ADDS: Local<*mut pg_sys::QueryDesc> = Local::new(std::ptr::null_mut());
 
 static mut PREVIOUS_START: pg_sys::ExecutorStart_hook_type = None;
