@@ -8,7 +8,7 @@ use safedelete_core::limit::Size;
 
 use super::planned;
 use crate::levels;
-use crate::pg::firing::{self, Events, Follows, Happens};
+use crate::pg::firing::{self, Events, Happens};
 use crate::pg::write::Write;
 use crate::pg::{backend, count, inheritance, pg_sys, portal};
 use crate::policy;
@@ -33,20 +33,14 @@ impl Beside {
     /// cheap.
     pub fn most_rows(&self, write: Write, part_of: Option<pg_sys::Oid>, referential: bool) -> Option<u64> {
         if runs_code(referential) {
-            return None;
+            return Some(0);
         }
         let tables = match self {
             Beside::Written => {
                 let whole = part_of.map_or(write, |whole| Write { relation: whole, ..write });
-                &written(whole, referential)?
+                &written(whole, referential)
             }
-            Beside::Tables(tables) => {
-                let mut members = tables.iter().flat_map(|(_, members)| members);
-                if members.any(|member| runs_triggers(write.command, *member)) {
-                    return None;
-                }
-                tables
-            }
+            Beside::Tables(tables) => tables,
             Beside::Unknown => return None,
         };
         let mut others = tables.iter().filter(|(other, _)| *other != write.relation);
@@ -64,21 +58,15 @@ impl Beside {
     }
 }
 
-/// Whether a trigger that somebody has written runs, which may go on to anything. Foreign keys' actions run in
+/// Whether a trigger that somebody has written runs: what it goes on to is not known. Foreign keys' actions run in
 /// triggers of their own.
 fn runs_code(referential: bool) -> bool {
     backend::trigger_depth() > i32::from(referential)
 }
 
-/// Whether a command on a table fires triggers that somebody has written.
-fn runs_triggers(command: Command, table: pg_sys::Oid) -> bool {
-    let happens = Happens { table, only: true, events: Events::of(command), columns: None };
-    matches!(firing::follows(&happens), Follows::Code)
-}
-
-/// The tables that a write and the others of its statement come to; `None` where triggers run code. Of a function's
-/// write, what else the function does is not known.
-fn written(write: Write, referential: bool) -> Option<Rc<[Taken]>> {
+/// The tables that a write and the others of its statement come to. What functions and triggers do that somebody has
+/// written is not known.
+fn written(write: Write, referential: bool) -> Rc<[Taken]> {
     let of_statement = of_statement();
     // What a foreign key acts for is written, and was let through.
     let done = if referential { levels::writes() } else { None };
@@ -97,13 +85,9 @@ fn written(write: Write, referential: bool) -> Option<Rc<[Taken]>> {
         if followed.contains(&next) {
             continue;
         }
-        match firing::follows(&next) {
-            Follows::Code => return None,
-            Follows::Actions(actions) => {
-                reached.extend(actions.iter().cloned());
-                pending.extend(actions);
-            }
-        }
+        let actions = firing::follows(&next);
+        reached.extend(actions.iter().cloned());
+        pending.extend(actions);
         followed.push(next);
     }
     reached.retain(is_guarded);
@@ -112,7 +96,7 @@ fn written(write: Write, referential: bool) -> Option<Rc<[Taken]>> {
     let with_members = reached.into_iter().map(|Happens { table, only, .. }| {
         (table, if only { vec![table] } else { inheritance::members(table) })
     });
-    Some(with_members.collect())
+    with_members.collect()
 }
 
 fn is_guarded(happens: &Happens) -> bool {

@@ -1,10 +1,10 @@
-//! What a write fires: foreign keys that act on other tables, and triggers that run somebody's code.
+//! What a write fires: foreign keys that act on other tables.
 
 use safedelete_core::command::Command;
 
 use super::relcache::Opened;
 use super::write::Write;
-use super::{inheritance, nodes, pg_sys, relations, trigger, unique_keys};
+use super::{inheritance, nodes, pg_sys, trigger, unique_keys};
 
 /// What happens to rows of a table: bits of `pg_trigger.tgtype`.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -51,16 +51,8 @@ impl Happens {
     }
 }
 
-/// What follows.
-pub enum Follows {
-    Actions(Vec<Happens>),
-    /// Triggers run code, which may write anything.
-    Code,
-}
-
-/// What the triggers of a table and of the parts below it do when it is written, as far as is known without running
-/// them.
-pub fn follows(what: &Happens) -> Follows {
+/// What foreign keys do then, by the triggers of a table and of the parts below it.
+pub fn follows(what: &Happens) -> Vec<Happens> {
     let members = if what.only { vec![what.table] } else { inheritance::members(what.table) };
     let mut actions = Vec::new();
     for member in members {
@@ -69,29 +61,17 @@ pub fn follows(what: &Happens) -> Follows {
             let all = all.iter().filter(|trigger| what.events.has(Events(trigger.tgtype as u32)));
             // Those of partitions that were made for the whole's are known by it.
             let own = all.filter(|one| trigger::fires(one) && !(is_part && one.tgisclone));
-            own.map(Fires::of).collect()
+            own.filter_map(Action::of).collect()
         });
-        for fires in fired {
-            match fires {
-                Fires::Nothing => {}
-                Fires::Function(function) if relations::may_run_sql(function) => return Follows::Code,
-                Fires::Function(_) => {}
-                Fires::Action(Action { by_update: Some(key), .. }) if !is_part && !sets(what, key) => {}
-                Fires::Action(Action { on, does, by, .. }) => {
-                    let columns = (does == Events::UPDATE).then(|| referring_columns(on, by)).flatten();
-                    actions.push(Happens { table: on, only: false, events: does, columns });
-                }
+        for Action { on, does, by, by_update } in fired {
+            if by_update.is_some_and(|key| !is_part && !sets(what, key)) {
+                continue;
             }
+            let columns = (does == Events::UPDATE).then(|| referring_columns(on, by)).flatten();
+            actions.push(Happens { table: on, only: false, events: does, columns });
         }
     }
-    Follows::Actions(actions)
-}
-
-/// A trigger, as far as it matters here.
-enum Fires {
-    Nothing,
-    Function(pg_sys::Oid),
-    Action(Action),
+    actions
 }
 
 /// What a foreign key does to the table that refers, for a row whose key goes or changes.
@@ -103,20 +83,19 @@ struct Action {
     by_update: Option<pg_sys::Oid>,
 }
 
-impl Fires {
-    fn of(trigger: &pg_sys::Trigger) -> Fires {
+impl Action {
+    /// What a trigger does, where it is such an action.
+    fn of(trigger: &pg_sys::Trigger) -> Option<Action> {
         let (does, by_update) = match trigger.tgfoid.to_u32() {
             pg_sys::F_RI_FKEY_CASCADE_DEL => (Events::DELETE, false),
             pg_sys::F_RI_FKEY_SETNULL_DEL | pg_sys::F_RI_FKEY_SETDEFAULT_DEL => (Events::UPDATE, false),
             pg_sys::F_RI_FKEY_CASCADE_UPD
             | pg_sys::F_RI_FKEY_SETNULL_UPD
             | pg_sys::F_RI_FKEY_SETDEFAULT_UPD => (Events::UPDATE, true),
-            // Constraints', and those that libraries make for themselves.
-            _ if trigger.tgisinternal => return Fires::Nothing,
-            _ => return Fires::Function(trigger.tgfoid),
+            _ => return None,
         };
         let by_update = by_update.then_some(trigger.tgconstrindid);
-        Fires::Action(Action { on: trigger.tgconstrrelid, does, by: trigger.tgconstraint, by_update })
+        Some(Action { on: trigger.tgconstrrelid, does, by: trigger.tgconstraint, by_update })
     }
 }
 

@@ -1,4 +1,4 @@
--- The HINT of a refusal is pasted, and the same statement goes through, whatever tables it comes to.
+-- The HINT of a refusal is pasted, and the same statement goes through, whatever tables foreign keys and rules lead to.
 CREATE EXTENSION dblink;
 SELECT dblink_connect('client', 'host=''' || split_part(current_setting('unix_socket_directories'), ',', 1)
   || ''' port=' || current_setting('port') || ' dbname=' || current_database() || ' user=' || current_user) AS client;
@@ -69,7 +69,7 @@ SELECT pasted('WITH gone AS (DELETE FROM large WHERE id > 1 RETURNING id) DELETE
 CREATE RULE also AS ON DELETE TO small DO ALSO DELETE FROM large WHERE id > old.id;
 SELECT pasted('DELETE FROM small WHERE id > 1');
 DROP RULE also ON small;
--- Triggers may come to any table: any number is what suffices.
+-- What triggers come to is not known: the number is the size of the table that is refused.
 CREATE FUNCTION clears() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN DELETE FROM large WHERE id > 1; RETURN old; END $$;
 CREATE TRIGGER t AFTER DELETE ON small EXECUTE FUNCTION clears();
