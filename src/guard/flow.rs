@@ -101,11 +101,30 @@ unsafe fn next_once(guard: *mut GuardState) -> *mut pg_sys::TupleTableSlot {
     unsafe {
         if pg_sys::InterruptPending == 0 {
             let slot = (*guard).spool.next_once((*guard).estate);
+            note_left_out(guard);
             if !slot.is_null() {
                 return slot;
             }
         }
         replay(guard)
+    }
+}
+
+/// Rows that are not handed on came from the input all the same: EXPLAIN ANALYZE shows them, and whoever else has it
+/// instrumented.
+///
+/// # Safety
+/// As `execute`.
+#[inline(always)]
+unsafe fn note_left_out(guard: *mut GuardState) {
+    // SAFETY: by contract; NULL or the state's instrument, which counts the rows of our function's calls.
+    unsafe {
+        let left_out = (*guard).spool.take_left_out();
+        if left_out > 0
+            && let Some(instrument) = (*(*guard).child).instrument.as_mut()
+        {
+            instrument.tuplecount += left_out as f64;
+        }
     }
 }
 
@@ -122,6 +141,7 @@ unsafe fn replay(guard: *mut GuardState) -> *mut pg_sys::TupleTableSlot {
             raw::ProcessInterrupts();
         }
         let slot = (*guard).spool.replay(&(*guard).orders, (*guard).estate);
+        note_left_out(guard);
         if !slot.is_null() {
             return slot;
         }

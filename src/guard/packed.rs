@@ -53,6 +53,8 @@ pub struct Packed {
     until: *mut u8,
     /// How many have been handed on that had not come before, where that is told.
     handed_on: u64,
+    /// How many were left out since somebody took the number.
+    left_out: u64,
 }
 
 /// PostgreSQL rounds small pieces of memory up to powers of two.
@@ -321,9 +323,16 @@ pub unsafe fn hand_on_once(
                 return hand_on(packed, slot);
             }
             packed.next = packed.next.add(size & !AGAIN);
+            packed.left_out += 1;
         }
         false
     }
+}
+
+/// How many rows were left out since this was asked.
+#[inline(always)]
+pub fn take_left_out(packed: &mut Packed) -> u64 {
+    std::mem::take(&mut packed.left_out)
 }
 
 /// Goes to the next chunk; not, where there is none.

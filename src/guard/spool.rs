@@ -254,6 +254,12 @@ impl Spool {
         if is_there { self.slot } else { std::ptr::null_mut() }
     }
 
+    /// How many rows that came again were left out since this was asked.
+    #[inline(always)]
+    pub fn take_left_out(&mut self) -> u64 {
+        packed::take_left_out(&mut self.packed)
+    }
+
     /// The next collected row; NULL where they have all been handed on.
     ///
     /// # Safety
