@@ -10,16 +10,21 @@ waits() {
   until_equal 20 1 sql -c \
     "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND pid = ${backend[$1]}"
 }
+# behind ONE OTHER: the second session's statement waits for the first's transaction, which commits.
+behind() {
+  ask first "$1" >/dev/null
+  send second "$2"
+  waits second
+  ask first "COMMIT;"
+}
 kept_of() { sql -c "SELECT count(*) FROM safedelete.kept_rows WHERE old ->> 'id' IN ($1)"; }
 session_open first
 session_open second
 
 allowed "DELETE FROM t" >/dev/null
 event=$(newest)
-ask first "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT safedelete.forget('t', '{\"id\": 19}');" >/dev/null
-send second "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT safedelete.forget('t', '{\"id\": 20}');"
-waits second
-ask first "COMMIT;"
+behind "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT safedelete.forget('t', '{\"id\": 19}');" \
+  "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT safedelete.forget('t', '{\"id\": 20}');"
 check "who forgets beside another that forgets fails where it may not see what that has made of a piece" 40001 \
   "$(answer second | state)"
 ask second "ROLLBACK;"
@@ -27,27 +32,21 @@ ask second "ROLLBACK;"
 restore "$event" >/dev/null
 allowed "DELETE FROM t" >/dev/null
 event=$(newest)
-ask first "BEGIN; SELECT safedelete.forget('t', '{\"id\": 17}');" >/dev/null
-send second "SELECT safedelete.forget('t', '{\"id\": 18}');"
-waits second
-ask first "COMMIT;"
+behind "BEGIN; SELECT safedelete.forget('t', '{\"id\": 17}');" \
+  "SELECT safedelete.forget('t', '{\"id\": 18}');"
 check "and finds the row otherwise" 1 "$(answer second)"
 check "which is kept no more" 0 "$(kept_of "'17', '18'")"
 
 sql -c "INSERT INTO t VALUES (30, 5, 5)"
-ask first "BEGIN; SELECT FROM safedelete.restore($event, 'skip');" >/dev/null
-send second "SELECT safedelete.forget('t', '{\"id\": 30}');"
-waits second
-ask first "COMMIT;"
+behind "BEGIN; SELECT FROM safedelete.restore($event, 'skip');" \
+  "SELECT safedelete.forget('t', '{\"id\": 30}');"
 check "what a restore leaves is forgotten beside it" "1 0" "$(answer second) $(kept_of "'30'")"
 
 there=$(($(sql -c "SELECT count(*) FROM t") - 1))
 allowed "DELETE FROM t" >/dev/null
 event=$(newest)
-ask first "BEGIN; SELECT safedelete.forget('t', '{\"id\": 40}');" >/dev/null
-send second "SELECT sum(restored) FROM safedelete.restore($event);"
-waits second
-ask first "COMMIT;"
+behind "BEGIN; SELECT safedelete.forget('t', '{\"id\": 40}');" \
+  "SELECT sum(restored) FROM safedelete.restore($event);"
 check "a restore beside who forgets brings the others" "$there t" \
   "$(answer second) $(sql -c "SELECT count(*) > 0 AND NOT bool_or(id = 40) FROM t")"
 check "which are kept no more, and its event says how many" "0 $there" "$(sql -F' ' -c "SELECT
@@ -65,16 +64,12 @@ ask first "COMMIT;"
 
 # Columns go while a restore waits for its table.
 allowed "DELETE FROM t" >/dev/null
-ask first "BEGIN; ALTER TABLE t DROP COLUMN extra;"
-send second "SELECT restored, note FROM safedelete.restore($(newest));"
-waits second
-ask first "COMMIT;"
+behind "BEGIN; ALTER TABLE t DROP COLUMN extra;" \
+  "SELECT restored, note FROM safedelete.restore($(newest));"
 check "a restore knows the columns that its table has" "$there|columns that are gone: extra" "$(answer second)"
 allowed "DELETE FROM t" >/dev/null
-ask first "BEGIN; DROP TABLE t;"
-send second "SELECT restored, note FROM safedelete.restore($(newest));"
-waits second
-ask first "COMMIT;"
+behind "BEGIN; DROP TABLE t;" \
+  "SELECT restored, note FROM safedelete.restore($(newest));"
 check "or that there is none any more" "ERROR:  42P01: table public.t does not exist any more" \
   "$(answer second | head -1)"
 
@@ -88,15 +83,11 @@ waits second
 ask first "ALTER TABLE s.a DISABLE TRIGGER ALL; COMMIT;"
 check "triggers that another session has made anew meanwhile go, too" " 0 0" \
   "$(answer second) $(triggers_of s.a) $(triggers_of s.b)"
-ask first "BEGIN; DROP TABLE s.a;"
-send second "SECURITY LABEL FOR safedelete ON SCHEMA s IS '{\"keep\": \"7 days\"}';"
-waits second
-ask first "COMMIT;"
+behind "BEGIN; DROP TABLE s.a;" \
+  "SECURITY LABEL FOR safedelete ON SCHEMA s IS '{\"keep\": \"7 days\"}';"
 check "a table that has gone meanwhile is none of the schema's" " 3" "$(answer second) $(triggers_of s.b)"
-ask first "BEGIN; ALTER TABLE s.b SET SCHEMA public;"
-send second "SECURITY LABEL FOR safedelete ON SCHEMA s IS '{\"max_rows\": 7}';"
-waits second
-ask first "COMMIT;"
+behind "BEGIN; ALTER TABLE s.b SET SCHEMA public;" \
+  "SECURITY LABEL FOR safedelete ON SCHEMA s IS '{\"max_rows\": 7}';"
 check "nor is one that has moved" " 0" "$(answer second) $(triggers_of b)"
 session_close first
 session_close second
