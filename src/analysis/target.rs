@@ -313,10 +313,10 @@ fn compares(arguments: Nodes, index: i32, is_checked: &impl Fn(i16) -> bool) -> 
 /// A value, or `(value, value, …)`.
 #[inline(always)]
 fn are_values(node: Node) -> bool {
-    is_value(node)
+    node.is_value()
         || node
             .as_a::<pg_sys::ArrayExpr>()
-            .is_some_and(|list| !list.multidims && list.elements().iter().all(is_value))
+            .is_some_and(|list| !list.multidims && list.elements().iter().all(Node::is_value))
 }
 
 /// The range table index of the entry that a view's columns come from, of a query that writes the view through
@@ -329,12 +329,4 @@ fn view_source(query: Node<pg_sys::Query>) -> Option<i32> {
         .filter_map(|entry| entry.expr()?.as_a::<pg_sys::Var>())
         .find(|var| var.varattno == 0)
         .map(|var| var.varno)
-}
-
-/// A constant, or a parameter of the statement.
-#[inline(always)]
-fn is_value(node: Node) -> bool {
-    let node = node.without_relabel();
-    let is_given = |param: Node<pg_sys::Param>| param.paramkind == pg_sys::ParamKind::PARAM_EXTERN;
-    node.is_a::<pg_sys::Const>() || node.as_a().is_some_and(is_given)
 }

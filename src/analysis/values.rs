@@ -1,7 +1,7 @@
 //! The new values of an UPDATE: whether they may hang on when they are computed. The guard collects
 //! rows before the first is written; such values have to wait for theirs.
 
-use crate::pg::nodes::{Kind, Node};
+use crate::pg::nodes::{Node, Nodes};
 use crate::pg::{frame, pg_sys, raw};
 
 /// For guarded code.
@@ -32,27 +32,28 @@ fn are_plain(update: Node<pg_sys::Query>) -> bool {
 /// Nearly every other one: `column + 1`.
 #[inline(always)]
 fn is_of_leaves(node: Node) -> bool {
-    node.as_a::<pg_sys::OpExpr>()
-        .filter(|operation| operation.opno.to_u32() < pg_sys::FirstNormalObjectId)
-        .and_then(|operation| operation.args().pair())
-        .is_some_and(|(left, right)| is_leaf(left) && is_leaf(right))
+    let pair = operands(node).and_then(Nodes::pair);
+    pair.is_some_and(|(left, right)| is_leaf(left) && is_leaf(right))
+}
+
+/// Those of an operator of PostgreSQL's own.
+#[inline(always)]
+fn operands(node: Node) -> Option<Nodes> {
+    let operation = node.as_a::<pg_sys::OpExpr>()?;
+    (operation.opno.to_u32() < pg_sys::FirstNormalObjectId).then(|| operation.args())
 }
 
 #[inline(always)]
 fn is_leaf(node: Node) -> bool {
-    let is_given = |param: Node<pg_sys::Param>| param.paramkind == pg_sys::ParamKind::PARAM_EXTERN;
-    node.is_a::<pg_sys::Var>() || node.is_a::<pg_sys::Const>() || node.as_a().is_some_and(is_given)
+    node.is_a::<pg_sys::Var>() || node.is_a::<pg_sys::Const>() || node.is_given()
 }
 
 fn is_plain(node: Node, depth: u32) -> bool {
-    match node.kind() {
-        Kind::RelabelType(relabel) => relabel.arg().is_some_and(|inner| is_plain(inner, depth)),
-        Kind::OpExpr(operation) => {
-            let is_operand = |operand| is_leaf(operand) || is_plain(operand, depth - 1);
-            depth > 0
-                && operation.opno.to_u32() < pg_sys::FirstNormalObjectId
-                && operation.args().iter().all(is_operand)
-        }
-        _ => is_leaf(node),
+    if let Some(operands) = operands(node) {
+        return depth > 0 && operands.iter().all(|operand| is_leaf(operand) || is_plain(operand, depth - 1));
+    }
+    match node.as_a::<pg_sys::RelabelType>() {
+        Some(relabel) => relabel.arg().is_some_and(|inner| is_plain(inner, depth)),
+        None => is_leaf(node),
     }
 }

@@ -228,7 +228,7 @@ unsafe fn instruct(
                 Flow::Parent => false,
             };
         let repeats = tells_apart && repeats::may_repeat(modify);
-        let is_foreign = writes_foreign(plan, modify);
+        let is_foreign = || writes_foreign(plan, modify);
         let facts = Facts {
             write: finding.write,
             qualification: finding.qualification,
@@ -248,10 +248,10 @@ unsafe fn instruct(
                 && finding.write.command == Command::Delete
                 && std::ptr::eq((*plan).planTree, modify.cast())
                 && (*modify).canSetTag
-                && !is_foreign
+                && !is_foreign()
                 && !engines::may_be_here(),
             // Foreign tables among others may have no ctid, or none that is a row's.
-            tids_only: ctid > 0 && width == 1 + i32::from(tableoid > 0) && (tableoid == 0 || !is_foreign),
+            tids_only: ctid > 0 && width == 1 + i32::from(tableoid > 0) && (tableoid == 0 || !is_foreign()),
             flow,
             projects: given.is_some_and(|given| !given.is_null()),
             evaluates_early: given.is_none(),

@@ -7,7 +7,7 @@ use core::ffi::c_int;
 
 use super::identity::Identity;
 use super::orders::{Facts, Flow};
-use super::rows::{Added, Came};
+use super::rows::Came;
 use super::state::GuardState;
 use super::tally::count_in_parts;
 use crate::pg::{compat, frame, pg_sys, raw};
@@ -22,22 +22,18 @@ pub unsafe fn came(guard: *mut GuardState, identity: Identity) -> Came {
     // SAFETY: by contract; what it has started with lives as long as the guard.
     unsafe {
         let most = (pg_sys::work_mem as usize).saturating_mul(1024 / 2);
-        let added = frame::guarded(|| {
+        let came = frame::guarded(|| {
             let rows = (*(*guard).execution).distinct.as_mut();
             match rows.map(|rows| rows.add(identity, most)) {
-                Some(Some(added)) => added,
+                Some(Some(came)) => came,
                 Some(None) => frame::out_of_memory(),
-                None => Added::New,
+                None => Came::First,
             }
         });
-        match added {
-            Added::New => Came::First,
-            Added::Known => Came::Again,
-            Added::Beyond(key) => {
-                put(guard, key);
-                Came::Untold
-            }
+        if let Came::Beyond(key) = came {
+            put(guard, key);
         }
+        came
     }
 }
 

@@ -11,7 +11,7 @@ use super::execution::{self, Start};
 use super::late::{self, Late, Runner};
 use super::orders::{Flow, Orders};
 use super::state::{self, GuardState, Stage, orders_of};
-use super::{beyond, direct, expected, explain, flow, made, measure};
+use super::{beyond, direct, expected, explain, flow, made, measure, replay};
 use crate::engines;
 use crate::pg::report;
 use crate::pg::{compat, frame, nodes, raw};
@@ -211,7 +211,7 @@ unsafe fn watch(guard: *mut GuardState, threshold: u64, collects: bool, runner: 
     unsafe {
         (*guard).threshold = threshold;
         if collects {
-            flow::turn_to(guard, Stage::Collect, flow::collect_first);
+            flow::turn_to(guard, Stage::Collect, replay::collect_first);
         } else {
             flow::turn_to(guard, Stage::Count, flow::count_row);
         }

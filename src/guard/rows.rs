@@ -34,8 +34,9 @@ pub enum Came {
     /// It has not, or has nothing to tell it by.
     First,
     Again,
-    /// That is to be seen when the input has ended.
-    Untold,
+    /// There is no room for it, and that is to be seen when the input has ended: a key to tell it by, among those that
+    /// there was none for.
+    Beyond(u64),
 }
 
 impl Came {
@@ -43,15 +44,6 @@ impl Came {
     pub fn told(is_new: bool) -> Came {
         if is_new { Came::First } else { Came::Again }
     }
-}
-
-/// What became of a row.
-#[derive(Clone, Copy)]
-pub enum Added {
-    New,
-    Known,
-    /// There is no room for it: a key to tell it by, among those that there was none for.
-    Beyond(u64),
 }
 
 impl DistinctRows {
@@ -100,9 +92,8 @@ impl DistinctRows {
     }
 
     /// Adds a row within `most` bytes; `None` where memory has run out.
-    pub fn add(&mut self, row: Identity, most: usize) -> Option<Added> {
+    pub fn add(&mut self, row: Identity, most: usize) -> Option<Came> {
         let (table, block, offset) = (row.table, row.block(), usize::from(row.offset));
-        let added = |is_new| if is_new { Added::New } else { Added::Known };
         self.put_back();
         let (pages, others) = (self.pages.len().max(16), self.others.len().max(1));
         let bytes = table_bytes::<(Page, [u64; WORDS])>(self.pages.len() + pages)
@@ -111,14 +102,14 @@ impl DistinctRows {
         if !self.is_full {
             self.pages.try_reserve(pages).ok()?;
             self.others.try_reserve(others).ok()?;
-            return Some(added(self.insert(row)));
+            return Some(Came::told(self.insert(row)));
         }
         if offset >= OFFSETS {
             if self.others.contains(&(table, block, row.offset)) {
-                return Some(Added::Known);
+                return Some(Came::Again);
             }
         } else if let Some(page) = self.pages.get_mut(&(table, block)) {
-            return Some(added(set(page, offset)));
+            return Some(Came::told(set(page, offset)));
         }
         let number = match self.numbers.get(&table) {
             Some(number) => *number,
@@ -134,11 +125,11 @@ impl DistinctRows {
                 Err(_) => {
                     self.pages.try_reserve(1).ok()?;
                     self.others.try_reserve(1).ok()?;
-                    return Some(added(self.insert(row)));
+                    return Some(Came::told(self.insert(row)));
                 }
             },
         };
-        Some(Added::Beyond(u64::from(number) << 48 | u64::from(block) << 16 | u64::from(row.offset)))
+        Some(Came::Beyond(u64::from(number) << 48 | u64::from(block) << 16 | u64::from(row.offset)))
     }
 
     /// The table of a key.

@@ -284,12 +284,11 @@ unsafe extern "C-unwind" fn executor_finish(query: *mut pg_sys::QueryDesc) {
             return if adds_alone(query) { finish_next(query) } else { finish_write(query) };
         }
         // Nothing fires.
-        if ledger::is_in_use() {
-            finish_next(query);
-            forget_ended(query);
-        } else {
-            finish_next(query);
+        if !ledger::is_in_use() {
+            return finish_next(query);
         }
+        finish_next(query);
+        forget_ended(query);
     }
 }
 

@@ -89,6 +89,19 @@ impl<'t> Node<'t> {
         unsafe { integers(if is_list { self.as_ptr().cast() } else { std::ptr::null() }) }
     }
 
+    /// Whether it is a parameter that the statement is given a value for.
+    #[inline(always)]
+    pub fn is_given(self) -> bool {
+        self.as_a::<pg_sys::Param>().is_some_and(|param| param.paramkind == pg_sys::ParamKind::PARAM_EXTERN)
+    }
+
+    /// Whether it is a constant or such a parameter, relabelled perhaps.
+    #[inline(always)]
+    pub fn is_value(self) -> bool {
+        let value = self.without_relabel();
+        value.is_a::<pg_sys::Const>() || value.is_given()
+    }
+
     /// Without casts that change a value's type but not the value.
     #[inline]
     pub fn without_relabel(mut self) -> Node<'t> {

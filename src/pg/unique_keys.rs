@@ -22,12 +22,8 @@ fn find_bound(condition: Node, index: i32, bound: &mut Vec<i16>) {
             let Some((one, other)) = op.args().pair() else { return };
             let column = [(one, other), (other, one)].into_iter().find_map(|(column, value)| {
                 let column = column.without_relabel().as_a::<pg_sys::Var>()?;
-                let is_value = match value.without_relabel().kind() {
-                    Kind::Const(_) => true,
-                    Kind::Param(param) => param.paramkind == pg_sys::ParamKind::PARAM_EXTERN,
-                    _ => false,
-                };
-                (is_value && column.varno == index && column.varlevelsup == 0).then_some(column.varattno)
+                (value.is_value() && column.varno == index && column.varlevelsup == 0)
+                    .then_some(column.varattno)
             });
             if let Some(column) = column
                 && !pg_sys::get_mergejoin_opfamilies(op.opno).is_null()
