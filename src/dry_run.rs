@@ -95,7 +95,7 @@ fn run_deferred() {
     }
     let outer = levels::enter_as_clients();
     spi::execute(c"SET CONSTRAINTS ALL IMMEDIATE");
-    ledger::forget(levels::current().owner);
+    ledger::forget(levels::owner());
     levels::leave_as_clients(&outer);
 }
 
@@ -116,7 +116,7 @@ fn execute(statement: &Statement, leftovers: &Leftovers) -> Result<(), Report> {
     let line = statement.place.line;
     let outer = levels::enter_as_clients();
     let done = spi::execute(text);
-    ledger::forget(levels::current().owner);
+    ledger::forget(levels::owner());
     levels::leave_as_clients(&outer);
     if done < 0 {
         let detail = format!("The statement on line {line} needs the client, as COPY FROM STDIN does.");

@@ -17,6 +17,7 @@ pub use engine::Engine;
 
 use crate::pg::local::Local;
 use crate::pg::{backend, pg_sys};
+use crate::usual::{self, Unusual};
 
 const ALL: [&dyn Engine; 2] = [&citus::Citus, &timescaledb::TimescaleDb];
 
@@ -38,7 +39,7 @@ static LOOKED: Local<bool> = Local::new(false);
 /// call it.
 #[inline]
 pub fn may_be_here() -> bool {
-    LOADED.get() != Loaded::None && is_loaded()
+    usual::is([Unusual::Engine]) && is_loaded()
 }
 
 #[cold]
@@ -50,6 +51,7 @@ fn is_loaded() -> bool {
             .fold(0, |bits, (i, engine)| bits | u8::from(backend::has_setting(engine.setting())) << i);
         // An engine's library has to be preloaded, so none comes later.
         LOADED.set(if bits == 0 { Loaded::None } else { Loaded::Some(bits) });
+        usual::set(Unusual::Engine, bits != 0);
     }
     LOADED.get() != Loaded::None
 }

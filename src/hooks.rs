@@ -18,8 +18,20 @@ use crate::pg::nodes::Node;
 use crate::pg::{backend, frame, raw, report, roles};
 use crate::{engines, keep, ledger, levels, objects, policy, settings};
 
-static mut PREVIOUS_UTILITY: pg_sys::ProcessUtility_hook_type = None;
+// The hook that was there before, or what PostgreSQL runs without.
+static mut NEXT_UTILITY: Utility = raw::standard_ProcessUtility;
 static mut PREVIOUS_ACCESS: pg_sys::object_access_hook_type = None;
+
+type Utility = unsafe extern "C-unwind" fn(
+    *mut pg_sys::PlannedStmt,
+    *const c_char,
+    bool,
+    pg_sys::ProcessUtilityContext::Type,
+    pg_sys::ParamListInfo,
+    *mut pg_sys::QueryEnvironment,
+    *mut pg_sys::DestReceiver,
+    *mut pg_sys::QueryCompletion,
+);
 
 /// Installs every hook and callback.
 pub fn install() {
@@ -28,7 +40,7 @@ pub fn install() {
         planner::install();
         executor::install();
         transaction::install();
-        PREVIOUS_UTILITY = pg_sys::ProcessUtility_hook;
+        NEXT_UTILITY = pg_sys::ProcessUtility_hook.unwrap_or(NEXT_UTILITY);
         pg_sys::ProcessUtility_hook = Some(process_utility);
         PREVIOUS_ACCESS = pg_sys::object_access_hook;
         pg_sys::object_access_hook = Some(object_access);
@@ -78,7 +90,7 @@ unsafe extern "C-unwind" fn process_utility(
             );
         }
         // Prepared statements, of those that do not use the protocol's.
-        PREVIOUS_UTILITY.unwrap_or(raw::standard_ProcessUtility)(
+        NEXT_UTILITY(
             statement,
             query_string,
             read_only_tree,
@@ -129,7 +141,7 @@ unsafe extern "C-unwind" fn run_utility(
             frame::guarded(|| objects::dropping::prepare(drop));
         }
         let first = backend::command_id();
-        PREVIOUS_UTILITY.unwrap_or(raw::standard_ProcessUtility)(
+        NEXT_UTILITY(
             statement,
             query_string,
             read_only_tree,

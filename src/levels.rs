@@ -14,6 +14,7 @@ use crate::pg::execution::Execution;
 use crate::pg::local::{Lent, Local};
 use crate::pg::nodes::Node;
 use crate::pg::{backend, frame, pg_sys, portal};
+use crate::usual::{self, Unusual};
 
 mod background;
 mod level;
@@ -28,8 +29,30 @@ pub use outermost::Owner;
 pub use plans::{is_referential, may_fire_triggers};
 
 static CURRENT: Local<Level> = Local::new(OUTSIDE);
+/// Whom the level belongs to, and those below it; of no meaning outside.
+static OWNER: Local<Owner> = Local::new(Owner::COMMIT);
 /// The level each open subtransaction started at.
-static SUBTRANSACTIONS: Lent<Vec<(pg_sys::SubTransactionId, Level, Background)>> = Lent::new(Vec::new());
+static SUBTRANSACTIONS: Lent<Vec<(pg_sys::SubTransactionId, Surroundings)>> = Lent::new(Vec::new());
+
+/// A level, and what goes with it.
+#[derive(Clone, Copy)]
+pub struct Surroundings {
+    level: Level,
+    owner: Owner,
+    background: Background,
+}
+
+impl Surroundings {
+    fn now() -> Surroundings {
+        Surroundings { level: CURRENT.get(), owner: OWNER.get(), background: background::current() }
+    }
+
+    fn go_back(self) {
+        CURRENT.set(self.level);
+        OWNER.set(self.owner);
+        background::go_back(self.background);
+    }
+}
 
 /// The client's statement: the command at which it began, and whether what runs below it has `LOOKED` for what other
 /// sessions have changed. One word, for every statement writes it.
@@ -56,8 +79,7 @@ pub fn current() -> Level {
 
 /// Whom what starts or runs now belongs to.
 pub fn owner() -> Owner {
-    let level = CURRENT.get();
-    if level.depth == 0 { outermost::owner(None) } else { level.owner }
+    if CURRENT.get().depth == 0 { outermost::owner(None) } else { OWNER.get() }
 }
 
 /// The same, as a number.
@@ -75,13 +97,26 @@ pub fn began() -> pg_sys::CommandId {
 #[inline]
 pub fn is_whole_statement() -> bool {
     let level = CURRENT.get();
-    level.depth == 1 && level.kind == Kind::Query && level.owner.is_portal() && portal::is_single()
+    level.depth == 1 && level.kind == Kind::Query && OWNER.get().is_portal() && portal::is_single()
 }
 
 /// Whether the query that starts now is.
 #[inline]
 pub fn starts_whole_statement() -> bool {
     CURRENT.get().depth == 0 && owner().is_portal() && portal::is_single()
+}
+
+/// Whether a query that starts is the client's own, a portal's only one, and the first that writes in its transaction.
+/// If no utility command has run there, its locks are of just now; those of a Bind may not be, whose portal has a
+/// cached plan, as EXECUTE's has.
+#[inline(always)]
+pub fn starts_first(query: Execution) -> bool {
+    let level = CURRENT.get();
+    let is_new = match level.depth {
+        0 => !portal::has_cached_plan(),
+        depth => depth == 1 && level.kind == Kind::Execute,
+    };
+    is_new && portal::is_of(query.statement()) && query.saw_nothing()
 }
 
 /// Whether what is planned now is the client's own statement, by itself or by EXECUTE.
@@ -124,37 +159,34 @@ pub fn enter_query(query: Execution) -> Level {
 #[inline(always)]
 pub fn enter_usual(query: Execution) -> bool {
     let outer = CURRENT.get();
-    let owner = if outer.depth > 0 {
+    if outer.depth > 0 {
         if outer.hands_on != HandsOn::No {
             return false;
         }
-        outer.owner
     } else {
         let Some(owner) = outermost::usual_owner() else { return false };
         begin(query.saw());
-        owner
-    };
-    CURRENT.set(Level { owner, depth: outer.depth + 1, ..OUTSIDE });
+        OWNER.set(owner);
+    }
+    CURRENT.set(Level { depth: outer.depth + 1, ..OUTSIDE });
     true
 }
 
 #[cold]
 fn enter_unusual(query: Execution) {
     let outer = CURRENT.get();
-    let owner = if outer.depth == 0 {
+    if outer.depth == 0 {
         let owner = outermost::owner(Some(query));
         begin(outermost::began(owner, query));
-        owner
-    } else {
-        outer.owner
-    };
+        OWNER.set(owner);
+    }
     let is_postgres = outer.starts_postgres();
     let hands_on = if is_postgres && plans::reads_no_relation(query) {
         HandsOn::Yes
     } else {
         asks(|| plans::is_engines(query))
     };
-    CURRENT.set(Level { owner, depth: outer.depth + 1, is_postgres, hands_on, ..OUTSIDE });
+    CURRENT.set(Level { depth: outer.depth + 1, is_postgres, hands_on, ..OUTSIDE });
 }
 
 /// What a statement hands on that may be an engine's call.
@@ -192,12 +224,13 @@ pub fn usually_ended(query: Execution) -> Option<Owner> {
 /// is all that there is, so nothing is left for those below; [`leave_clients_execute`] ends it.
 #[inline(always)]
 pub fn enter_clients_execute() -> bool {
-    if CURRENT.get().depth > 0 || outermost::usual_owner().is_none() {
+    if CURRENT.get().depth > 0 || !outermost::is_usual() {
         return false;
     }
     let Some(began) = portal::saw() else { return false };
     begin(began);
-    CURRENT.set(Level { owner: Owner::new(), depth: 1, kind: Kind::Execute, owns: true, ..OUTSIDE });
+    OWNER.set(Owner::new());
+    CURRENT.set(Level { depth: 1, kind: Kind::Execute, owns: true, ..OUTSIDE });
     true
 }
 
@@ -208,15 +241,15 @@ pub fn leave_clients_execute() {
 }
 
 /// Enters a utility command, of which `kept` is a copy where it [`keeps`] one; give the outcome to [`leave_utility`].
-pub fn enter_utility(utility: Option<Node>, kept: Option<Copied>, explaining: bool) -> (Level, Background) {
-    let outer = (CURRENT.get(), background::current());
+pub fn enter_utility(utility: Option<Node>, kept: Option<Copied>, explaining: bool) -> Surroundings {
+    let outer = Surroundings::now();
+    let level = outer.level;
     let serial = Owner::new();
-    let owner = if outer.0.depth == 0 {
+    usual::set(Unusual::Utility, true);
+    if level.depth == 0 {
         begin(backend::command_id());
-        outermost::utility_owner(serial)
-    } else {
-        outer.0.owner
-    };
+        OWNER.set(outermost::utility_owner(serial));
+    }
     use pg_sys::NodeTag::*;
     let (kind, runs_others) = match utility.map_or(T_Invalid, Node::tag) {
         T_ExecuteStmt => (Kind::Execute, true),
@@ -225,37 +258,36 @@ pub fn enter_utility(utility: Option<Node>, kept: Option<Copied>, explaining: bo
         T_DoStmt | T_CallStmt => (Kind::Utility, true),
         _ => (Kind::Utility, false),
     };
-    let starts_postgres = outer.0.starts_postgres();
+    let starts_postgres = level.starts_postgres();
     let hands_on = if kind == Kind::Extension || (starts_postgres && runs_others) {
         HandsOn::Yes
     } else {
         asks(|| utility.is_some_and(plans::calls_engine))
     };
-    let is_postgres = starts_postgres || outer.0.is_engines();
+    let is_postgres = starts_postgres || level.is_engines();
     background::enter(kept, serial);
-    let (depth, owns) = (outer.0.depth + 1, owner == serial);
-    CURRENT.set(Level { owner, depth, kind, is_postgres, hands_on, owns });
+    let (depth, owns) = (level.depth + 1, OWNER.get() == serial);
+    CURRENT.set(Level { depth, kind, is_postgres, hands_on, owns });
     outer
 }
 
 /// The sum that goes with the running utility command, where it is the client's own.
 pub fn own_sum() -> Option<Owner> {
-    let level = CURRENT.get();
-    level.owns.then_some(level.owner)
+    CURRENT.get().owns.then(|| OWNER.get())
 }
 
 /// Enters a statement that counts as one of the client's, although another one runs it.
 pub fn enter_as_clients() -> Clients {
     let statement = STATEMENT.get();
     let outer = enter_utility(None, None, false);
-    CURRENT.set(Level { owner: Owner::new(), ..CURRENT.get() });
+    OWNER.set(Owner::new());
     begin(backend::command_id());
     Clients { outer, statement }
 }
 
 /// Where [`enter_as_clients`] came from.
 pub struct Clients {
-    outer: (Level, Background),
+    outer: Surroundings,
     statement: u64,
 }
 
@@ -278,20 +310,15 @@ pub fn leave(outer: Level) {
 }
 
 /// Back to where [`enter_utility`] came from, which has come to its end.
-pub fn leave_utility(outer: (Level, Background)) {
+pub fn leave_utility(outer: Surroundings) {
     let ended = background::current();
-    go_back(outer);
+    outer.go_back();
     ended.give_back();
-}
-
-fn go_back((level, background): (Level, Background)) {
-    CURRENT.set(level);
-    background::go_back(background);
 }
 
 /// Called by the transaction's callbacks, as those below.
 pub fn subtransaction_started(id: pg_sys::SubTransactionId) {
-    SUBTRANSACTIONS.with(|open| open.push((id, CURRENT.get(), background::current())));
+    SUBTRANSACTIONS.with(|open| open.push((id, Surroundings::now())));
 }
 
 pub fn subtransaction_committed(id: pg_sys::SubTransactionId) {
@@ -306,7 +333,7 @@ pub fn subtransaction_committed(id: pg_sys::SubTransactionId) {
 pub fn subtransaction_aborted(id: pg_sys::SubTransactionId) {
     SUBTRANSACTIONS.with(|open| {
         if let Some(at) = open.iter().rposition(|(own, ..)| *own == id) {
-            go_back((open[at].1, open[at].2));
+            open[at].1.go_back();
             open.truncate(at);
         }
     });
@@ -320,14 +347,14 @@ pub fn forget_subtransactions() {
 /// A transaction ends, and leaves nothing but the command to forget, as nearly every one: the next one's
 /// commands count from its own beginning, in a procedure too.
 #[inline]
-pub fn end_usual_transaction() -> bool {
+pub fn end_usual_transaction() {
     STATEMENT.set(0);
-    !outermost::is_unusual()
 }
 
 /// A transaction has ended.
 pub fn transaction_ended() {
-    STATEMENT.set(0);
+    end_usual_transaction();
+    usual::set(Unusual::Utility, false);
     outermost::transaction_ended();
 }
 
@@ -335,6 +362,6 @@ pub fn transaction_ended() {
 /// client's loop left them all, and the loop has cleared the context stack.
 pub fn transaction_aborted() {
     if backend::error_contexts() == 0 {
-        go_back((OUTSIDE, Background::NONE));
+        Surroundings { level: OUTSIDE, owner: Owner::COMMIT, background: Background::NONE }.go_back();
     }
 }

@@ -22,6 +22,7 @@ mod refusal;
 mod rehearsal;
 mod script;
 mod settings;
+mod usual;
 
 #[cfg(feature = "pg_test")]
 #[path = "../pgrx-tests"]

@@ -7,6 +7,7 @@ use safedelete_core::message::Report;
 use crate::pg::local::{Lent, Local};
 use crate::pg::write::Write;
 use crate::pg::{backend, relations};
+use crate::usual::{self, Unusual};
 
 /// What wrote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +55,7 @@ static NOTES: Lent<Vec<Note>> = Lent::new(Vec::new());
 /// Whether a dry run is going on.
 #[inline]
 pub fn is_on() -> bool {
-    RUN.get().is_some()
+    usual::is([Unusual::Rehearsal])
 }
 
 /// Notes what a guarded write has come to. A part of a table is counted with the whole; it is noted
@@ -89,10 +90,12 @@ pub fn note(
 pub fn begin() {
     NOTES.with(Vec::clear);
     RUN.set(Some(backend::trigger_depth()));
+    usual::set(Unusual::Rehearsal, true);
 }
 
 /// It has ended; what was noted, in the order in which it was first written.
 pub fn end() -> Vec<Note> {
     RUN.set(None);
+    usual::set(Unusual::Rehearsal, false);
     NOTES.with(std::mem::take)
 }

@@ -258,8 +258,9 @@ impl Target {
     }
 }
 
-#[inline]
-fn column(node: Node, index: i32, levels: u32) -> Option<i16> {
+/// The attribute number, where `node` is a column of the relation of this range table index, seen from `levels` below.
+#[inline(always)]
+pub fn column(node: Node, index: i32, levels: u32) -> Option<i16> {
     let var = node.as_a::<pg_sys::Var>()?;
     (var.varno == index && var.varlevelsup == levels).then(|| var.varattno)
 }

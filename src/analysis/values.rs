@@ -21,15 +21,23 @@ pub unsafe fn are_volatile(update: Node<pg_sys::Query>) -> bool {
     !are_plain(update) && unsafe { raw::contain_volatile_functions(update.targetList().as_ptr().cast()) }
 }
 
+/// Whether they are constants, parameters and columns, or an operator of PostgreSQL's own has two of these: nearly
+/// every one. Calls nothing.
+#[inline(always)]
+pub fn are_of_leaves(update: Node<pg_sys::Query>) -> bool {
+    let mut values = update.targetList().iter().filter_map(|entry| entry.expr());
+    values.all(|value| is_leaf(value) || is_of_leaves(value))
+}
+
 /// At a glance: constants, parameters, columns and arithmetic with them. No operator of PostgreSQL's own
 /// is volatile.
 #[inline]
 fn are_plain(update: Node<pg_sys::Query>) -> bool {
     let mut values = update.targetList().iter().filter_map(|entry| entry.expr());
-    values.all(|value| is_leaf(value) || is_of_leaves(value) || is_plain(value, 4))
+    values.all(|value| is_plain(value, 4))
 }
 
-/// Nearly every other one: `column + 1`.
+/// `column + 1`.
 #[inline(always)]
 fn is_of_leaves(node: Node) -> bool {
     let pair = operands(node).and_then(Nodes::pair);
@@ -45,7 +53,7 @@ fn operands(node: Node) -> Option<Nodes> {
 
 #[inline(always)]
 fn is_leaf(node: Node) -> bool {
-    node.is_a::<pg_sys::Var>() || node.is_a::<pg_sys::Const>() || node.is_given()
+    node.is_a::<pg_sys::Var>() || node.is_plain_value()
 }
 
 fn is_plain(node: Node, depth: u32) -> bool {

@@ -11,6 +11,7 @@ use super::planned::{
     highest_id, junk, leaves, modify_tables, parts_with_policy, writes_foreign, writes_named_alone,
 };
 use super::{repeats, split, unique};
+use crate::analysis::known::{Keyed, Lookup};
 use crate::analysis::{self, Finding, Qualification, expected};
 use crate::engines;
 use crate::levels;
@@ -109,25 +110,55 @@ unsafe fn writes(
     }
 }
 
-/// Whether the plan of a write that `analysis::known` tells of writes at most one row: the same
-/// question as below at a glance, for a bare frame. Not known is no.
+/// Whether the plan of a write that `analysis::known` tells writes at most one row, as the plan of one before: the same
+/// question as below at a glance, for a bare frame, where `scope` is `statement`. Not known is no.
 ///
 /// # Safety
 /// `plan` is what the planner made of that write.
-#[inline]
-pub unsafe fn is_known_point_write(plan: *mut pg_sys::PlannedStmt) -> bool {
-    // SAFETY: a finished plan; each cast follows the tag.
+#[inline(always)]
+pub unsafe fn is_known_point_write(plan: *mut pg_sys::PlannedStmt, keyed: &Keyed) -> bool {
+    // SAFETY: by contract.
+    let lookup = unsafe { lookup(plan) };
+    lookup.is_some_and(|(_, lookup)| keyed.finds_one_by(lookup)) && !levels::current().is_explaining()
+}
+
+/// The same, where no plan was like it before.
+///
+/// # Safety
+/// As `is_known_point_write`.
+pub unsafe fn is_point_write(plan: *mut pg_sys::PlannedStmt, keyed: &Keyed) -> bool {
+    // SAFETY: by contract.
+    unsafe {
+        let Some((modify, lookup)) = lookup(plan) else { return false };
+        let scan = (*modify).plan.lefttree.cast::<pg_sys::IndexScan>();
+        if unique::known_lookup((*scan).indexid, (*scan).indexqual) != Some(true)
+            || !writes_named_alone(modify)
+        {
+            return false;
+        }
+        keyed.remember(lookup);
+        !levels::current().is_explaining()
+    }
+}
+
+/// By what a plan finds the rows that it writes, where that is an index and one condition.
+///
+/// # Safety
+/// `plan` is a finished plan.
+#[inline(always)]
+unsafe fn lookup(plan: *mut pg_sys::PlannedStmt) -> Option<(*mut pg_sys::ModifyTable, Lookup)> {
+    // SAFETY: by contract; each cast follows the tag.
     unsafe {
         let modify = (*plan).planTree.cast::<pg_sys::ModifyTable>();
         if nodes::tag(modify) != NodeTag::T_ModifyTable || !(*modify).canSetTag {
-            return false;
+            return None;
         }
         let scan = (*modify).plan.lefttree.cast::<pg_sys::IndexScan>();
-        nodes::tag(scan) == NodeTag::T_IndexScan
-            && unique::known_lookup((*scan).indexid, (*scan).indexqual) == Some(true)
-            && writes_named_alone(modify)
-            && settings::scope() != SumOver::Transaction
-            && !levels::current().is_explaining()
+        if nodes::tag(scan) != NodeTag::T_IndexScan {
+            return None;
+        }
+        let operator = unique::single_operator(Nodes::of((*scan).indexqual))?;
+        Some((modify, Lookup { index: (*scan).indexid, operator }))
     }
 }
 

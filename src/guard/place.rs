@@ -13,6 +13,7 @@ use super::orders::{Flow, Orders};
 use super::state::{self, GuardState, Stage, orders_of};
 use super::{beyond, direct, expected, explain, flow, made, measure, replay};
 use crate::engines;
+use crate::pg::execution::Execution;
 use crate::pg::report;
 use crate::pg::{compat, frame, nodes, raw};
 
@@ -38,6 +39,28 @@ pub unsafe fn place(query: *mut pg_sys::QueryDesc) -> bool {
         }
         place_main(query);
         false
+    }
+}
+
+/// Whether a query is one write that has no guard, of one relation, and fires nothing. Not known is no.
+///
+/// # Safety
+/// `query` has started.
+#[inline(always)]
+pub unsafe fn is_alone(query: *mut pg_sys::QueryDesc) -> bool {
+    // SAFETY: by contract.
+    let execution = unsafe { Execution::of(query) };
+    let Some((modify, result)) = execution.modify() else { return false };
+    // SAFETY: a ModifyTable's plan and execution; one that has no orders has as many lists as relations.
+    unsafe {
+        let plan = modify.ps.plan.cast::<pg_sys::ModifyTable>();
+        modify.mt_nrels == 1
+            && nodes::length((*plan).fdwPrivLists) <= 1
+            && result.ri_TrigDesc.is_null()
+            && std::ptr::eq(modify.rootResultRelInfo, modify.resultRelInfo)
+            && modify.mt_partition_tuple_routing.is_null()
+            && (*(*query).estate).es_auxmodifytables.is_null()
+            && (*query).operation != pg_sys::CmdType::CMD_MERGE
     }
 }
 

@@ -17,7 +17,7 @@ use crate::pg::execution::Execution;
 use crate::pg::local::Local;
 use crate::pg::report::{self, Frozen};
 use crate::pg::write::Write;
-use crate::pg::{backend, frame, nodes, portal, raw};
+use crate::pg::{frame, nodes, portal, raw};
 use crate::settings::{self, SumOver};
 use crate::{ledger, policy};
 
@@ -34,12 +34,7 @@ static PLANNED_BEFORE: Local<*mut pg_sys::QueryDesc> = Local::new(std::ptr::null
 #[inline(always)]
 #[allow(ffi_unwind_calls, reason = "called by a bare frame, which owns nothing")]
 pub unsafe fn look_for_changes(query: *mut pg_sys::QueryDesc, is_clients_own: bool) {
-    if is_clients_own {
-        if levels::current().is_new() && !backend::is_transaction_block() && backend::command_id() == 0 {
-            // Its locks are the transaction's first, and were taken just now.
-            return;
-        }
-    } else if levels::current().is_below() && levels::looks_again() {
+    if !is_clients_own && levels::current().is_below() && levels::looks_again() {
         // The policies are those of the client's statement.
         return;
     }

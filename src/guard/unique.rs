@@ -94,8 +94,8 @@ pub unsafe fn most_rows(index: pg_sys::Oid, quals: *mut pg_sys::List) -> Option<
 }
 
 /// The operator, where there is one condition.
-#[inline]
-fn single_operator(quals: Nodes) -> Option<pg_sys::Oid> {
+#[inline(always)]
+pub fn single_operator(quals: Nodes) -> Option<pg_sys::Oid> {
     if quals.len() != 1 {
         return None;
     }

@@ -12,7 +12,7 @@ use crate::keep::{follow, written};
 use crate::pg::execution::Execution;
 use crate::pg::local::Local;
 use crate::pg::{frame, nodes, raw};
-use crate::{ledger, levels};
+use crate::{ledger, levels, usual};
 
 /// The query that has started last: its guards are in place, where it is a write. An abort forgets it, for another may
 /// come to the same place.
@@ -25,20 +25,28 @@ static ALONE: Local<*mut pg_sys::QueryDesc> = Local::new(std::ptr::null_mut());
 /// rows.
 static ADDS: Local<*mut pg_sys::QueryDesc> = Local::new(std::ptr::null_mut());
 
-static mut PREVIOUS_START: pg_sys::ExecutorStart_hook_type = None;
-static mut PREVIOUS_RUN: pg_sys::ExecutorRun_hook_type = None;
-static mut PREVIOUS_FINISH: pg_sys::ExecutorFinish_hook_type = None;
+// The hooks that were there before, or what PostgreSQL runs without.
+static mut NEXT_START: Start = raw::standard_ExecutorStart;
+static mut NEXT_RUN: Run = raw::standard_ExecutorRun;
+static mut NEXT_FINISH: Finish = raw::standard_ExecutorFinish;
+
+type Start = unsafe extern "C-unwind" fn(*mut pg_sys::QueryDesc, c_int);
+#[cfg(not(since_18))]
+type Run = unsafe extern "C-unwind" fn(*mut pg_sys::QueryDesc, pg_sys::ScanDirection::Type, u64, bool);
+#[cfg(since_18)]
+type Run = unsafe extern "C-unwind" fn(*mut pg_sys::QueryDesc, pg_sys::ScanDirection::Type, u64);
+type Finish = unsafe extern "C-unwind" fn(*mut pg_sys::QueryDesc);
 
 /// # Safety
 /// Called once, by `hooks::install`.
 pub unsafe fn install() {
     // SAFETY: by contract, before any hook can run.
     unsafe {
-        PREVIOUS_START = pg_sys::ExecutorStart_hook;
+        NEXT_START = pg_sys::ExecutorStart_hook.unwrap_or(NEXT_START);
         pg_sys::ExecutorStart_hook = Some(executor_start);
-        PREVIOUS_RUN = pg_sys::ExecutorRun_hook;
+        NEXT_RUN = pg_sys::ExecutorRun_hook.unwrap_or(NEXT_RUN);
         pg_sys::ExecutorRun_hook = Some(executor_run);
-        PREVIOUS_FINISH = pg_sys::ExecutorFinish_hook;
+        NEXT_FINISH = pg_sys::ExecutorFinish_hook.unwrap_or(NEXT_FINISH);
         pg_sys::ExecutorFinish_hook = Some(executor_finish);
     }
 }
@@ -86,27 +94,57 @@ unsafe fn start_write(query: *mut pg_sys::QueryDesc, eflags: c_int) {
     // SAFETY: by contract.
     unsafe {
         ADDS.set(std::ptr::null_mut());
+        if !usual::is_usual() || !levels::starts_first(Execution::of(query)) {
+            return start_looking(query, eflags);
+        }
+        start_next(query, eflags);
+        if place::is_alone(query) {
+            // Nearly every one.
+            STARTED.set(query);
+            ALONE.set(query);
+        } else {
+            guard_started(query, true);
+        }
+    }
+}
+
+/// Starts a write where something is otherwise, or may have changed since the transaction began.
+///
+/// # Safety
+/// As the hook. No frame above owns anything.
+#[inline(never)]
+unsafe fn start_looking(query: *mut pg_sys::QueryDesc, eflags: c_int) {
+    // SAFETY: by contract.
+    unsafe {
         let is_clients_own = levels::current().is_clients_own();
         point::look_for_changes(query, is_clients_own);
         if ledger::is_in_use() {
             forget_starting(query);
         }
-        let mut is_bare = false;
         if engines::may_be_here() {
             start_beside_engine(query, eflags);
         } else {
             start_next(query, eflags);
-            is_bare = place::place(query);
+            guard_started(query, is_clients_own);
         }
+    }
+}
+
+/// Places the guards of a write that has started.
+///
+/// # Safety
+/// As the hook. No frame above owns anything.
+#[inline]
+unsafe fn guard_started(query: *mut pg_sys::QueryDesc, is_clients_own: bool) {
+    // SAFETY: by contract.
+    unsafe {
+        let is_bare = place::place(query) && (*query).operation != pg_sys::CmdType::CMD_MERGE;
         STARTED.set(query);
         ALONE.set(std::ptr::null_mut());
-        if is_bare && (*query).operation != pg_sys::CmdType::CMD_MERGE {
-            // Nearly every one.
-            if is_clients_own && point::is_alone(query) {
-                ALONE.set(query);
-            }
-        } else {
+        if !is_bare {
             follow::watch_moves(query);
+        } else if is_clients_own && point::is_alone(query) {
+            ALONE.set(query);
         }
     }
 }
@@ -125,6 +163,9 @@ unsafe fn start_beside_engine(query: *mut pg_sys::QueryDesc, eflags: c_int) {
         (*query).plannedstmt = plan;
         place::place_beside(query, late);
         elsewhere::start(query);
+        STARTED.set(query);
+        ALONE.set(std::ptr::null_mut());
+        follow::watch_moves(query);
     }
 }
 
@@ -133,13 +174,8 @@ unsafe fn start_beside_engine(query: *mut pg_sys::QueryDesc, eflags: c_int) {
 #[inline(always)]
 #[allow(ffi_unwind_calls, reason = "called by bare frames, which own nothing")]
 unsafe fn start_next(query: *mut pg_sys::QueryDesc, eflags: c_int) {
-    // SAFETY: by contract.
-    unsafe {
-        match PREVIOUS_START {
-            Some(previous) => previous(query, eflags),
-            None => raw::standard_ExecutorStart(query, eflags),
-        }
-    }
+    // SAFETY: by contract; set once, before any hook can run.
+    unsafe { NEXT_START(query, eflags) }
 }
 
 /// A statement that failed may have left a sum under the same portal's name.
@@ -196,8 +232,11 @@ unsafe extern "C-unwind" fn executor_run(
 ) {
     // SAFETY: PostgreSQL's arguments, passed on as they came.
     unsafe {
-        if STARTED.get() != query && may_rewrite(query) {
-            return run_late(
+        let outer = levels::current();
+        let is_placed = STARTED.get() == query || !may_rewrite(query);
+        if !is_placed || !levels::enter_usual(Execution::of(query)) {
+            // The same arguments: a jump.
+            return run_at_length(
                 query,
                 direction,
                 count,
@@ -206,68 +245,48 @@ unsafe extern "C-unwind" fn executor_run(
             );
         }
         STARTED.set(std::ptr::null_mut());
-        // By value, so that nearly every query's arguments stay where they came.
-        run(query, move || {
-            PREVIOUS_RUN.unwrap_or(raw::standard_ExecutorRun)(
-                query,
-                direction,
-                count,
-                #[cfg(not(since_18))]
-                once,
-            );
-        });
-    }
-}
-
-/// Places guards where another extension has started the query without us, or where others have started since.
-///
-/// # Safety
-/// As the hook.
-#[cold]
-#[inline(never)]
-unsafe fn run_late(
-    query: *mut pg_sys::QueryDesc,
-    direction: pg_sys::ScanDirection::Type,
-    count: u64,
-    #[cfg(not(since_18))] once: bool,
-) {
-    ALONE.set(std::ptr::null_mut());
-    ADDS.set(std::ptr::null_mut());
-    // SAFETY: by contract.
-    unsafe {
-        place::place(query);
-        STARTED.set(query);
-        executor_run(
+        NEXT_RUN(
             query,
             direction,
             count,
             #[cfg(not(since_18))]
             once,
         );
+        levels::leave(outer);
     }
 }
 
-/// Runs a query as a level. It owns nothing, nor does `next`.
+/// Runs a query of which it takes more to say whose it is, or whose guards may not be in place: another extension has
+/// started it without us, or others have started since.
 ///
 /// # Safety
-/// As the hook.
-#[inline(always)]
-unsafe fn run(query: *mut pg_sys::QueryDesc, next: impl Fn() + Copy) {
-    // SAFETY: as the caller says.
-    let query = unsafe { Execution::of(query) };
-    let outer = levels::current();
-    if !levels::enter_usual(query) {
-        return run_unusual(query, next);
-    }
-    next();
-    levels::leave(outer);
-}
-
+/// As the hook. No frame above owns anything.
 #[inline(never)]
-fn run_unusual(query: Execution, next: impl Fn() + Copy) {
-    let outer = levels::enter_query(query);
-    next();
-    levels::leave(outer);
+#[allow(ffi_unwind_calls, reason = "a bare frame: it owns nothing and cannot panic")]
+unsafe extern "C-unwind" fn run_at_length(
+    query: *mut pg_sys::QueryDesc,
+    direction: pg_sys::ScanDirection::Type,
+    count: u64,
+    #[cfg(not(since_18))] once: bool,
+) {
+    // SAFETY: by contract.
+    unsafe {
+        if STARTED.get() != query && may_rewrite(query) {
+            ALONE.set(std::ptr::null_mut());
+            ADDS.set(std::ptr::null_mut());
+            place::place(query);
+        }
+        STARTED.set(std::ptr::null_mut());
+        let outer = levels::enter_query(Execution::of(query));
+        NEXT_RUN(
+            query,
+            direction,
+            count,
+            #[cfg(not(since_18))]
+            once,
+        );
+        levels::leave(outer);
+    }
 }
 
 /// Why this hook: AFTER triggers, foreign keys' among them, fire here, and a write without a guard
@@ -280,12 +299,22 @@ unsafe extern "C-unwind" fn executor_finish(query: *mut pg_sys::QueryDesc) {
             ALONE.set(std::ptr::null_mut());
             return finish_next(query);
         }
-        if writes(query) {
-            return if adds_alone(query) { finish_next(query) } else { finish_write(query) };
-        }
-        // Nothing fires.
-        if !ledger::is_in_use() {
+        // Nothing fires for what reads.
+        if (!writes(query) && !ledger::is_in_use()) || adds_alone(query) {
             return finish_next(query);
+        }
+        finish_at_length(query);
+    }
+}
+
+/// # Safety
+/// As the hook. No frame above owns anything.
+#[inline(never)]
+unsafe fn finish_at_length(query: *mut pg_sys::QueryDesc) {
+    // SAFETY: by contract.
+    unsafe {
+        if writes(query) {
+            return finish_write(query);
         }
         finish_next(query);
         forget_ended(query);
@@ -374,13 +403,8 @@ unsafe fn fire_and_finish(query: *mut pg_sys::QueryDesc) {
 #[inline(always)]
 #[allow(ffi_unwind_calls, reason = "called by bare frames, which own nothing")]
 unsafe fn finish_next(query: *mut pg_sys::QueryDesc) {
-    // SAFETY: by contract.
-    unsafe {
-        match PREVIOUS_FINISH {
-            Some(previous) => previous(query),
-            None => raw::standard_ExecutorFinish(query),
-        }
-    }
+    // SAFETY: by contract; set once, before any hook can run.
+    unsafe { NEXT_FINISH(query) }
 }
 
 /// The sum of a statement of the client goes with it.

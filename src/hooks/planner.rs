@@ -4,21 +4,40 @@ use core::ffi::{c_char, c_int};
 
 use crate::pg::pg_sys;
 
-use crate::analysis::{self, Finding, expected, known};
+use crate::analysis::known::{self, Keyed};
+use crate::analysis::{self, Finding, expected};
 use crate::engines;
 use crate::guard::attach;
 use crate::guard::elsewhere::{self, Prepared};
 use crate::pg::nodes::Node;
 use crate::pg::{frame, raw};
+use crate::usual::{self, Unusual};
 
-static mut PREVIOUS: pg_sys::planner_hook_type = None;
+/// The hook that was there before, or what PostgreSQL runs without.
+static mut NEXT: Planner = raw::standard_planner;
+
+#[cfg(not(since_19))]
+type Planner = unsafe extern "C-unwind" fn(
+    *mut pg_sys::Query,
+    *const c_char,
+    c_int,
+    pg_sys::ParamListInfo,
+) -> *mut pg_sys::PlannedStmt;
+#[cfg(since_19)]
+type Planner = unsafe extern "C-unwind" fn(
+    *mut pg_sys::Query,
+    *const c_char,
+    c_int,
+    pg_sys::ParamListInfo,
+    *mut pg_sys::ExplainState,
+) -> *mut pg_sys::PlannedStmt;
 
 /// # Safety
 /// Called once, by `hooks::install`.
 pub unsafe fn install() {
     // SAFETY: by contract, before any hook can run.
     unsafe {
-        PREVIOUS = pg_sys::planner_hook;
+        NEXT = pg_sys::planner_hook.unwrap_or(NEXT);
         pg_sys::planner_hook = Some(planner);
     }
 }
@@ -52,7 +71,7 @@ unsafe extern "C-unwind" fn planner(
     unsafe {
         expected::look();
         if may_write(parse) {
-            plan_write(parse, query_string, cursor_options, bound_params, explain)
+            plan_write(&mut *parse, query_string, cursor_options, bound_params, explain)
         } else {
             // Nearly every statement.
             next_planner(parse, query_string, cursor_options, bound_params, explain)
@@ -74,7 +93,7 @@ unsafe fn next_planner(
 ) -> *mut pg_sys::PlannedStmt {
     // SAFETY: by contract.
     unsafe {
-        PREVIOUS.unwrap_or(raw::standard_planner)(
+        NEXT(
             parse,
             query_string,
             cursor_options,
@@ -89,7 +108,7 @@ unsafe fn next_planner(
 /// As the hook. No frame above owns anything.
 #[inline(never)]
 unsafe fn plan_write(
-    parse: *mut pg_sys::Query,
+    parse: &mut pg_sys::Query,
     query_string: *const c_char,
     cursor_options: c_int,
     bound_params: pg_sys::ParamListInfo,
@@ -98,13 +117,50 @@ unsafe fn plan_write(
     // SAFETY: by contract.
     unsafe {
         // Planning scribbles on the Query, so it is looked at before.
+        if !usual::is([Unusual::Engine, Unusual::Scope, Unusual::Rehearsal, Unusual::OwnCeiling])
+            && let Some(keyed) = Node::of(parse).and_then(known::glance)
+        {
+            // Nearly every write.
+            let plan = next_planner(parse, query_string, cursor_options, bound_params, explain);
+            if !attach::is_known_point_write(plan, &keyed) {
+                attach_keyed(plan, keyed);
+            }
+            return plan;
+        }
+        // The same arguments: a jump.
+        plan_at_length(parse, query_string, cursor_options, bound_params, explain)
+    }
+}
+
+/// # Safety
+/// As the hook. No frame above owns anything.
+#[inline(never)]
+unsafe fn attach_keyed(plan: *mut pg_sys::PlannedStmt, keyed: Keyed) {
+    frame::guarded(|| {
+        // SAFETY: the planner's plan.
+        unsafe { attach::attach(plan, &[Some(keyed.finding())]) }
+    });
+}
+
+/// # Safety
+/// As the hook. No frame above owns anything.
+#[inline(never)]
+unsafe fn plan_at_length(
+    parse: *mut pg_sys::Query,
+    query_string: *const c_char,
+    cursor_options: c_int,
+    bound_params: pg_sys::ParamListInfo,
+    explain: *mut pg_sys::ExplainState,
+) -> *mut pg_sys::PlannedStmt {
+    // SAFETY: by contract.
+    unsafe {
         let query = Node::of(parse);
         if let Some(query) = query.filter(|_| !engines::may_be_here())
-            && let Some(finding) = known::glance(query)
+            && let Some(keyed) = known::look(query)
         {
             let plan = next_planner(parse, query_string, cursor_options, bound_params, explain);
-            if !attach::is_known_point_write(plan) {
-                frame::guarded(|| attach::attach(plan, &[Some(finding)]));
+            if usual::is([Unusual::Scope]) || !attach::is_point_write(plan, &keyed) {
+                attach_keyed(plan, keyed);
             }
             return plan;
         }

@@ -5,7 +5,7 @@ use core::ffi::c_void;
 
 use super::executor;
 use crate::pg::{frame, memory, pg_sys, transactions};
-use crate::{ledger, levels, settings};
+use crate::{ledger, levels, settings, usual};
 
 pub fn install() {
     transactions::listen(transaction_event, subtransaction_event);
@@ -16,9 +16,7 @@ extern "C-unwind" fn transaction_event(event: pg_sys::XactEvent::Type, _: *mut c
     use pg_sys::XactEvent::*;
     match event {
         XACT_EVENT_PRE_COMMIT => {}
-        XACT_EVENT_COMMIT if !ledger::is_in_use() && levels::end_usual_transaction() => {
-            settings::ceiling::ended();
-        }
+        XACT_EVENT_COMMIT if usual::is_usual() => levels::end_usual_transaction(),
         _ => transaction_ended(event),
     }
 }

@@ -1,9 +1,10 @@
 //! Writes of few rows that need no judging up to a sum: counted without a look into the ledger, one after the other.
 
 use super::summed::Summed;
-use super::sums::{Entry, Free, IN_USE, Key, LEDGER, NO_RUN, RUN, Run, is_in_use, look, owner};
+use super::sums::{Entry, Free, Key, LEDGER, NO_RUN, RUN, Run, is_in_use, look, owner};
 use crate::levels::Owner;
 use crate::settings;
+use crate::usual::{self, Unusual};
 use safedelete_core::command::{Command, Commands};
 
 /// Counts a write of few rows where it need not be judged; whether it was counted. The next of one row that names
@@ -88,7 +89,7 @@ pub fn add_within(joined: &Joined, command: Command, rows: u64, deleted: u64, by
     let free = Free { as_of: settings::generation(), commands: joined.commands, until: joined.within };
     let named = joined.named.unwrap_or(NO_RUN.named);
     RUN.set(Run { key, named, free, rows, deleted, by_foreign_key, is_all: true });
-    IN_USE.set(true);
+    usual::set(Unusual::Sums, true);
     true
 }
 
@@ -165,7 +166,7 @@ pub fn forget_all_of(owner: impl FnOnce() -> Option<Owner>) -> bool {
     let is_its = run.is_all && owner() == Some(run.key.0);
     if is_its {
         RUN.set(NO_RUN);
-        IN_USE.set(false);
+        usual::set(Unusual::Sums, false);
     }
     is_its
 }

@@ -7,6 +7,7 @@ use crate::levels::{self, Owner};
 use crate::pg::local::{Lent, Local};
 use crate::pg::pg_sys;
 use crate::settings::{self, SumOver};
+use crate::usual::{self, Unusual};
 use safedelete_core::command::Commands;
 use safedelete_core::limit::Size;
 
@@ -89,9 +90,6 @@ pub(super) struct Ledger {
 pub(super) static LEDGER: Lent<Ledger> =
     Lent::new(Ledger { sums: HashMap::with_hasher(FxBuildHasher), undo: Vec::new() });
 
-/// Whether there is a sum or an open subtransaction.
-pub(super) static IN_USE: Local<bool> = Local::new(false);
-
 /// Asks the ledger, or changes what is in it.
 pub(super) fn look<R>(f: impl FnOnce(&mut Ledger) -> R) -> R {
     LEDGER.with(|ledger| {
@@ -104,7 +102,7 @@ pub(super) fn look<R>(f: impl FnOnce(&mut Ledger) -> R) -> R {
 pub(super) fn change<R>(f: impl FnOnce(&mut Ledger) -> R) -> R {
     look(|ledger| {
         let result = f(ledger);
-        IN_USE.set(!ledger.sums.is_empty() || !ledger.undo.is_empty());
+        usual::set(Unusual::Sums, !ledger.sums.is_empty() || !ledger.undo.is_empty());
         result
     })
 }
@@ -125,7 +123,7 @@ pub fn began() -> pg_sys::CommandId {
 /// Whether anything is counted or could be given back: nearly every statement leaves it unused.
 #[inline]
 pub fn is_in_use() -> bool {
-    IN_USE.get()
+    usual::is([Unusual::Sums])
 }
 
 /// Up to which sum a write of one row by some commands need not be judged, as of a generation of the

@@ -1,6 +1,6 @@
 //! A level: where in the nesting a statement stands, and whose it is.
 
-use super::outermost::{self, Owner};
+use super::outermost;
 use crate::pg::{backend, portal};
 
 /// What a level is.
@@ -27,10 +27,11 @@ pub enum HandsOn {
     Yes,
 }
 
-/// Where in the nesting the backend is. Every query enters a level, so this part of it is two words.
+/// Where in the nesting the backend is. Every query enters a level, so this part of it is one word; whom it belongs to
+/// is another, which changes only where a level is entered from outside.
 #[derive(Clone, Copy)]
+#[repr(align(8))]
 pub struct Level {
-    pub owner: Owner,
     pub(super) depth: u32,
     pub(super) kind: Kind,
     /// The statement of this level is PostgreSQL's own; see exemption.rs.
@@ -41,14 +42,8 @@ pub struct Level {
     pub(super) owns: bool,
 }
 
-pub(super) const OUTSIDE: Level = Level {
-    owner: Owner::COMMIT,
-    depth: 0,
-    kind: Kind::Query,
-    is_postgres: false,
-    hands_on: HandsOn::No,
-    owns: false,
-};
+pub(super) const OUTSIDE: Level =
+    Level { depth: 0, kind: Kind::Query, is_postgres: false, hands_on: HandsOn::No, owns: false };
 
 impl Level {
     /// Whether what ends now is the client's own statement, by itself or by EXECUTE.
@@ -61,16 +56,9 @@ impl Level {
         }
     }
 
-    /// Whether the client's own statement, which starts now, has its locks since just now: not where his Bind took
-    /// them a while ago, whose portal alone has a cached plan.
-    #[inline]
-    pub fn is_new(&self) -> bool {
-        self.depth > 0 || !portal::has_cached_plan()
-    }
-
     /// Whether EXECUTE is the client's own, and runs its query: what its arguments call runs below it.
     #[inline]
-    fn is_clients_execute(&self) -> bool {
+    pub(super) fn is_clients_execute(&self) -> bool {
         self.depth == 1 && self.kind == Kind::Execute && portal::runs_query()
     }
 

@@ -6,6 +6,7 @@ use crate::engines;
 use crate::pg::execution::Execution;
 use crate::pg::local::Local;
 use crate::pg::{backend, pg_sys, portal};
+use crate::usual::{self, Unusual};
 
 /// The client statement whose rows are summed: a number of its own, never reused while it runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -46,8 +47,6 @@ impl Owner {
 static NEXT: Local<u64> = Local::new(3);
 /// The last function call of the protocol in this transaction, and when its message came.
 static CALL: Local<Option<(Owner, pg_sys::TimestampTz)>> = Local::new(None);
-/// Whether anything of what is kept here but `NEXT` is in use.
-static UNUSUAL: Local<bool> = Local::new(false);
 /// The query that runs outside of everything, by SPI in a background worker: where it is.
 static LONE: Local<(usize, Owner)> = Local::new((0, Owner::NOTHING));
 /// The command at which a statement began that has more than one query.
@@ -59,7 +58,13 @@ static USUAL: Local<bool> = Local::new(false);
 /// Whom a query belongs to that runs outside of any other, where that is plain: a portal of one statement.
 #[inline]
 pub(super) fn usual_owner() -> Option<Owner> {
-    (USUAL.get() && portal::is_single()).then(Owner::of_portal)
+    (is_usual() && portal::is_single()).then(Owner::of_portal)
+}
+
+/// Whether what the active portal runs outside of everything is the client's.
+#[inline]
+pub(super) fn is_usual() -> bool {
+    USUAL.get()
 }
 
 /// Whom a query belongs to that runs outside of any other; without one, what starts now.
@@ -97,7 +102,7 @@ fn unusual_owner(query: Option<Execution>) -> Owner {
         return owner;
     }
     let owner = Owner::new();
-    UNUSUAL.set(true);
+    usual::set(Unusual::Owner, true);
     LONE.set((query.address(), owner));
     owner
 }
@@ -146,7 +151,7 @@ pub(super) fn began(owner: Owner, query: Execution) -> pg_sys::CommandId {
         // It goes on.
         return began;
     }
-    UNUSUAL.set(true);
+    usual::set(Unusual::Owner, true);
     BEGAN.set((owner, query.saw()));
     query.saw()
 }
@@ -167,7 +172,7 @@ pub(super) fn function_called() -> Option<Owner> {
     }
     let call = Owner::new();
     USUAL.set(false);
-    UNUSUAL.set(true);
+    usual::set(Unusual::Owner, true);
     BEGAN.set((call, backend::command_id()));
     let before = CALL.get();
     CALL.set(Some((call, backend::statement_start())));
@@ -187,15 +192,9 @@ pub(super) fn ended(query: Execution) -> Option<Owner> {
     (own.is_portal() && portal::is_last(query.statement())).then_some(own)
 }
 
-/// Whether something of a transaction has to be forgotten with it.
-#[inline]
-pub(super) fn is_unusual() -> bool {
-    UNUSUAL.get()
-}
-
 /// Nothing of a transaction stays.
 pub(super) fn transaction_ended() {
-    UNUSUAL.set(false);
+    usual::set(Unusual::Owner, false);
     CALL.set(None);
     LONE.set((0, Owner::NOTHING));
     BEGAN.set((Owner::NOTHING, 0));

@@ -98,8 +98,13 @@ impl<'t> Node<'t> {
     /// Whether it is a constant or such a parameter, relabelled perhaps.
     #[inline(always)]
     pub fn is_value(self) -> bool {
-        let value = self.without_relabel();
-        value.is_a::<pg_sys::Const>() || value.is_given()
+        self.without_relabel().is_plain_value()
+    }
+
+    /// The same, without a cast.
+    #[inline(always)]
+    pub fn is_plain_value(self) -> bool {
+        self.is_a::<pg_sys::Const>() || self.is_given()
     }
 
     /// Without casts that change a value's type but not the value.

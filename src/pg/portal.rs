@@ -29,6 +29,16 @@ pub fn is_single() -> bool {
     active().is_some_and(|portal| unsafe { nodes::length(portal.stmts) } == 1)
 }
 
+/// Whether it is of this statement alone.
+#[inline]
+pub fn is_of(statement: &pg_sys::PlannedStmt) -> bool {
+    // SAFETY: an active portal's statements are a list of PlannedStmts.
+    active().is_some_and(|portal| unsafe {
+        nodes::length(portal.stmts) == 1
+            && std::ptr::eq((*(*portal.stmts).elements).ptr_value.cast(), statement)
+    })
+}
+
 /// Whether it is of queries: a utility command has a portal of its own.
 #[inline]
 pub fn runs_query() -> bool {

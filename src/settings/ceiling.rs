@@ -3,6 +3,7 @@
 
 use crate::pg::local::Local;
 use crate::pg::{backend, pg_sys};
+use crate::usual::{self, Unusual};
 
 /// From a command's number up to another, which is none of them.
 type Commands = (pg_sys::CommandId, pg_sys::CommandId);
@@ -19,6 +20,7 @@ pub fn changes(is_set: bool) {
     if !backend::is_in_transaction() {
         return ended();
     }
+    usual::set(Unusual::OwnCeilingChanged, true);
     let now = backend::command_id();
     if !is_set {
         return SINCE.set(now);
@@ -46,8 +48,8 @@ pub fn was_none(command: pg_sys::CommandId) -> bool {
 }
 
 /// The transaction has ended.
-#[inline]
 pub fn ended() {
     SINCE.set(0);
     COUNT.set(0);
+    usual::set(Unusual::OwnCeilingChanged, false);
 }

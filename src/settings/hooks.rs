@@ -5,6 +5,7 @@ use std::ffi::c_void;
 
 use super::*;
 use crate::pg::guc::Declared;
+use crate::usual::{self, Unusual};
 
 /// A setting has another value: what was worked out from the old one is, too, and so are plans where
 /// `in_plans`: they carry a guard, or lack one, that those made from now on will not, or will.
@@ -28,6 +29,7 @@ pub extern "C-unwind" fn assign_mode(new: i32, _: *mut c_void) {
 }
 
 pub extern "C-unwind" fn assign_scope(new: i32, _: *mut c_void) {
+    usual::set(Unusual::Scope, new != SumOver::Statement as i32);
     assigned(new != scope() as i32);
 }
 
@@ -49,6 +51,7 @@ pub extern "C-unwind" fn assign_max_fraction(new: f64, _: *mut c_void) {
 pub extern "C-unwind" fn assign_own_max_rows(new: i32, _: *mut c_void) {
     // Every write carries a guard where it is set.
     let (is_set, was_set) = (new >= 0, OWN_MAX_ROWS.get() >= 0);
+    usual::set(Unusual::OwnCeiling, is_set);
     assigned(is_set != was_set);
     if is_set != was_set {
         ceiling::changes(is_set);
