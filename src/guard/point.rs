@@ -46,19 +46,11 @@ pub unsafe fn look_for_changes(query: *mut pg_sys::QueryDesc, is_clients_own: bo
     }
 }
 
-/// Whether a write of the client's own that has started without a guard is the whole statement and fires nothing: then
-/// it decides nothing where it comes to one row at most. For a bare frame.
-///
-/// # Safety
-/// `query` has started.
+/// Whether a write of the client's own that starts is the whole statement: without a guard, and if it fires nothing
+/// (`place::is_alone`), it decides nothing where it comes to one row at most. For a bare frame.
 #[inline(always)]
-pub unsafe fn is_alone(query: *mut pg_sys::QueryDesc) -> bool {
-    // SAFETY: by contract.
-    let execution = unsafe { Execution::of(query) };
-    settings::scope() == SumOver::Statement
-        && portal::is_single()
-        && !levels::may_fire_triggers(execution)
-        && PLANNED_BEFORE.get() != query
+pub fn is_whole_statement(query: *mut pg_sys::QueryDesc) -> bool {
+    settings::scope() == SumOver::Statement && portal::is_single() && PLANNED_BEFORE.get() != query
 }
 
 /// Counts what a write has written without a guard that fires no triggers. For a bare frame. One row that is

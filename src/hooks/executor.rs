@@ -103,7 +103,7 @@ unsafe fn start_write(query: *mut pg_sys::QueryDesc, eflags: c_int) {
             STARTED.set(query);
             ALONE.set(query);
         } else {
-            guard_started(query, true);
+            guard_started(query);
         }
     }
 }
@@ -125,7 +125,12 @@ unsafe fn start_looking(query: *mut pg_sys::QueryDesc, eflags: c_int) {
             start_beside_engine(query, eflags);
         } else {
             start_next(query, eflags);
-            guard_started(query, is_clients_own);
+            if is_clients_own && point::is_whole_statement(query) && place::is_alone(query) {
+                STARTED.set(query);
+                ALONE.set(query);
+            } else {
+                guard_started(query);
+            }
         }
     }
 }
@@ -134,8 +139,8 @@ unsafe fn start_looking(query: *mut pg_sys::QueryDesc, eflags: c_int) {
 ///
 /// # Safety
 /// As the hook. No frame above owns anything.
-#[inline]
-unsafe fn guard_started(query: *mut pg_sys::QueryDesc, is_clients_own: bool) {
+#[inline(never)]
+unsafe fn guard_started(query: *mut pg_sys::QueryDesc) {
     // SAFETY: by contract.
     unsafe {
         let is_bare = place::place(query) && (*query).operation != pg_sys::CmdType::CMD_MERGE;
@@ -143,8 +148,6 @@ unsafe fn guard_started(query: *mut pg_sys::QueryDesc, is_clients_own: bool) {
         ALONE.set(std::ptr::null_mut());
         if !is_bare {
             follow::watch_moves(query);
-        } else if is_clients_own && point::is_alone(query) {
-            ALONE.set(query);
         }
     }
 }
