@@ -106,17 +106,13 @@ pub fn starts_whole_statement() -> bool {
     CURRENT.get().depth == 0 && owner().is_portal() && portal::is_single()
 }
 
-/// Whether a query that starts is the client's own, a portal's only one, and the first that writes in its transaction.
-/// If no utility command has run there, its locks are of just now; those of a Bind may not be, whose portal has a
-/// cached plan, as EXECUTE's has.
+/// Whether a query that starts is the client's own, a portal's only one, and the first that writes in its transaction. If
+/// no utility command has run there, its locks are of just now, or of its Bind.
 #[inline(always)]
 pub fn starts_first(query: Execution) -> bool {
     let level = CURRENT.get();
-    let is_new = match level.depth {
-        0 => !portal::has_cached_plan(),
-        depth => depth == 1 && level.kind == Kind::Execute,
-    };
-    is_new && portal::is_of(query.statement()) && query.saw_nothing()
+    let is_clients = level.depth == 0 || (level.depth == 1 && level.kind == Kind::Execute);
+    is_clients && portal::is_of(query.statement()) && query.saw_nothing()
 }
 
 /// Whether what is planned now is the client's own statement, by itself or by EXECUTE.

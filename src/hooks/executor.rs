@@ -98,13 +98,25 @@ unsafe fn start_write(query: *mut pg_sys::QueryDesc, eflags: c_int) {
             return start_looking(query, eflags);
         }
         start_next(query, eflags);
-        if place::is_alone(query) {
-            // Nearly every one.
-            STARTED.set(query);
-            ALONE.set(query);
-        } else {
-            guard_started(query);
+        if !place::is_alone(query) {
+            return guard_bound(query);
         }
+        // Nearly every one.
+        STARTED.set(query);
+        ALONE.set(query);
+    }
+}
+
+/// Places the guards of a write whose locks a Bind may have taken a while ago.
+///
+/// # Safety
+/// As the hook. No frame above owns anything.
+#[inline(never)]
+unsafe fn guard_bound(query: *mut pg_sys::QueryDesc) {
+    // SAFETY: by contract.
+    unsafe {
+        point::look_for_changes(query, true);
+        guard_started(query);
     }
 }
 
@@ -139,7 +151,7 @@ unsafe fn start_looking(query: *mut pg_sys::QueryDesc, eflags: c_int) {
 ///
 /// # Safety
 /// As the hook. No frame above owns anything.
-#[inline(never)]
+#[inline]
 unsafe fn guard_started(query: *mut pg_sys::QueryDesc) {
     // SAFETY: by contract.
     unsafe {

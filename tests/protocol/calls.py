@@ -112,4 +112,29 @@ for name in ("range", "loop", "cursor", "dynamic", "defer"):
     c.query(f"DROP FUNCTION wire_{name}(int, int)")
 c.query("DROP FUNCTION wire_one(int), wire_later()")
 
+# What another session sets between a Bind and its Execute: a guard asks for it, a point write has begun with its Bind.
+def bound(statement, meanwhile):
+    """A statement that is bound, and executed when another session has run a command."""
+    session = Session("postgres", "postgres")
+    session.prepare("", statement)
+    session.send(session.bind("", ()), session.message(b"H", b""))
+    assert session.read(5)[:1] == b"2", "no BindComplete"
+    c.query(meanwhile)
+    session.send(session.message(b"E", b"\0\0\0\0\0"), session.message(b"S", b""))
+    result = said(session.answer())
+    session.close()
+    return result
+
+
+c.query("CREATE TABLE held (id int PRIMARY KEY)")
+c.query("INSERT INTO held SELECT generate_series(1, 1000)")
+c.query("CREATE EXTENSION safedelete")
+none = """SELECT safedelete.set_policy('held', '{"max_rows": 0, "min_rows": 0}')"""
+check("a range that is bound before a policy", ["SD001"], bound("DELETE FROM held WHERE id < 50", none))
+c.query("SELECT safedelete.clear_policy('held')")
+check("a row that is bound before a policy", ["DELETE 1"], bound("DELETE FROM held WHERE id = 1", none))
+check("and the next one", ["SD001"], c.execute("DELETE FROM held WHERE id = 2"))
+c.query("DROP EXTENSION safedelete")
+c.query("DROP TABLE held")
+
 closing()
