@@ -106,8 +106,8 @@ pub fn starts_whole_statement() -> bool {
     CURRENT.get().depth == 0 && owner().is_portal() && portal::is_single()
 }
 
-/// Whether a query that starts is the client's own, a portal's only one, and the first that writes in its transaction. If
-/// no utility command has run there, its locks are of just now, or of its Bind.
+/// Whether a query that starts is the client's own, a portal's only one, and the first that writes in its
+/// transaction. If no utility command has run there, its locks are of just now, or of its Bind.
 #[inline(always)]
 pub fn starts_first(query: Execution) -> bool {
     let level = CURRENT.get();
