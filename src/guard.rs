@@ -17,8 +17,8 @@
 //! While rows come:
 //! * state.rs is what a guard keeps and how it is found, flow.rs how rows come through it, input.rs how they come to
 //!   it;
-//! * spool.rs keeps the rows that are collected before the first is written, packed.rs and runs.rs in memory, and
-//!   replay.rs hands them on;
+//! * spool.rs keeps the rows that are collected before the first is written, packed.rs and runs.rs in memory, pinned.rs
+//!   their page, and replay.rs hands them on;
 //! * identity.rs tells which row one is for, rows.rs the rows apart, beyond.rs those that memory has no room for;
 //! * tally.rs tells counts, threshold.rs has one judged, measure.rs reads those that are kept elsewhere (MERGE,
 //!   upserts; direct.rs foreign servers), made.rs tells rows that the running sum has made itself;
@@ -52,6 +52,7 @@ mod orders;
 mod packed;
 mod parts;
 pub mod passed_over;
+mod pinned;
 pub mod place;
 mod planned;
 pub mod point;

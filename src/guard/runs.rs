@@ -196,6 +196,7 @@ impl Runs {
     }
 
     /// The page of the row that is handed on.
+    #[inline]
     pub fn block(&self) -> pg_sys::BlockNumber {
         let block = self.tid.ip_blkid;
         u32::from(block.bi_hi) << 16 | u32::from(block.bi_lo)

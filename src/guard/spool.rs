@@ -9,9 +9,10 @@ use crate::pg::pg_sys;
 use super::identity::{self, identity};
 use super::orders::Facts;
 use super::packed::{self, Packed};
+use super::pinned::Pinned;
 use super::runs::Runs;
 use crate::pg::slots::{clear, get_some_attributes, point};
-use crate::pg::{compat, execution, heap, raw};
+use crate::pg::{compat, raw};
 
 /// Empty where its `HEAD` is zeroed.
 #[repr(C)]
@@ -19,8 +20,7 @@ pub struct Spool {
     identities: Runs,
     /// Identities are being handed on.
     replays: bool,
-    /// The page that is kept in memory.
-    pinned: pg_sys::Buffer,
+    pinned: Pinned,
     packed: Packed,
     /// What is handed on.
     slot: *mut pg_sys::TupleTableSlot,
@@ -35,12 +35,7 @@ pub struct Spool {
     here: [MaybeUninit<u64>; HERE],
 }
 
-/// How many rows of a page make a pin worth its while.
-const WORTH_A_PIN: usize = 8;
-
 const HERE: usize = 64;
-
-const NO_BUFFER: pg_sys::Buffer = pg_sys::InvalidBuffer as pg_sys::Buffer;
 
 const TTS_FLAG_EMPTY: u16 = pg_sys::TTS_FLAG_EMPTY as u16;
 /// Flags of a slot that does not stand as an identity was left in it.
@@ -343,41 +338,8 @@ impl Spool {
         // SAFETY: by contract.
         unsafe {
             let rows = self.identities.next_run();
-            if rows >= WORTH_A_PIN || self.pinned != NO_BUFFER {
-                self.pin(orders, estate, rows);
-            }
+            self.pinned.go_to(orders, estate, self.identities.block(), rows);
             self.identities.step()
-        }
-    }
-
-    /// Where enough rows of a page of a heap come, it is kept pinned for as long, as the scan would have kept it
-    /// without the guard: heap_delete pins it anew for each.
-    ///
-    /// # Safety
-    /// As `turn_page`; a run of so many rows has been gone to.
-    #[inline(never)]
-    #[allow(ffi_unwind_calls, reason = "called by bare frames, which own nothing")]
-    unsafe fn pin(&mut self, orders: &Facts, estate: *mut pg_sys::EState, rows: usize) {
-        // SAFETY: by contract; rows that were selected are on pages that exist.
-        unsafe {
-            self.unpin();
-            if rows >= WORTH_A_PIN && orders.tableoid == 0 {
-                let relation = execution::written(estate).find(|relation| (**relation).rd_id == orders.leaf);
-                if let Some(heap) = relation.filter(|relation| heap::is_heap(*relation)) {
-                    self.pinned = raw::ReadBuffer(heap, self.identities.block());
-                }
-            }
-        }
-    }
-
-    /// # Safety
-    /// The pin is this execution's.
-    #[allow(ffi_unwind_calls, reason = "called by bare frames, which own nothing")]
-    unsafe fn unpin(&mut self) {
-        let pinned = std::mem::replace(&mut self.pinned, NO_BUFFER);
-        if pinned != NO_BUFFER {
-            // SAFETY: by contract.
-            unsafe { raw::ReleaseBuffer(pinned) };
         }
     }
 
@@ -389,7 +351,7 @@ impl Spool {
     pub unsafe fn release(&mut self) {
         // SAFETY: by contract; the slot may point into the store's memory no more.
         unsafe {
-            self.unpin();
+            self.pinned.let_go();
             let store = self.store;
             self.store = std::ptr::null_mut();
             if !store.is_null() {
