@@ -42,8 +42,10 @@ pub fn install() {
         transaction::install();
         NEXT_UTILITY = pg_sys::ProcessUtility_hook.unwrap_or(NEXT_UTILITY);
         pg_sys::ProcessUtility_hook = Some(process_utility);
-        PREVIOUS_ACCESS = pg_sys::object_access_hook;
-        pg_sys::object_access_hook = Some(object_access);
+        let previous = pg_sys::object_access_hook;
+        PREVIOUS_ACCESS = previous;
+        // Where another listens as well, there is no short way.
+        pg_sys::object_access_hook = Some(if previous.is_some() { accessed } else { object_access });
         pg_sys::CacheRegisterRelcacheCallback(Some(relation_changed), pg_sys::Datum::from(0));
         let namespaces = pg_sys::SysCacheIdentifier::NAMESPACEOID as c_int;
         pg_sys::CacheRegisterSyscacheCallback(namespaces, Some(schema_changed), pg_sys::Datum::from(0));
@@ -211,18 +213,19 @@ unsafe extern "C-unwind" fn object_access(
     // SAFETY: PostgreSQL's arguments, passed on as they came.
     unsafe {
         let is_usual = access == pg_sys::ObjectAccessType::OAT_FUNCTION_EXECUTE && backend::has_query_text();
-        let previous = PREVIOUS_ACCESS;
-        if !is_usual || previous.is_some() {
+        if !is_usual {
             accessed(access, class, object, part, argument);
         }
     }
 }
 
+/// The same at length.
+///
 /// # Safety
 /// As the hook. No frame above owns anything.
 #[inline(never)]
-#[allow(ffi_unwind_calls, reason = "called by a bare frame, which owns nothing")]
-unsafe fn accessed(
+#[allow(ffi_unwind_calls, reason = "a bare frame: it owns nothing and cannot panic")]
+unsafe extern "C-unwind" fn accessed(
     access: pg_sys::ObjectAccessType::Type,
     class: pg_sys::Oid,
     object: pg_sys::Oid,

@@ -28,6 +28,8 @@ struct Known {
     /// The one by which it was written last, of which none speaks.
     column: i16,
     lookup: Lookup,
+    /// So many rows are free.
+    free: u64,
 }
 
 /// An index of a table, and the operator of a condition by which a scan of it finds one row at most.
@@ -49,6 +51,7 @@ const UNKNOWN: Known = Known {
     checked: 0,
     column: NO_COLUMN,
     lookup: NO_LOOKUP,
+    free: 0,
 };
 
 static TABLES: Local<[Known; SLOTS]> = Local::new([UNKNOWN; SLOTS]);
@@ -81,6 +84,7 @@ pub fn remember(target: &Target) {
         checked: target.checked(),
         column: NO_COLUMN,
         lookup: NO_LOOKUP,
+        free: target.in_force().bounds().surely_within(),
     };
     TABLES.put(slot(target.relation), known);
 }
@@ -116,7 +120,9 @@ impl Keyed {
         let command =
             if self.kind == pg_sys::CmdType::CMD_DELETE { Command::Delete } else { Command::Update };
         let write = Write { command, relation: self.relation, only: !self.with_children };
-        let free = policy::of(self.relation).bounds().surely_within();
+        let known = TABLES.at(slot(self.relation));
+        let is_as_it_was = known.relation == self.relation && known.as_of == self.as_of;
+        let free = if is_as_it_was { known.free } else { policy::of(self.relation).bounds().surely_within() };
         let keyed = Finding::of_keyed(write, free, self.target_index);
         Finding { sets_volatile: self.sets_volatile, ..keyed }
     }

@@ -28,16 +28,23 @@ pub unsafe fn attach(plan: *mut pg_sys::PlannedStmt, findings: &[Option<Finding>
     // SAFETY: a finished plan, ours to change until the planner hook returns.
     unsafe {
         let counts_all = analysis::looks_at_all();
+        let main = nodes::cast::<pg_sys::ModifyTable, _>((*plan).planTree, NodeTag::T_ModifyTable);
         if !counts_all
-            && let ([Some(finding)], Some(modify)) =
-                (findings, nodes::cast::<pg_sys::ModifyTable, _>((*plan).planTree, NodeTag::T_ModifyTable))
+            && let ([Some(finding)], Some(modify)) = (findings, main)
             && (*modify).canSetTag
             && point_write(plan, modify, finding).is_some_and(|most| meets_expectation(finding, most))
         {
             // Nearly every write ends here.
             return;
         }
-        let targets = modify_tables(plan);
+        let all;
+        let targets = match &main {
+            Some(main) if !(*plan).hasModifyingCTE => std::slice::from_ref(main),
+            _ => {
+                all = modify_tables(plan);
+                all.as_slice()
+            }
+        };
         for (place, finding) in findings.iter().enumerate() {
             let Some(finding) = *finding else { continue };
             let is_its_own = |modify: &&*mut pg_sys::ModifyTable| writes(plan, **modify, &finding);

@@ -49,6 +49,12 @@ pub fn runs_query() -> bool {
     })
 }
 
+/// Whether its plan is a cached one: the client's Bind took the locks a while ago.
+#[inline]
+pub fn has_cached_plan() -> bool {
+    active().is_some_and(|portal| !portal.cplan.is_null())
+}
+
 /// The command up to which the utility command that it runs sees the transaction's own rows, where it has a
 /// snapshot: the transaction's running command.
 #[inline]

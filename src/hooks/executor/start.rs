@@ -7,7 +7,7 @@ use crate::engines::{self, running};
 use crate::guard::{elsewhere, late, place, point};
 use crate::keep::follow;
 use crate::pg::execution::Execution;
-use crate::pg::{frame, pg_sys, raw};
+use crate::pg::{frame, pg_sys, portal, raw};
 use crate::{ledger, levels, usual};
 
 type Hook = unsafe extern "C-unwind" fn(*mut pg_sys::QueryDesc, c_int);
@@ -74,7 +74,7 @@ unsafe fn start_write(query: *mut pg_sys::QueryDesc, eflags: c_int) {
     }
 }
 
-/// Places the guards of a write whose locks a Bind may have taken a while ago.
+/// Places the guards of a write whose locks are of just now, or of a Bind a while ago.
 ///
 /// # Safety
 /// As the hook. No frame above owns anything.
@@ -82,7 +82,9 @@ unsafe fn start_write(query: *mut pg_sys::QueryDesc, eflags: c_int) {
 unsafe fn guard_bound(query: *mut pg_sys::QueryDesc) {
     // SAFETY: by contract.
     unsafe {
-        point::look_for_changes(query, true);
+        if levels::current().is_outside() && portal::has_cached_plan() {
+            point::look_for_changes(query, true);
+        }
         guard_started(query);
     }
 }
