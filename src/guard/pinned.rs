@@ -1,5 +1,5 @@
-//! The page of a heap whose rows are handed on, kept pinned for as long, as the scan would have kept it without the guard:
-//! heap_delete pins it anew for each.
+//! The page of a heap whose rows are handed on, kept pinned for as long, as the scan would have kept it without the
+//! guard: heap_delete pins it anew for each.
 
 use crate::pg::pg_sys;
 
