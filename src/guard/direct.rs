@@ -5,6 +5,7 @@ use core::ffi::c_int;
 use crate::pg::pg_sys;
 use pgrx::pg_sys::NodeTag;
 
+use super::orders::Flow;
 use super::state::{GuardState, orders_of};
 use crate::pg::{compat, nodes, raw};
 
@@ -64,10 +65,38 @@ pub unsafe fn instrument(scans: *mut pg_sys::List) {
 pub unsafe fn sent(guard: *mut GuardState) -> Vec<u64> {
     // SAFETY: `settle` gave the scans instruments.
     unsafe {
-        let write = orders_of(guard).write;
-        (0..nodes::length((*guard).direct))
-            .map(|i| write.deletes(written_by(scan(guard, i)) as u64))
-            .collect()
+        let (write, flow) = (orders_of(guard).write, orders_of(guard).flow);
+        let rows = |i| {
+            let scan = scan(guard, i);
+            // The instrument of the child itself does not know yet of the row that is handed on.
+            let comes_by = flow == Flow::Direct { returning: true } && std::ptr::eq(scan, (*guard).child);
+            if comes_by { (*guard).passed + (*guard).made } else { written_by(scan) as u64 }
+        };
+        (0..nodes::length((*guard).direct)).map(|i| write.deletes(rows(i))).collect()
+    }
+}
+
+/// The same, with the table of each; the OID is 0 where the plan does not tell.
+///
+/// # Safety
+/// As `sent`.
+pub unsafe fn sent_from(guard: *mut GuardState) -> Vec<(pg_sys::Oid, u64)> {
+    // SAFETY: by contract.
+    unsafe {
+        let table = |i| written_table(guard, scan(guard, i)).unwrap_or(pg_sys::InvalidOid);
+        sent(guard).into_iter().enumerate().map(|(i, rows)| (table(i), rows)).collect()
+    }
+}
+
+/// The table that a foreign scan writes by itself.
+///
+/// # Safety
+/// `scan` is one of those of `guard`, which runs.
+pub unsafe fn written_table(guard: *mut GuardState, scan: *mut pg_sys::PlanState) -> Option<pg_sys::Oid> {
+    // SAFETY: by contract: it names its result relation.
+    unsafe {
+        let relation = (*(*scan).plan.cast::<pg_sys::ForeignScan>()).resultRelation;
+        nodes::range_table_entry((*(*guard).estate).es_range_table, relation).map(|entry| (*entry).relid)
     }
 }
 

@@ -165,15 +165,11 @@ pub unsafe fn count_foreign_parts(guard: *mut GuardState) {
         if orders_of(guard).flow != (Flow::Direct { returning: false }) {
             return;
         }
-        let table = (*(*guard).estate).es_range_table;
         let mut i = 0;
         while i < nodes::length((*guard).direct) {
             let scan = direct::scan(guard, i);
-            let plan = (*scan).plan.cast::<pg_sys::ForeignScan>();
-            let at = (*plan).resultRelation as usize;
-            if at > 0 && at <= nodes::length(table) {
-                let entry = (*(*table).elements.add(at - 1)).ptr_value.cast::<pg_sys::RangeTblEntry>();
-                count_in_parts(guard, (*entry).relid, direct::written_by(scan) as u64);
+            if let Some(table) = direct::written_table(guard, scan) {
+                count_in_parts(guard, table, direct::written_by(scan) as u64);
             }
             i += 1;
         }

@@ -67,6 +67,16 @@ impl Parts {
         Ok(())
     }
 
+    /// Of the rows counted, foreign servers have deleted so many of these tables already, scan by scan.
+    pub fn note_sent(&mut self, sent: &[(pg_sys::Oid, u64)]) {
+        for i in 0..self.parts.len() {
+            let rows =
+                sent.iter().map(|(leaf, rows)| if self.of_leaf(*leaf).1.contains(&i) { *rows } else { 0 });
+            let rows = rows.collect();
+            self.parts[i].task.note_sent(rows);
+        }
+    }
+
     /// A row more that the sum had counted before: it adds nothing, but may go now.
     pub fn note_made(&mut self, leaf: pg_sys::Oid) {
         let (parts, lies_in) = self.of_leaf(leaf);

@@ -1,5 +1,7 @@
 //! Counts that are the parts' or the sum's, told to the execution; a refusal is raised. Bare frames, as place.rs.
 
+use super::direct;
+use super::orders::Flow;
 use super::state::{self, GuardState, Made, orders_of};
 use crate::pg::frame;
 use crate::pg::pg_sys;
@@ -15,8 +17,11 @@ pub unsafe fn count_in_parts(guard: *mut GuardState, leaf: pg_sys::Oid, rows: u6
     // SAFETY: by contract; what it has started with lives as long as the guard.
     unsafe {
         let refused: Option<Frozen> = frame::guarded(|| {
-            let execution = (*guard).execution;
-            if execution.is_null() { None } else { (*execution).parts.as_mut()?.count(leaf, rows).err() }
+            let parts = (*guard).execution.as_mut()?.parts.as_mut()?;
+            if matches!(orders_of(guard).flow, Flow::Direct { .. }) {
+                parts.note_sent(&direct::sent_from(guard));
+            }
+            parts.count(leaf, rows).err()
         });
         if let Some(frozen) = refused {
             report::raise(&frozen);

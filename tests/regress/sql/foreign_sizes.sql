@@ -43,6 +43,13 @@ BEGIN;
 WITH d AS (DELETE FROM small WHERE id <= 200 RETURNING id) SELECT count(*) FROM d;
 ROLLBACK;
 WITH d AS (DELETE FROM small WHERE id <= 201 RETURNING id) SELECT count(*) FROM d;
+-- Held against the size from the first row on.
+SET safedelete.min_rows = 0;
+BEGIN;
+WITH d AS (DELETE FROM small WHERE id <= 200 RETURNING id) SELECT count(*) FROM d;
+ROLLBACK;
+WITH d AS (DELETE FROM small WHERE id <= 201 RETURNING id) SELECT count(*) FROM d;
+SET safedelete.min_rows = 100;
 -- A sum of a loop, and of a transaction.
 BEGIN;
 DO $$ BEGIN FOR i IN 0..3 LOOP DELETE FROM small WHERE id BETWEEN 50 * i + 1 AND 50 * i + 50; END LOOP; END $$;
@@ -70,6 +77,21 @@ BEGIN;
 DELETE FROM whole WHERE id BETWEEN 1 AND 400 OR id BETWEEN 1000 AND 1099;
 ROLLBACK;
 DELETE FROM whole WHERE id BETWEEN 1 AND 400 OR id BETWEEN 1000 AND 1100;
+-- The foreign part has a policy of its own: it is counted when its server has deleted, and its rows may come by.
+SECURITY LABEL FOR safedelete ON FOREIGN TABLE whole_far IS '{"min_rows": 0}';
+BEGIN;
+DELETE FROM whole WHERE id BETWEEN 1 AND 200;
+ROLLBACK;
+DELETE FROM whole WHERE id BETWEEN 1 AND 201;
+BEGIN;
+WITH d AS (DELETE FROM whole WHERE id BETWEEN 1 AND 200 RETURNING id) SELECT count(*) FROM d;
+ROLLBACK;
+WITH d AS (DELETE FROM whole WHERE id BETWEEN 1 AND 201 RETURNING id) SELECT count(*) FROM d;
+BEGIN;
+DO $$ BEGIN FOR i IN 0..3 LOOP DELETE FROM whole WHERE id BETWEEN 50 * i + 1 AND 50 * i + 50; END LOOP; END $$;
+ROLLBACK;
+DO $$ BEGIN FOR i IN 0..4 LOOP DELETE FROM whole WHERE id BETWEEN 50 * i + 1 AND 50 * i + 50; END LOOP; END $$;
+SECURITY LABEL FOR safedelete ON FOREIGN TABLE whole_far IS NULL;
 -- The foreign part goes when its server has been asked and the near one is counted in part.
 CREATE TABLE later (id int, v int) PARTITION BY RANGE (id);
 CREATE TABLE later_near PARTITION OF later FOR VALUES FROM (-1000) TO (1);
