@@ -76,6 +76,10 @@ unsafe extern "C-unwind" fn process_utility(
     unsafe {
         // There always is one.
         let is_execute = (*(*statement).utilityStmt).type_ == NodeTag::T_ExecuteStmt;
+        if is_execute && levels::current().is_outside() {
+            // Its plan may be from before.
+            backend::take_in_changes();
+        }
         if !is_execute || !levels::enter_clients_execute() {
             // The same arguments: a jump.
             return run_utility(

@@ -14,7 +14,6 @@ use crate::pg::execution::Execution;
 use crate::pg::local::{Lent, Local};
 use crate::pg::nodes::Node;
 use crate::pg::{backend, frame, pg_sys, portal};
-use crate::usual::{self, Unusual};
 
 mod background;
 mod level;
@@ -106,24 +105,22 @@ pub fn starts_whole_statement() -> bool {
     CURRENT.get().depth == 0 && owner().is_portal() && portal::is_single()
 }
 
-/// Whether a query that starts is the client's own, a portal's only one, and the first that writes in its transaction.
-/// If no utility command has run there, its locks are of just now; those of a Bind may not be, whose portal has a
-/// cached plan, as EXECUTE's has.
+/// Whether a query that starts is the client's own, a portal's only one, and what other sessions have changed was taken
+/// in just now: by analysing a simple query, or before EXECUTE. A Bind may have been a while ago.
 #[inline(always)]
-pub fn starts_first(query: Execution) -> bool {
+pub fn starts_fresh(query: Execution) -> bool {
     let level = CURRENT.get();
-    let is_new = match level.depth {
-        0 => !portal::has_cached_plan(),
-        depth => depth == 1 && level.kind == Kind::Execute,
-    };
-    is_new && portal::is_of(query.statement()) && query.saw_nothing()
+    (level.depth == 0 || level.is_execute()) && portal::is_hidden() && portal::is_of(query.statement())
 }
 
 /// Whether what is planned now is the client's own statement, by itself or by EXECUTE.
 pub fn plans_clients_own() -> bool {
     let level = CURRENT.get();
+    if level.depth == 0 {
+        return !outermost::runs_function();
+    }
     // EXECUTE plans before its query has a portal; a function that its arguments call has a context.
-    !level.is_below() || (level.depth == 1 && level.kind == Kind::Execute && backend::error_contexts() == 0)
+    level.is_clients_execute() || (level.is_execute() && backend::error_contexts() == 0)
 }
 
 /// Whether a statement that starts now is PostgreSQL's own write.
@@ -245,7 +242,6 @@ pub fn enter_utility(utility: Option<Node>, kept: Option<Copied>, explaining: bo
     let outer = Surroundings::now();
     let level = outer.level;
     let serial = Owner::new();
-    usual::set(Unusual::Utility, true);
     if level.depth == 0 {
         begin(backend::command_id());
         OWNER.set(outermost::utility_owner(serial));
@@ -354,7 +350,6 @@ pub fn end_usual_transaction() {
 /// A transaction has ended.
 pub fn transaction_ended() {
     end_usual_transaction();
-    usual::set(Unusual::Utility, false);
     outermost::transaction_ended();
 }
 

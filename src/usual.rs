@@ -22,8 +22,6 @@ pub enum Unusual {
     OwnCeilingChanged,
     /// A statement of this transaction has an owner other than the portal.
     Owner,
-    /// A utility command has run in this transaction: BEGIN, or one that may have taken locks.
-    Utility,
 }
 
 impl Unusual {
@@ -32,8 +30,7 @@ impl Unusual {
     }
 }
 
-/// The library may have been loaded in the middle of a transaction.
-static BITS: Local<u8> = Local::new(Unusual::Engine.bit() | Unusual::Utility.bit());
+static BITS: Local<u8> = Local::new(Unusual::Engine.bit());
 
 /// Whether nothing is otherwise.
 #[inline(always)]

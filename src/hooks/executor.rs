@@ -94,7 +94,7 @@ unsafe fn start_write(query: *mut pg_sys::QueryDesc, eflags: c_int) {
     // SAFETY: by contract.
     unsafe {
         ADDS.set(std::ptr::null_mut());
-        if !usual::is_usual() || !levels::starts_first(Execution::of(query)) {
+        if !usual::is_usual() || !levels::starts_fresh(Execution::of(query)) {
             return start_looking(query, eflags);
         }
         start_next(query, eflags);
@@ -108,7 +108,7 @@ unsafe fn start_write(query: *mut pg_sys::QueryDesc, eflags: c_int) {
     }
 }
 
-/// Starts a write where something is otherwise, or may have changed since the transaction began.
+/// Starts a write where something is otherwise, or may have changed unseen.
 ///
 /// # Safety
 /// As the hook. No frame above owns anything.
