@@ -14,6 +14,7 @@ use crate::pg::execution::Execution;
 use crate::pg::local::{Lent, Local};
 use crate::pg::nodes::Node;
 use crate::pg::{backend, frame, pg_sys, portal};
+use crate::usual::{self, Unusual};
 
 mod background;
 mod level;
@@ -106,11 +107,14 @@ pub fn starts_whole_statement() -> bool {
 }
 
 /// Whether a query that starts is the client's own, a portal's only one, and what other sessions have changed was taken
-/// in just now: by analysing a simple query, or before EXECUTE. A Bind may have been a while ago.
+/// in just now: by analysing a simple query, or with the locks of EXECUTE's, whose transaction has begun with this
+/// message. A Bind may have been a while ago.
 #[inline(always)]
 pub fn starts_fresh(query: Execution) -> bool {
     let level = CURRENT.get();
-    (level.depth == 0 || level.is_execute()) && portal::is_hidden() && portal::is_of(query.statement())
+    portal::is_hidden()
+        && portal::is_of(query.statement())
+        && (level.depth == 0 || (level.is_execute() && portal::begins_transaction()))
 }
 
 /// Whether what is planned now is the client's own statement, by itself or by EXECUTE.
@@ -217,14 +221,28 @@ pub fn usually_ended(query: Execution) -> Option<Owner> {
     outermost::usual_owner().filter(|_| portal::is_last(query.statement()))
 }
 
-/// Enters EXECUTE, where it is plainly the client's own, by reading and writing variables alone. The query that it runs
-/// is all that there is, so nothing is left for those below; [`leave_clients_execute`] ends it.
+/// Enters EXECUTE, where it is plainly the client's own, and the first statement of its transaction, by reading and
+/// writing variables alone.
 #[inline(always)]
+pub fn enter_first_execute() -> bool {
+    enter_execute(|began| began == 0 && !usual::is([Unusual::Utility]))
+}
+
+/// The same of any that is the client's. The query that it runs is all that there is, so nothing is left for those
+/// below; [`leave_clients_execute`] ends it.
 pub fn enter_clients_execute() -> bool {
+    enter_execute(|_| true)
+}
+
+#[inline(always)]
+fn enter_execute(is_meant: impl FnOnce(pg_sys::CommandId) -> bool) -> bool {
     if CURRENT.get().depth > 0 || !outermost::is_usual() {
         return false;
     }
     let Some(began) = portal::saw() else { return false };
+    if !is_meant(began) {
+        return false;
+    }
     begin(began);
     OWNER.set(Owner::new());
     CURRENT.set(Level { depth: 1, kind: Kind::Execute, owns: true, ..OUTSIDE });
@@ -242,6 +260,7 @@ pub fn enter_utility(utility: Option<Node>, kept: Option<Copied>, explaining: bo
     let outer = Surroundings::now();
     let level = outer.level;
     let serial = Owner::new();
+    usual::set(Unusual::Utility, true);
     if level.depth == 0 {
         begin(backend::command_id());
         OWNER.set(outermost::utility_owner(serial));
@@ -350,6 +369,7 @@ pub fn end_usual_transaction() {
 /// A transaction has ended.
 pub fn transaction_ended() {
     end_usual_transaction();
+    usual::set(Unusual::Utility, false);
     outermost::transaction_ended();
 }
 

@@ -22,6 +22,8 @@ pub enum Unusual {
     OwnCeilingChanged,
     /// A statement of this transaction has an owner other than the portal.
     Owner,
+    /// A utility command has run in this transaction, and may have taken locks.
+    Utility,
 }
 
 impl Unusual {
@@ -30,12 +32,19 @@ impl Unusual {
     }
 }
 
-static BITS: Local<u8> = Local::new(Unusual::Engine.bit());
+/// The library may have been loaded in the middle of a transaction.
+static BITS: Local<u8> = Local::new(Unusual::Engine.bit() | Unusual::Utility.bit());
 
 /// Whether nothing is otherwise.
 #[inline(always)]
 pub fn is_usual() -> bool {
     BITS.get() == 0
+}
+
+/// Whether nothing is that a write has to know which starts now, as new as everything that it hangs on.
+#[inline(always)]
+pub fn starts_usual() -> bool {
+    BITS.get() & !Unusual::Utility.bit() == 0
 }
 
 /// Whether this is so. Several may be asked for at once: whether any is.

@@ -94,7 +94,7 @@ unsafe fn start_write(query: *mut pg_sys::QueryDesc, eflags: c_int) {
     // SAFETY: by contract.
     unsafe {
         ADDS.set(std::ptr::null_mut());
-        if !usual::is_usual() || !levels::starts_fresh(Execution::of(query)) {
+        if !usual::starts_usual() || !levels::starts_fresh(Execution::of(query)) {
             return start_looking(query, eflags);
         }
         start_next(query, eflags);

@@ -61,21 +61,16 @@ pub(super) fn usual_owner() -> Option<Owner> {
     (is_usual() && portal::is_single()).then(Owner::of_portal)
 }
 
-/// Whether what the active portal runs outside of everything is the client's, and that is plain.
+/// Whether what the active portal runs outside of everything is plainly the client's.
 #[inline]
 pub(super) fn is_usual() -> bool {
-    USUAL.get() && is_clients()
+    USUAL.get() && portal::is_unnamed()
 }
 
 /// Whether there is an active portal outside of everything, and it is the client's: no cursor of [`runs_function`].
 #[inline]
 pub(super) fn is_clients() -> bool {
-    portal::is_unnamed() || is_named_clients()
-}
-
-#[inline(never)]
-fn is_named_clients() -> bool {
-    portal::is_active() && !runs_function()
+    portal::is_unnamed() || (portal::is_active() && !runs_function())
 }
 
 /// Whether a function runs outside of everything: a deferred trigger's at COMMIT, or one that the protocol calls. What

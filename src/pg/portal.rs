@@ -63,6 +63,14 @@ pub fn is_hidden() -> bool {
     active().is_some_and(|portal| !portal.visible)
 }
 
+/// Whether the transaction has begun with the message that has made it. Not known is no.
+#[inline(always)]
+pub fn begins_transaction() -> bool {
+    // SAFETY: NULL, or what this process tells pg_stat_activity: 0, or what is older, where it is to tell nothing.
+    let told = unsafe { pg_sys::MyBEEntry.as_ref() };
+    active().zip(told).is_some_and(|(portal, told)| portal.creation_time == told.st_xact_start_timestamp)
+}
+
 /// The command up to which the utility command that it runs sees the transaction's own rows, where it has a
 /// snapshot: the transaction's running command.
 #[inline]
