@@ -78,9 +78,9 @@ unsafe extern "C-unwind" fn process_utility(
     unsafe {
         // There always is one.
         let is_execute = (*(*statement).utilityStmt).type_ == NodeTag::T_ExecuteStmt;
-        if !is_execute || !levels::enter_clients_execute() {
+        if !is_execute || !levels::enter_first_execute() {
             // The same arguments: a jump.
-            return run_utility(
+            return run_at_length(
                 statement,
                 query_string,
                 read_only_tree,
@@ -102,10 +102,48 @@ unsafe extern "C-unwind" fn process_utility(
             destination,
             completion,
         );
-        if ledger::is_in_use() {
-            forget_own(levels::own_sum());
+        executed();
+    }
+}
+
+/// Ends what `levels::enter_clients_execute` began.
+#[inline]
+fn executed() {
+    if ledger::is_in_use() {
+        forget_own(levels::own_sum());
+    }
+    levels::leave_clients_execute();
+}
+
+/// Runs EXECUTE where its plan may be older than what other sessions have changed, or any other utility command.
+///
+/// # Safety
+/// As the hook. No frame above owns anything.
+#[inline(never)]
+#[allow(ffi_unwind_calls, reason = "a bare frame: it owns nothing and cannot panic")]
+#[allow(clippy::too_many_arguments, reason = "PostgreSQL's signature")]
+unsafe extern "C-unwind" fn run_at_length(
+    statement: *mut pg_sys::PlannedStmt,
+    query_string: *const c_char,
+    read_only_tree: bool,
+    context: pg_sys::ProcessUtilityContext::Type,
+    params: pg_sys::ParamListInfo,
+    environment: *mut pg_sys::QueryEnvironment,
+    destination: *mut pg_sys::DestReceiver,
+    completion: *mut pg_sys::QueryCompletion,
+) {
+    // SAFETY: as the caller says.
+    unsafe {
+        let is_execute = (*(*statement).utilityStmt).type_ == NodeTag::T_ExecuteStmt;
+        if is_execute && levels::current().is_outside() {
+            raw::AcceptInvalidationMessages();
         }
-        levels::leave_clients_execute();
+        let is_entered = is_execute && levels::enter_clients_execute();
+        let next: Utility = if is_entered { NEXT_UTILITY } else { run_utility };
+        next(statement, query_string, read_only_tree, context, params, environment, destination, completion);
+        if is_entered {
+            executed();
+        }
     }
 }
 

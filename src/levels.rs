@@ -106,20 +106,27 @@ pub fn starts_whole_statement() -> bool {
     CURRENT.get().depth == 0 && owner().is_portal() && portal::is_single()
 }
 
-/// Whether a query that starts is the client's own, a portal's only one, and the first that writes in its
-/// transaction. If no utility command has run there, its locks are of just now, or of its Bind.
+/// Whether a query that starts is the client's own, a portal's only one, and what other sessions have changed was taken
+/// in just now: by analysing a simple query, or with the locks of an EXECUTE or a Bind that has begun the transaction.
 #[inline(always)]
-pub fn starts_first(query: Execution) -> bool {
+pub fn starts_fresh(query: Execution) -> bool {
     let level = CURRENT.get();
-    let is_clients = level.depth == 0 || (level.depth == 1 && level.kind == Kind::Execute);
-    is_clients && portal::is_of(query.statement()) && query.saw_nothing()
+    let is_fresh = if level.depth == 0 {
+        portal::is_hidden() || (portal::is_unnamed() && portal::begins_transaction())
+    } else {
+        level.is_execute() && portal::is_hidden() && portal::begins_transaction()
+    };
+    is_fresh && portal::is_of(query.statement())
 }
 
 /// Whether what is planned now is the client's own statement, by itself or by EXECUTE.
 pub fn plans_clients_own() -> bool {
     let level = CURRENT.get();
+    if level.depth == 0 {
+        return !outermost::runs_function();
+    }
     // EXECUTE plans before its query has a portal; a function that its arguments call has a context.
-    !level.is_below() || (level.depth == 1 && level.kind == Kind::Execute && backend::error_contexts() == 0)
+    level.is_clients_execute() || (level.is_execute() && backend::error_contexts() == 0)
 }
 
 /// Whether a statement that starts now is PostgreSQL's own write.
@@ -216,14 +223,28 @@ pub fn usually_ended(query: Execution) -> Option<Owner> {
     outermost::usual_owner().filter(|_| portal::is_last(query.statement()))
 }
 
-/// Enters EXECUTE, where it is plainly the client's own, by reading and writing variables alone. The query that it runs
-/// is all that there is, so nothing is left for those below; [`leave_clients_execute`] ends it.
+/// Enters EXECUTE, where it is plainly the client's own, and the first statement of its transaction, by reading and
+/// writing variables alone.
 #[inline(always)]
+pub fn enter_first_execute() -> bool {
+    enter_execute(|began| began == 0 && !usual::is([Unusual::Utility]))
+}
+
+/// The same of any that is the client's. The query that it runs is all that there is, so nothing is left for those
+/// below; [`leave_clients_execute`] ends it.
 pub fn enter_clients_execute() -> bool {
+    enter_execute(|_| true)
+}
+
+#[inline(always)]
+fn enter_execute(is_meant: impl FnOnce(pg_sys::CommandId) -> bool) -> bool {
     if CURRENT.get().depth > 0 || !outermost::is_usual() {
         return false;
     }
     let Some(began) = portal::saw() else { return false };
+    if !is_meant(began) {
+        return false;
+    }
     begin(began);
     OWNER.set(Owner::new());
     CURRENT.set(Level { depth: 1, kind: Kind::Execute, owns: true, ..OUTSIDE });

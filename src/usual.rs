@@ -22,7 +22,7 @@ pub enum Unusual {
     OwnCeilingChanged,
     /// A statement of this transaction has an owner other than the portal.
     Owner,
-    /// A utility command has run in this transaction: BEGIN, or one that may have taken locks.
+    /// A utility command has run in this transaction, and may have taken locks.
     Utility,
 }
 
@@ -39,6 +39,12 @@ static BITS: Local<u8> = Local::new(Unusual::Engine.bit() | Unusual::Utility.bit
 #[inline(always)]
 pub fn is_usual() -> bool {
     BITS.get() == 0
+}
+
+/// Whether nothing is that a write has to know which starts now, as new as everything that it hangs on.
+#[inline(always)]
+pub fn starts_usual() -> bool {
+    BITS.get() & !Unusual::Utility.bit() == 0
 }
 
 /// Whether this is so. Several may be asked for at once: whether any is.

@@ -121,7 +121,8 @@ impl Keyed {
             if self.kind == pg_sys::CmdType::CMD_DELETE { Command::Delete } else { Command::Update };
         let write = Write { command, relation: self.relation, only: !self.with_children };
         let known = TABLES.at(slot(self.relation));
-        let is_as_it_was = known.relation == self.relation && known.as_of == self.as_of;
+        // Planning locks indexes, and so may have taken in what has changed.
+        let is_as_it_was = known.relation == self.relation && known.as_of == settings::generation();
         let free = if is_as_it_was { known.free } else { policy::of(self.relation).bounds().surely_within() };
         let keyed = Finding::of_keyed(write, free, self.target_index);
         Finding { sets_volatile: self.sets_volatile, ..keyed }

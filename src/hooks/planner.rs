@@ -10,7 +10,7 @@ use crate::engines;
 use crate::guard::attach;
 use crate::guard::elsewhere::{self, Prepared};
 use crate::pg::nodes::Node;
-use crate::pg::{frame, raw};
+use crate::pg::{backend, frame, raw};
 use crate::usual::{self, Unusual};
 
 /// The hook that was there before, or what PostgreSQL runs without.
@@ -154,6 +154,8 @@ unsafe fn plan_at_length(
 ) -> *mut pg_sys::PlannedStmt {
     // SAFETY: by contract.
     unsafe {
+        // What a glance has found is compared with what has come since.
+        backend::take_in_changes();
         let query = Node::of(parse);
         if let Some(query) = query.filter(|_| !engines::may_be_here())
             && let Some(keyed) = known::look(query)

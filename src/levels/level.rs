@@ -50,16 +50,21 @@ impl Level {
     #[inline]
     pub fn is_clients_own(&self) -> bool {
         match self.depth {
-            // Without a portal it is a deferred trigger's at COMMIT.
-            0 => portal::is_active(),
+            0 => outermost::is_clients(),
             _ => self.is_clients_execute(),
         }
     }
 
-    /// Whether EXECUTE is the client's own, and runs its query: what its arguments call runs below it.
+    /// Whether this is EXECUTE, the client's own: not that of a function outside of everything.
+    #[inline]
+    pub(super) fn is_execute(&self) -> bool {
+        self.depth == 1 && self.kind == Kind::Execute && self.owns
+    }
+
+    /// Whether it runs its query, too: what its arguments call runs below it, cursors among that.
     #[inline]
     pub(super) fn is_clients_execute(&self) -> bool {
-        self.depth == 1 && self.kind == Kind::Execute && portal::runs_query()
+        self.is_execute() && portal::is_hidden() && portal::runs_query()
     }
 
     /// Whether what starts or ends now runs below the client's statement.

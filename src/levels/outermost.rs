@@ -61,10 +61,22 @@ pub(super) fn usual_owner() -> Option<Owner> {
     (is_usual() && portal::is_single()).then(Owner::of_portal)
 }
 
-/// Whether what the active portal runs outside of everything is the client's.
+/// Whether what the active portal runs outside of everything is plainly the client's.
 #[inline]
 pub(super) fn is_usual() -> bool {
-    USUAL.get()
+    USUAL.get() && portal::is_unnamed()
+}
+
+/// Whether there is an active portal outside of everything, and it is the client's: no cursor of [`runs_function`].
+#[inline]
+pub(super) fn is_clients() -> bool {
+    portal::is_unnamed() || (portal::is_active() && !runs_function())
+}
+
+/// Whether a function runs outside of everything: a deferred trigger's at COMMIT, or one that the protocol calls. What
+/// it runs has a portal, too, where it is a cursor.
+pub(super) fn runs_function() -> bool {
+    backend::trigger_depth() > 0 || running_call().is_some()
 }
 
 /// Whom a query belongs to that runs outside of any other; without one, what starts now.
@@ -72,25 +84,24 @@ pub(super) fn is_usual() -> bool {
 pub(super) fn owner(query: Option<Execution>) -> Owner {
     // A portal is a statement of the client: rules may make several queries of it, and it may be
     // run in parts, other statements between them.
-    if USUAL.get() && portal::is_active() { Owner::of_portal() } else { unusual_owner(query) }
+    if is_usual() { Owner::of_portal() } else { unusual_owner(query) }
 }
 
 #[cold]
 fn unusual_owner(query: Option<Execution>) -> Owner {
-    let call = running_call();
-    if portal::is_active() && call.is_none() {
+    // A portal is a cursor of the function's in these two.
+    if backend::trigger_depth() > 0 {
+        return Owner::COMMIT;
+    }
+    if let Some(call) = running_call() {
+        return call;
+    }
+    if portal::is_active() {
         CALL.set(None);
         // Beside an engine each statement is looked at.
         let is_plain = !backend::is_binary_upgrade() && !backend::is_background_worker();
         USUAL.set(is_plain && !engines::may_be_here());
         return Owner::of_portal();
-    }
-    if backend::trigger_depth() > 0 {
-        return Owner::COMMIT;
-    }
-    if let Some(call) = call {
-        // A portal is a cursor of the function's then.
-        return call;
     }
     // SPI has one context callback of its own; functions and PostgreSQL's workers have another.
     if backend::error_contexts() > 1 {

@@ -149,6 +149,24 @@ pub fn is_transaction_block() -> bool {
     }
 }
 
+/// Takes in what other sessions have changed, unless the transaction has begun with the client's message that is at
+/// work, a single statement. PostgreSQL does so whenever it locks a relation, but not for a lock that the transaction
+/// holds already.
+///
+/// # Safety
+/// No frame above owns anything.
+#[allow(ffi_unwind_calls, reason = "called by bare frames, which own nothing")]
+pub unsafe fn take_in_changes() {
+    // SAFETY: by contract; it reads the transaction's state.
+    unsafe {
+        let is_new = !raw::IsTransactionBlock()
+            && raw::GetCurrentTransactionStartTimestamp() == raw::GetCurrentStatementStartTimestamp();
+        if !is_new {
+            raw::AcceptInvalidationMessages();
+        }
+    }
+}
+
 pub fn database() -> pg_sys::Oid {
     // SAFETY: reads a variable.
     unsafe { pg_sys::MyDatabaseId }

@@ -94,13 +94,6 @@ impl Execution {
         unsafe { self.desc().snapshot.as_ref() }.map_or(0, |snapshot| snapshot.curcid)
     }
 
-    /// Whether it surely sees nothing that the transaction has done itself.
-    #[inline]
-    pub fn saw_nothing(self) -> bool {
-        // SAFETY: as above.
-        unsafe { self.desc().snapshot.as_ref() }.is_some_and(|snapshot| snapshot.curcid == 0)
-    }
-
     /// What tells it from others that run at the same time.
     pub fn address(self) -> usize {
         self.0.addr()

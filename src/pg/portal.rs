@@ -49,10 +49,26 @@ pub fn runs_query() -> bool {
     })
 }
 
-/// Whether its plan is a cached one: the client's Bind took the locks a while ago.
+/// Whether it is the unnamed one, which a message of the client's alone makes: a cursor without a name is given one.
 #[inline]
-pub fn has_cached_plan() -> bool {
-    active().is_some_and(|portal| !portal.cplan.is_null())
+pub fn is_unnamed() -> bool {
+    // SAFETY: a portal's name is a text that lives as long.
+    active().is_some_and(|portal| unsafe { *portal.name } == 0)
+}
+
+/// Whether pg_cursors leaves it out: it is of a simple query, which was analysed just now, or EXECUTE's own. What the
+/// client has bound is shown, and so is a function's cursor.
+#[inline]
+pub fn is_hidden() -> bool {
+    active().is_some_and(|portal| !portal.visible)
+}
+
+/// Whether the transaction has begun with the message that has made it. Not known is no.
+#[inline(always)]
+pub fn begins_transaction() -> bool {
+    // SAFETY: NULL, or what this process tells pg_stat_activity: 0, or what is older, where it is to tell nothing.
+    let told = unsafe { pg_sys::MyBEEntry.as_ref() };
+    active().zip(told).is_some_and(|(portal, told)| portal.creation_time == told.st_xact_start_timestamp)
 }
 
 /// The command up to which the utility command that it runs sees the transaction's own rows, where it has a

@@ -90,8 +90,114 @@ check("a call", ["called"], c.call(oid["wire_range"], 1, 60))
 check("defers", ["called"], c.call(oid["wire_defer"], 61, 120))
 check("and COMMIT is within the limit", ["COMMIT"], c.query("COMMIT"))
 
+# What a function runs outside of any statement belongs to it, whatever portal it has: deferred triggers at COMMIT, and
+# calls. So does what EXECUTE's arguments run. A cursor runs its query in a portal of its own, EXECUTE in another.
+def loop(statement):
+    return f"FOR i IN a..b LOOP {statement} END LOOP;"
+
+
+def each(statement):
+    return loop(f"FOR r IN {statement} LOOP NULL; END LOOP;")
+
+
+forms = {
+    "DELETE": loop("DELETE FROM wire WHERE id = i;"),
+    "a cursor": each("DELETE FROM wire WHERE id = i RETURNING *"),
+    "a cursor of a text": each("EXECUTE format('DELETE FROM wire WHERE id = %s RETURNING *', i)"),
+    "a named cursor": loop("""n := 'n' || i; OPEN n FOR EXECUTE 'DELETE FROM wire WHERE id = $1 RETURNING *' USING i;
+        FETCH n INTO r; CLOSE n;"""),
+    "a cursor over several": each("DELETE FROM wire WHERE id BETWEEN i * 5 AND i * 5 + 4 RETURNING *"),
+    "EXECUTE": loop("EXECUTE format('EXECUTE wire_delete(%s)', i);"),
+    "a cursor of EXECUTE": each("EXECUTE format('EXECUTE wire_returning(%s)', i)"),
+}
+c.query("INSERT INTO wire SELECT generate_series(1, 1000) ON CONFLICT DO NOTHING")
+c.query("PREPARE wire_delete(int) AS DELETE FROM wire WHERE id = $1")
+c.query("PREPARE wire_returning(int) AS DELETE FROM wire WHERE id = $1 RETURNING *")
+c.query("PREPARE wire_select(int) AS SELECT $1")
+c.query("CREATE TABLE wire_late (a int, b int)")
+c.query("""CREATE FUNCTION wire_late() RETURNS trigger LANGUAGE plpgsql AS
+  $$ BEGIN NEW.a := wire_form(NEW.a, NEW.b); RETURN NULL; END $$""")
+c.query("""CREATE CONSTRAINT TRIGGER late AFTER INSERT ON wire_late DEFERRABLE INITIALLY DEFERRED
+  FOR EACH ROW EXECUTE FUNCTION wire_late()""")
+
+
+def forms_function(body):
+    c.query(f"""CREATE OR REPLACE FUNCTION wire_form(a int, b int) RETURNS int LANGUAGE plpgsql AS
+      $$ DECLARE r record; n refcursor; BEGIN {body} RETURN 1; END $$""")
+    return int(c.query("SELECT 'wire_form'::regproc::oid")[0])
+
+
+for name, body in forms.items():
+    function = forms_function(body)
+    check(f"{name}, called by the protocol", ["SD001"], c.call(function, 1, 101))
+    check(f"{name}, by EXECUTE's arguments", ["SD001"], c.query("EXECUTE wire_delete(wire_form(1, 101))"))
+    check(f"{name}, by those of a SELECT", ["SD001"], c.query("EXECUTE wire_select(wire_form(1, 101))"))
+    check(f"{name}, at COMMIT", ["SD001"], c.query("INSERT INTO wire_late VALUES (1, 101)"))
+    c.query("BEGIN")
+    c.query("INSERT INTO wire_late VALUES (1, 101)")
+    check(f"{name}, before two-phase COMMIT", ["SD001"], c.query("PREPARE TRANSACTION 'wire'"))
+    c.query("ROLLBACK")
+
+# A row that the sum has written before counts once there.
+for name, statement in {
+    "a list": "UPDATE wire SET v = v + 1 WHERE id IN (1, 2, 3);",
+    "an array": "UPDATE wire SET v = v + 1 WHERE id = ANY ('{1, 2, 3}'::int[]);",
+    "a cursor": "FOR r IN UPDATE wire SET v = v + 1 WHERE id = 1 RETURNING * LOOP NULL; END LOOP;",
+}.items():
+    function = forms_function(loop(statement))
+    check(f"{name} again and again, called by the protocol", ["called"], c.call(function, 1, 101))
+    check(f"{name}, at COMMIT", ["INSERT 0 1"], c.query("INSERT INTO wire_late VALUES (1, 101)"))
+c.query("DROP TABLE wire_late")
+c.query("DROP FUNCTION wire_late(), wire_form(int, int)")
+
+# The next statement obeys a policy, where its transaction has held its locks for a while: Parse takes them.
+other = Connection()
+delete = "DELETE FROM wire WHERE id = $1"
+
+
+def begins(how):
+    """A transaction that has the table's locks, and another session's word since."""
+    if how == "a pipeline":
+        c.session.send(c.session.message(b"P", b"wire_held\0" + delete.encode() + b"\0\0\0"),
+                       c.session.message(b"H", b""))
+        # What has no answer of its own has to have arrived.
+        while c.session.read(1) != b"1":
+            pass
+        c.session.read(4)
+    else:
+        c.query("BEGIN")
+        if how == "a chain":
+            c.query("COMMIT AND CHAIN")
+        c.session.prepare("wire_held", delete)
+    other.query("""SECURITY LABEL FOR safedelete ON TABLE wire IS '{"max_rows": 0}'""")
+
+
+for how in ("a block", "a chain", "a pipeline"):
+    for name, ask in {
+        "a string": lambda: c.query("DELETE FROM wire WHERE id = 900"),
+        "EXECUTE": lambda: c.query("EXECUTE wire_delete(900)"),
+        "EXECUTE of what holds them": lambda: c.query("EXECUTE wire_held(900)"),
+        "Bind": lambda: said(c.session.execute("wire_held", "900")),
+    }.items():
+        other.query("SECURITY LABEL FOR safedelete ON TABLE wire IS NULL")
+        c.session.send(c.session.message(b"C", b"Swire_held\0"), c.session.message(b"S", b""))
+        c.session.answer()
+        for row in range(1, 7):
+            c.query(f"EXECUTE wire_delete({row})")
+            c.query(f"DELETE FROM wire WHERE id = {row + 10}")
+        begins(how)
+        check(f"{how}, {name}: obeys a new policy", ["SD001"], ask())
+        c.query("ROLLBACK")
+other.query("""SECURITY LABEL FOR safedelete ON TABLE wire IS '{"mode": "off"}'""")
+c.query("BEGIN")
+c.session.prepare("", "UPDATE wire SET v = 0")
+other.query("SECURITY LABEL FOR safedelete ON TABLE wire IS NULL")
+check("what was analysed without a guard has one", ["21000"], said(c.session.execute("")))
+c.query("ROLLBACK")
+c.query("DEALLOCATE ALL")
+
 # Each statement of a string is one, whatever is computed while it is planned, and whatever ran before.
-c.query("INSERT INTO wire SELECT generate_series(1, 120)")
+c.query("INSERT INTO wire SELECT generate_series(1, 1000) ON CONFLICT DO NOTHING")
 two = "DELETE FROM wire WHERE id BETWEEN 200 AND 229 + 30; DELETE FROM wire WHERE id BETWEEN 300 AND 359"
 c.query("BEGIN")
 check("statements of a string", ["DELETE 60", "DELETE 60"], c.query(two))

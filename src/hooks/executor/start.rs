@@ -61,7 +61,7 @@ unsafe fn start_write(query: *mut pg_sys::QueryDesc, eflags: c_int) {
     // SAFETY: by contract.
     unsafe {
         ADDS.set(std::ptr::null_mut());
-        if !usual::is_usual() || !levels::starts_first(Execution::of(query)) {
+        if !usual::starts_usual() || !levels::starts_fresh(Execution::of(query)) {
             return start_looking(query, eflags);
         }
         start_next(query, eflags);
@@ -74,7 +74,7 @@ unsafe fn start_write(query: *mut pg_sys::QueryDesc, eflags: c_int) {
     }
 }
 
-/// Places the guards of a write whose locks are of just now, or of a Bind a while ago.
+/// Places the guards of a write. What has changed since a Bind is taken in before.
 ///
 /// # Safety
 /// As the hook. No frame above owns anything.
@@ -82,14 +82,14 @@ unsafe fn start_write(query: *mut pg_sys::QueryDesc, eflags: c_int) {
 unsafe fn guard_bound(query: *mut pg_sys::QueryDesc) {
     // SAFETY: by contract.
     unsafe {
-        if levels::current().is_outside() && portal::has_cached_plan() {
+        if levels::current().is_outside() && !portal::is_hidden() {
             point::look_for_changes(query, true);
         }
         guard_started(query);
     }
 }
 
-/// Starts a write where something is otherwise, or may have changed since the transaction began.
+/// Starts a write where something is otherwise, or may have changed unseen.
 ///
 /// # Safety
 /// As the hook. No frame above owns anything.
