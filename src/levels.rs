@@ -284,6 +284,7 @@ pub fn enter_utility(utility: Option<Node>, kept: Option<Copied>, explaining: bo
     let is_postgres = starts_postgres || level.is_engines();
     background::enter(kept, serial);
     let (depth, owns) = (level.depth + 1, OWNER.get() == serial);
+    let kind = if kind == Kind::Execute && !owns { Kind::Utility } else { kind };
     CURRENT.set(Level { depth, kind, is_postgres, hands_on, owns });
     outer
 }

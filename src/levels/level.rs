@@ -7,6 +7,7 @@ use crate::pg::{backend, portal};
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Query,
+    /// Of the client's; any other is a `Utility`.
     Execute,
     /// EXPLAIN ANALYZE runs its statement.
     ExplainAnalyze,
@@ -58,7 +59,7 @@ impl Level {
     /// Whether this is EXECUTE, the client's own: not that of a function outside of everything.
     #[inline]
     pub(super) fn is_execute(&self) -> bool {
-        self.depth == 1 && self.kind == Kind::Execute && self.owns
+        self.kind == Kind::Execute
     }
 
     /// Whether it runs its query, too: what its arguments call runs below it, cursors among that.
