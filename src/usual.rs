@@ -1,6 +1,5 @@
 //! Whether a session is as nearly every one nearly always is, in one word: nearly every statement asks once, where each
-//! room would have to be asked. What is otherwise is a bit, which the room that knows of it sets and clears, and has
-//! nowhere else.
+//! room would have to be asked. What is otherwise is a bit, which the room that knows of it sets and clears.
 
 use crate::pg::local::Local;
 

@@ -159,9 +159,7 @@ pub fn is_transaction_block() -> bool {
 pub unsafe fn take_in_changes() {
     // SAFETY: by contract; it reads the transaction's state.
     unsafe {
-        let is_new = !raw::IsTransactionBlock()
-            && raw::GetCurrentTransactionStartTimestamp() == raw::GetCurrentStatementStartTimestamp();
-        if !is_new {
+        if is_transaction_block() || raw::GetCurrentTransactionStartTimestamp() != statement_start() {
             raw::AcceptInvalidationMessages();
         }
     }
