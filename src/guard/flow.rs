@@ -179,6 +179,9 @@ unsafe fn finish(guard: *mut GuardState) {
             let refused: Option<Frozen> = frame::guarded(|| {
                 let execution = state::execution(guard);
                 execution.task.note_sent(direct::sent(guard));
+                if let Some(parts) = &mut execution.parts {
+                    parts.note_sent(&direct::sent_from(guard));
+                }
                 let met = execution.task.meets(count + (*guard).made);
                 met.and_then(|()| execution.finish(count, deleted)).err()
             });

@@ -54,13 +54,23 @@ impl Parts {
         self.parts.iter().any(|part| part.task.may_refuse())
     }
 
-    /// `rows` more, stored in `leaf`.
-    pub fn count(&mut self, leaf: pg_sys::Oid, rows: u64) -> Result<(), Frozen> {
+    /// `rows` more, stored in `leaf`; `sent` is asked where a size has to be, for `note_sent`.
+    pub fn count(
+        &mut self,
+        leaf: pg_sys::Oid,
+        rows: u64,
+        sent: impl FnOnce() -> Vec<(pg_sys::Oid, u64)>,
+    ) -> Result<(), Frozen> {
         let (parts, lies_in) = self.of_leaf(leaf);
+        let mut passes = false;
         for i in lies_in {
             let part = &mut parts[*i];
             part.count += rows;
-            if part.count > part.threshold {
+            passes |= part.count > part.threshold;
+        }
+        if passes {
+            self.note_sent(&sent());
+            for part in self.parts.iter_mut().filter(|part| part.count > part.threshold) {
                 part.threshold = part.task.check(part.count)?;
             }
         }

@@ -1,7 +1,6 @@
 //! Counts that are the parts' or the sum's, told to the execution; a refusal is raised. Bare frames, as place.rs.
 
 use super::direct;
-use super::orders::Flow;
 use super::state::{self, GuardState, Made, orders_of};
 use crate::pg::frame;
 use crate::pg::pg_sys;
@@ -18,10 +17,7 @@ pub unsafe fn count_in_parts(guard: *mut GuardState, leaf: pg_sys::Oid, rows: u6
     unsafe {
         let refused: Option<Frozen> = frame::guarded(|| {
             let parts = (*guard).execution.as_mut()?.parts.as_mut()?;
-            if matches!(orders_of(guard).flow, Flow::Direct { .. }) {
-                parts.note_sent(&direct::sent_from(guard));
-            }
-            parts.count(leaf, rows).err()
+            parts.count(leaf, rows, || direct::sent_from(guard)).err()
         });
         if let Some(frozen) = refused {
             report::raise(&frozen);
